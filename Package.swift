@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: MIT
+import PackageDescription
+
+// The floors of Sources/README.md, lowest first. Two builds of the same sources:
+//
+//   swift build                                    ordinary Swift: the Swift package, its tests and the wpool tool
+//   WORKPOOL_EMBEDDED=1 swift build …              Embedded Swift: libworkpool.so with the C interface (`make lib`)
+
+let isEmbedded = Context.environment["WORKPOOL_EMBEDDED"] == "1"
+
+var floorSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableExperimentalFeature("Extern"),
+]
+if isEmbedded {
+  floorSettings += [
+    .enableExperimentalFeature("Embedded"),
+    .unsafeFlags([
+      "-wmo", "-Xfrontend", "-function-sections", "-enforce-exclusivity=unchecked",
+      "-Xcc", "-fPIC",
+    ]),
+  ]
+}
+
+let package = Package(
+  name: "workpool",
+  products: [
+    .library(name: "Workpool", targets: ["Workpool"]),
+  ],
+  targets: [
+    .target(
+      name: "CPlatform",
+      cSettings: [.define("_GNU_SOURCE")],
+      linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CWorkpool", path: "include"),
+
+    .target(name: "WorkpoolCore", dependencies: ["CPlatform"], swiftSettings: floorSettings),
+    .target(
+      name: "WorkpoolPipeline", dependencies: ["CPlatform", "WorkpoolCore"],
+      swiftSettings: floorSettings),
+    .target(
+      name: "WorkpoolIO",
+      dependencies: ["CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolPipeline"],
+      swiftSettings: floorSettings),
+    .target(
+      name: "WorkpoolFASTQ",
+      dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO"],
+      swiftSettings: floorSettings),
+    .target(
+      name: "Workpool",
+      dependencies: ["WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO", "WorkpoolFASTQ"],
+      swiftSettings: floorSettings),
+    .target(
+      name: "WorkpoolC",
+      dependencies: ["CPlatform", "CWorkpool", "Workpool"],
+      swiftSettings: floorSettings),
+  ]
+)
+
+if isEmbedded {
+  let resources = Context.environment["WORKPOOL_SWIFT_RESOURCES"] ?? "/usr/lib/swift"
+  package.products = [
+    .library(name: "workpool", type: .dynamic, targets: ["WorkpoolC"])
+  ]
+  package.targets.first { $0.name == "WorkpoolC" }!.linkerSettings = [
+    .unsafeFlags([
+      "-Xlinker", "-soname=libworkpool.so.0",
+      "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/libworkpool.map",
+      "-Xlinker", "-znodelete", "-Xlinker", "-zdefs", "-Xlinker", "--gc-sections",
+      "-Xlinker", "--as-needed", "-Xlinker", "-s",
+      "\(resources)/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a",
+    ])
+  ]
+}
