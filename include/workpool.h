@@ -1,5 +1,544 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * workpool.h - the whole C interface of libworkpool, in reading order.
+ *
+ *   1  Overview             4  Pool          7  Readers and writers
+ *   2  Version              5  Tokens        8  FASTQ: steps and recipes
+ *   3  Status and errors    6  Pipelines
+ *
+ * ===== 1 Overview ==============================================================================
+ *
+ *   input --> source --> [parallel] --> [serial] --> [parallel] --> sink --> output
+ *             every block is numbered; a worker carries a block from stage to stage until an
+ *             order or a limit makes it wait; at most max_blocks_in_flight blocks exist
+ *
+ * A pool has a fixed number of workers (threads). A pipeline has a source, stages and a sink, all
+ * callbacks of yours. Workers carry numbered blocks through the stages; the sink sees block 0, 1,
+ * 2, ... whatever the stages before it do. Compile with: cc program.c -lworkpool
+ *
+ *   #include <stdio.h>
+ *   #include <workpool.h>
+ *
+ *   static int32_t count(void *context, wp_block *block, void *scratch, const wp_call *call) {
+ *     (void)context, (void)scratch, (void)call;
+ *     if (block->number == 10) return WP_SOURCE_END;
+ *     return WP_STAGE_OK;
+ *   }
+ *   static int32_t square(void *context, wp_block *block, void *scratch, const wp_call *call) {
+ *     (void)context, (void)scratch, (void)call;
+ *     block->meta[0] = block->number * block->number;
+ *     return WP_STAGE_OK;
+ *   }
+ *   static int32_t print(void *context, wp_block *block, void *scratch, const wp_call *call) {
+ *     (void)context, (void)scratch, (void)call;
+ *     printf("%d\n", (int)block->meta[0]);
+ *     return WP_STAGE_OK;
+ *   }
+ *   int main(void) {
+ *     wp_pool *pool;
+ *     wp_pipeline *pipeline;
+ *     if (wp_pool_create(NULL, &pool) || wp_pipeline_create(pool, NULL, &pipeline)) return 1;
+ *     wp_pipeline_set_source(pipeline, &(wp_stage_options){.struct_size = sizeof(wp_stage_options), .fn = count});
+ *     wp_pipeline_add_stage(pipeline, &(wp_stage_options){.struct_size = sizeof(wp_stage_options), .fn = square});
+ *     wp_pipeline_set_sink(pipeline, &(wp_stage_options){.struct_size = sizeof(wp_stage_options), .fn = print});
+ *     int32_t status = wp_pipeline_run(pipeline);
+ *     wp_pipeline_destroy(pipeline);
+ *     wp_pool_destroy(pool);
+ *     return status != WP_OK;
+ *   }
+ *
+ * Conventions, stated once:
+ *   handles    are opaque; create(options, &out) / destroy(handle); destroy(NULL) does nothing. What
+ *              is still in use is not destroyed: WP_BUSY.
+ *   status     functions return int32_t: 0 is WP_OK, positive values are other good ends, negative
+ *              values are errors. The values are fixed for ever.
+ *   errors     after a negative return wp_last_error_text() says more, on the same thread.
+ *   options    begin with struct_size = sizeof(that struct); zero in any other field is its default;
+ *              NULL is all defaults; unknown sizes and flags are WP_INVALID_ARGUMENT. Newer versions
+ *              append fields only.
+ *   time       every call that may block has a `timeout_ns`: nanoseconds on the monotonic clock;
+ *              0 only looks, negative waits for ever.
+ *   memory     "borrows": used during the call; "keeps until destroy"; "takes": yours no longer;
+ *              nobody frees the memory of the other side.
+ *   callbacks  get their context first; exceptions, longjmp and thread cancellation must not leave
+ *              them. `destroy_context` is called exactly once, when the object that holds it goes.
+ *              A call that fails has kept nothing and destroys nothing.
+ *   strings    are UTF-8 and end with NUL; they are borrowed. Paths are bytes as the system has them.
+ *   threads    the last line of each comment: "any" thread at any time; "one at a time" per handle;
+ *              "inside callbacks" of the object concerned.
+ *   fork       a handle belongs to the process that made it; in a child its functions return
+ *              WP_FORKED and touch nothing.
+ * No function is async-signal-safe but wp_token_cancel_from_signal. The library never prints, exits,
+ * raises a signal or installs a handler.
+ */
 #ifndef WORKPOOL_H
 #define WORKPOOL_H
+
+#include <stddef.h>
 #include <stdint.h>
-int32_t wp_version_number(void);
+
+#ifdef __cplusplus
+extern "C" {
 #endif
+
+#if defined(__GNUC__)
+#define WP_API __attribute__((visibility("default")))
+#else
+#define WP_API
+#endif
+
+/* ===== 2 Version ============================================================================ */
+
+#define WP_VERSION_MAJOR 0
+#define WP_VERSION_MINOR 1
+#define WP_VERSION_PATCH 0
+#define WP_VERSION_NUMBER (WP_VERSION_MAJOR * 10000 + WP_VERSION_MINOR * 100 + WP_VERSION_PATCH)
+
+/* WP_VERSION_NUMBER of the library that is loaded.
+ * Threads: any. */
+WP_API int32_t wp_version_number(void);
+
+/* The version as text, such as "0.1.0"; never NULL, valid for ever.
+ * Threads: any. */
+WP_API const char *wp_version_string(void);
+
+/* Version and what was built in, one line, such as "libworkpool 0.1.0 zlib 1.2.13 zstd 1.5.4";
+ * never NULL, valid for ever.
+ * Threads: any. */
+WP_API const char *wp_build_info(void);
+
+/* ===== 3 Status and errors ================================================================== */
+
+#define WP_OK 0
+#define WP_STOPPED 1 /* a stage or the host ended the run early: a success */
+#define WP_END 2     /* nothing more to read */
+
+#define WP_INVALID_ARGUMENT (-1)
+#define WP_INVALID_STATE (-2)
+#define WP_NO_MEMORY (-3)
+#define WP_NO_THREAD (-4)
+#define WP_BUSY (-5)
+#define WP_CLOSED (-6)
+#define WP_CANCELLED (-7)
+#define WP_TIMED_OUT (-8)
+#define WP_WOULD_BLOCK (-9)
+#define WP_WOULD_DEADLOCK (-10)
+#define WP_RESULTS_WAITING (-11)
+#define WP_STAGE_FAILED (-12)
+#define WP_BAD_RETURN (-13)
+#define WP_DUPLICATE_BLOCK (-14)
+#define WP_MISSING_BLOCK (-15)
+#define WP_FORKED (-16)
+#define WP_UNSUPPORTED (-17)
+
+#define WP_IO_FAILED (-30)
+#define WP_CORRUPT_INPUT (-31)
+#define WP_TRUNCATED_INPUT (-32)
+#define WP_MALFORMED_RECORD (-33)
+#define WP_LIMIT_EXCEEDED (-34)
+#define WP_OUTPUT_EXISTS (-35)
+
+#define WP_USER_CODE (-1000) /* this and everything below it is free for callbacks */
+
+/* The name of a status, such as "WP_CLOSED"; "WP_UNKNOWN" for other numbers; never NULL.
+ * Threads: any. */
+WP_API const char *wp_status_name(int32_t status);
+
+/* What a status means, a sentence without full stop; never NULL.
+ * Threads: any. */
+WP_API const char *wp_status_text(int32_t status);
+
+/* Code of the last call of this thread that failed; WP_OK if none did.
+ * Threads: any. */
+WP_API int32_t wp_last_error(void);
+
+/* What went wrong there, and where: "reads.fq.gz: member 2 (byte 812): CRC-32 does not match".
+ * Never NULL; borrowed until this thread's next failing call; at most 1023 bytes.
+ * Threads: any. */
+WP_API const char *wp_last_error_text(void);
+
+/* ===== 4 Pool =============================================================================== */
+
+typedef struct wp_pool wp_pool;
+
+#define WP_POOL_ALLOW_FEWER_WORKERS 1u /* go on with the threads that could be created */
+
+typedef struct wp_pool_options {
+  uint32_t struct_size;
+  uint32_t workers;        /* 1-1024; 0: wp_usable_cpus() */
+  uint32_t flags;          /* WP_POOL_... */
+  uint32_t reserved;       /* 0 */
+  uint64_t stack_size;     /* bytes; 0: the system's default */
+  const char *name_prefix; /* threads are named prefix-index; NULL: "wp"; cut to 15 bytes in all */
+  /* Called on each worker thread when it begins and before it ends; either may be NULL. */
+  void (*thread_start)(void *context, uint32_t worker);
+  void (*thread_stop)(void *context, uint32_t worker);
+  void *context;
+  void (*destroy_context)(void *context);
+} wp_pool_options;
+#define WP_POOL_OPTIONS_INIT { sizeof(wp_pool_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+
+/* Makes a pool and its threads, in which all signals are blocked but those for a thread's own
+ * faults. options: borrows. Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_NO_THREAD.
+ * Threads: any. */
+WP_API int32_t wp_pool_create(const wp_pool_options *options, wp_pool **out_pool);
+
+/* Ends and joins the threads. WP_BUSY while a pipeline of the pool exists or when called from one
+ * of its workers. NULL: nothing. Returns WP_OK, WP_BUSY, WP_FORKED.
+ * Threads: one at a time. */
+WP_API int32_t wp_pool_destroy(wp_pool *pool);
+
+/* How many workers the pool has; 0 for NULL.
+ * Threads: any. */
+WP_API uint32_t wp_pool_workers(const wp_pool *pool);
+
+/* Index of the worker that this thread is, or -1 on any other thread. O(1).
+ * Threads: any. */
+WP_API int32_t wp_worker_index(void);
+
+/* CPUs this process may use: affinity mask and cgroup quota (rounded up), at least 1.
+ * Threads: any. */
+WP_API uint32_t wp_usable_cpus(void);
+
+/* ===== 5 Tokens: cancellation =============================================================== */
+
+typedef struct wp_token wp_token;
+
+#define WP_CANCEL_USER 1
+#define WP_CANCEL_DEADLINE 2
+#define WP_CANCEL_PARENT 3
+
+/* Makes a token that is not cancelled. `parent` may be NULL; cancelling it cancels this one
+ * (reason WP_CANCEL_PARENT), and it must live at least as long. Returns WP_OK, WP_NO_MEMORY,
+ * WP_INVALID_ARGUMENT.
+ * Threads: any. */
+WP_API int32_t wp_token_create(wp_token *parent, wp_token **out_token);
+
+/* WP_BUSY while a pipeline or a child token uses it. NULL: nothing. Returns WP_OK, WP_BUSY.
+ * Threads: one at a time. */
+WP_API int32_t wp_token_destroy(wp_token *token);
+
+/* Cancels every run that uses the token; returns at once. Twice is as good as once. NULL: nothing.
+ * Threads: any, also inside callbacks. */
+WP_API void wp_token_cancel(wp_token *token);
+
+/* The same from a signal handler: only marks the token (async-signal-safe). Runs notice at the next
+ * stage entry; a thread blocked in a wait notices within 100 ms.
+ * Threads: any, also signal handlers. */
+WP_API void wp_token_cancel_from_signal(wp_token *token);
+
+/* 0, or why the token was cancelled: WP_CANCEL_... . One load; NULL: 0.
+ * Threads: any, also signal handlers. */
+WP_API uint32_t wp_token_is_cancelled(const wp_token *token);
+
+/* The word that wp_token_is_cancelled reads, for loops that cannot call. Read it only. Borrowed
+ * until the token is destroyed.
+ * Threads: any. */
+WP_API const uint32_t *wp_token_word(const wp_token *token);
+
+/* ===== 6 Pipelines ========================================================================== */
+
+typedef struct wp_pipeline wp_pipeline;
+
+/* A numbered payload on its way. Callbacks may change data, size (up to capacity) and meta in
+ * place; everything else through the functions below. Between stages exactly one thread touches a
+ * block, so no locking is needed. */
+typedef struct wp_block {
+  uint64_t number;        /* position in the input, from 0; read only */
+  uint64_t source_number; /* the same, as long as no stage splits blocks; read only */
+  uint8_t *data;          /* the payload; may be NULL while size is 0 */
+  size_t size;            /* bytes of payload */
+  size_t capacity;        /* bytes that fit at data; read only */
+  uint64_t meta[4];       /* yours; 0 at first, carried untouched */
+} wp_block;
+
+/* What a callback is told beside its block. */
+typedef struct wp_call {
+  uint32_t worker;       /* index of the worker, 0 ... workers - 1 */
+  uint32_t stage;        /* 0 is the source */
+  const wp_token *token; /* cancelled when the run is; look at it in long callbacks */
+} wp_call;
+
+/* What stage callbacks return, beside error codes (negative numbers). */
+#define WP_STAGE_OK 0        /* the block goes on */
+#define WP_STAGE_DROP 1      /* the block leaves here; its place in the order stays */
+#define WP_STAGE_STOP 2      /* the block goes on and is the last one */
+#define WP_STAGE_STOP_DROP 3 /* the block leaves here and none comes after it */
+#define WP_SOURCE_END 5      /* source only: there is no such block, the input is over */
+
+/* A source fills `block`; a stage works on it; a sink consumes it. `scratch` is what worker_start
+ * gave for this worker, else NULL. Returns WP_STAGE_... or a negative error code; any other value,
+ * and a block left with size > capacity, is the error WP_BAD_RETURN.
+ * Allowed inside: wp_block_..., wp_token_..., wp_status_..., statistics, wp_pipeline_stop,
+ * wp_pipeline_cancel, wp_pipeline_submit to another pipeline, or to this one with timeout 0. */
+typedef int32_t (*wp_stage_fn)(void *context, wp_block *block, void *scratch, const wp_call *call);
+
+#define WP_PARALLEL 0u         /* any blocks at once, in any order */
+#define WP_SERIAL 1u           /* one at a time: block 0, 1, 2, ... */
+#define WP_SERIAL_ANY_ORDER 2u /* one at a time, in any order */
+
+#define WP_STAGE_SEE_ALL 1u   /* a stop in a later stage does not keep blocks from this one */
+#define WP_STAGE_MAY_BLOCK 2u /* the callback may wait for a disk, a child or the network */
+
+typedef struct wp_stage_options {
+  uint32_t struct_size;
+  uint32_t kind; /* WP_PARALLEL ...; ignored for sources and sinks, which are WP_SERIAL */
+  wp_stage_fn fn;
+  void *context;
+  void (*destroy_context)(void *context);
+  const char *name;         /* copied, cut to 31 bytes; NULL: "source", "stage 1", ..., "sink" */
+  uint32_t max_concurrency; /* WP_PARALLEL: most calls at once; 0: no limit */
+  uint32_t flags;           /* WP_STAGE_... */
+  /* Once per worker and run, before its first call of this stage, on that worker. Puts what `fn`
+   * gets as `scratch` into *out_scratch. A negative return is an error of this stage at that
+   * block. */
+  int32_t (*worker_start)(void *context, uint32_t worker, void **out_scratch);
+  /* Once for every successful worker_start, after the last block, one at a time, on any thread. */
+  void (*worker_finish)(void *context, uint32_t worker, void *scratch);
+  /* Once per started run, in stage order, one at a time, after all worker_finish calls; `status`
+   * is the outcome so far. A negative return is an error after the last block. */
+  int32_t (*finish)(void *context, int32_t status);
+} wp_stage_options;
+#define WP_STAGE_OPTIONS_INIT \
+  { sizeof(wp_stage_options), 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL }
+
+#define WP_PIPELINE_SERIAL_REFERENCE 1u /* run: a plain loop on the calling thread, no workers */
+#define WP_PIPELINE_COLLECT_ERRORS 2u   /* errors drop their block and are listed at the end */
+#define WP_PIPELINE_PULL_RESULTS 4u     /* no sink: the host calls wp_pipeline_next_result */
+#define WP_PIPELINE_READER_IS_ANOTHER_THREAD 8u /* submit waits although results are unread */
+
+typedef struct wp_pipeline_options {
+  uint32_t struct_size;
+  uint32_t flags;                /* WP_PIPELINE_... */
+  uint32_t max_blocks_in_flight; /* between source (or submit) and cleanup; 0: 100; at most 65536 */
+  uint32_t max_errors_kept;      /* length of the error list; 0: 100 */
+  uint64_t max_failures;         /* with COLLECT_ERRORS: that many end the run; 0: any number */
+  wp_token *token;               /* cancels the runs; keeps until destroy; NULL: none */
+} wp_pipeline_options;
+#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL }
+
+/* Makes an empty pipeline on a pool. options: borrows. `pool` may be NULL with SERIAL_REFERENCE.
+ * Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_create(wp_pool *pool, const wp_pipeline_options *options,
+                                  wp_pipeline **out_pipeline);
+
+/* Cancels a run that is under way, waits until it has ended, frees everything. WP_BUSY from a
+ * callback of the pipeline itself, and while the host holds a result. NULL: nothing.
+ * Returns WP_OK, WP_BUSY, WP_FORKED.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_destroy(wp_pipeline *pipeline);
+
+/* The callback that fills blocks 0, 1, 2, ...; it runs serially, on any worker. Without a source
+ * the host submits. Returns WP_OK, WP_INVALID_ARGUMENT, WP_INVALID_STATE (started, or set twice),
+ * WP_NO_MEMORY.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_set_source(wp_pipeline *pipeline, const wp_stage_options *options);
+
+/* Adds the next stage; at most 62. Returns its number (>= 1), or WP_INVALID_ARGUMENT,
+ * WP_INVALID_STATE, WP_NO_MEMORY.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_add_stage(wp_pipeline *pipeline, const wp_stage_options *options);
+
+/* The callback that gets the blocks in input order at the end. Optional. Returns as set_source.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_set_sink(wp_pipeline *pipeline, const wp_stage_options *options);
+
+/* Begins a run: WP_OK, WP_INVALID_STATE (already running), WP_NO_MEMORY, WP_CANCELLED (nothing was
+ * called). A pipeline may run again after its run has ended; numbers begin at 0 again.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_start(wp_pipeline *pipeline);
+
+/* Waits for the end of the run. Returns its outcome: WP_OK, WP_STOPPED, WP_STAGE_FAILED,
+ * WP_MISSING_BLOCK, WP_CANCELLED; WP_TIMED_OUT if it goes on; WP_INVALID_STATE before start;
+ * WP_WOULD_DEADLOCK from a callback of the pipeline itself.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_wait(wp_pipeline *pipeline, int64_t timeout_ns);
+
+/* start, then wait for ever. With SERIAL_REFERENCE the only way to run.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_run(wp_pipeline *pipeline);
+
+/* Why caller-owned memory is given back. */
+#define WP_RELEASE_DELIVERED 1
+#define WP_RELEASE_DROPPED 2
+#define WP_RELEASE_CUT 3
+#define WP_RELEASE_FAILED 4
+#define WP_RELEASE_CANCELLED 5
+#define WP_RELEASE_REPLACED 6
+
+/* Called exactly once for each caller-owned payload, on any thread inside a library call, never
+ * under a lock. */
+typedef void (*wp_release_fn)(void *context, void *data, size_t size, int32_t reason);
+
+typedef struct wp_payload {
+  void *data;
+  size_t size;
+  wp_release_fn release; /* NULL: the bytes are copied into a buffer of the library */
+  void *release_context;
+  uint64_t meta[4];
+} wp_payload;
+
+/* Submits the next block of a pipeline without source. Blocks get numbers in the order of
+ * acceptance. payload: takes `data` if `release` is set, else borrows it; after an error nothing
+ * was taken. Returns WP_OK; WP_WOULD_BLOCK (timeout 0) or WP_TIMED_OUT when no place came free;
+ * WP_CLOSED; WP_STOPPED or WP_STAGE_FAILED when the input was cut; WP_CANCELLED;
+ * WP_RESULTS_WAITING when all places are held by unread results (see READER_IS_ANOTHER_THREAD);
+ * WP_WOULD_DEADLOCK from a callback of the pipeline itself; WP_INVALID_STATE; WP_NO_MEMORY.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *payload,
+                                  int64_t timeout_ns);
+
+/* The same with a number of the caller's, for several producers that know the position of what they
+ * bring. Waits until number < lowest unfinished number + limit, so the missing number can always
+ * enter. A run takes numbered blocks or others, as its first submit says: WP_INVALID_STATE if they
+ * are mixed. WP_DUPLICATE_BLOCK if the number was submitted or skipped before; the first stays.
+ * Numbers still missing at the close are the error WP_MISSING_BLOCK at the lowest of them.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_submit_numbered(wp_pipeline *pipeline, uint64_t number,
+                                           const wp_payload *payload, int64_t timeout_ns);
+
+/* Declares that there will be no block with this number. As wp_pipeline_submit_numbered.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_skip(wp_pipeline *pipeline, uint64_t number, int64_t timeout_ns);
+
+/* No more input: later submits return WP_CLOSED, and the run ends when all is delivered. Twice is
+ * as good as once. Returns WP_OK, WP_INVALID_STATE.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_close(wp_pipeline *pipeline);
+
+/* Waits until everything submitted so far has been delivered. Returns WP_OK, WP_TIMED_OUT,
+ * WP_RESULTS_WAITING if results must be read first, the outcome of a run that ended otherwise,
+ * WP_WOULD_DEADLOCK from a callback of the pipeline itself, WP_INVALID_STATE.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
+
+/* The next block in input order, for pipelines with PULL_RESULTS. It keeps its place until
+ * wp_block_release. Returns WP_OK; WP_END after the last one of a run that ended well; the outcome
+ * of the run otherwise (the blocks before it first); WP_WOULD_BLOCK or WP_TIMED_OUT;
+ * WP_WOULD_DEADLOCK if the host itself holds every place; WP_INVALID_STATE.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_next_result(wp_pipeline *pipeline, int64_t timeout_ns,
+                                       wp_block **out_block);
+
+/* Gives a result back. NULL: nothing.
+ * Threads: any; each block once. */
+WP_API void wp_block_release(wp_block *block);
+
+/* Ends the input: blocks in flight are still delivered; the outcome is WP_STOPPED unless the input
+ * was over anyway. Returns WP_OK, WP_INVALID_STATE.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_stop(wp_pipeline *pipeline);
+
+/* Ends the run: no callback begins any more, what is in flight is cleaned, waiting callers return
+ * WP_CANCELLED. Returns at once. What was delivered is a prefix. Returns WP_OK, WP_INVALID_STATE.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_cancel(wp_pipeline *pipeline);
+
+/* --- blocks, inside callbacks --- */
+
+/* Makes `capacity` bytes at block->data, keeping the first block->size bytes. The buffer is the
+ * library's and is recycled. Returns WP_OK, WP_NO_MEMORY (the block is unchanged).
+ * Threads: inside callbacks. */
+WP_API int32_t wp_block_reserve(wp_block *block, size_t capacity);
+
+/* A second buffer of at least `capacity` bytes, to write what shall replace the payload. It stays
+ * with the block until wp_block_commit_spare or the end of the callback. Returns WP_OK,
+ * WP_NO_MEMORY.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_block_spare(wp_block *block, size_t capacity, uint8_t **out_data);
+
+/* Makes the first `size` bytes of the spare buffer the payload; the old payload is released.
+ * Returns WP_OK, WP_INVALID_ARGUMENT (no spare, or larger than it).
+ * Threads: inside callbacks. */
+WP_API int32_t wp_block_commit_spare(wp_block *block, size_t size);
+
+/* Replaces the payload by memory of the caller's: takes it; `release` may be NULL. The old payload
+ * is released (WP_RELEASE_REPLACED).
+ * Threads: inside callbacks. */
+WP_API int32_t wp_block_set_data(wp_block *block, void *data, size_t size, wp_release_fn release,
+                                 void *release_context);
+
+/* Says why a callback fails: return wp_block_fail(block, code, "text"). Copies at most 255 bytes;
+ * returns `code`, or WP_BAD_RETURN if that is not negative.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_block_fail(wp_block *block, int32_t code, const char *text);
+
+/* --- outcome, errors, statistics --- */
+
+/* How a run ended. */
+typedef struct wp_result {
+  uint32_t struct_size;     /* set by the caller */
+  int32_t status;           /* as wp_pipeline_wait */
+  uint64_t number;          /* deciding block of an error or stop; UINT64_MAX: none */
+  uint32_t stage;           /* and its stage; UINT32_MAX: none */
+  int32_t code;             /* of the error; else 0 */
+  uint64_t blocks_delivered;
+  uint64_t blocks_dropped;
+  uint64_t blocks_cut;
+  uint64_t blocks_failed;
+  uint64_t errors;          /* errors that counted */
+  uint64_t errors_not_kept; /* how many of them the list has no room for */
+} wp_result;
+
+/* The outcome of the last run. Returns WP_OK, WP_INVALID_STATE (none has ended),
+ * WP_INVALID_ARGUMENT.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_result(const wp_pipeline *pipeline, wp_result *result);
+
+/* One entry of a run's error list. */
+typedef struct wp_error_entry {
+  uint32_t struct_size; /* set by the caller */
+  int32_t code;
+  uint64_t number;      /* block */
+  uint32_t stage;
+  uint32_t reserved;
+  char text[256];       /* from wp_block_fail, else empty */
+} wp_error_entry;
+
+/* Entry `index` (from 0, in block order) of the last run. Returns WP_OK, WP_END (no such entry),
+ * WP_INVALID_STATE, WP_INVALID_ARGUMENT.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_error(const wp_pipeline *pipeline, size_t index, wp_error_entry *entry);
+
+/* What a stage has done so far. Snapshots may be taken at any time and are exact after the end. */
+typedef struct wp_stage_statistics {
+  uint32_t struct_size; /* set by the caller */
+  uint32_t kind;
+  char name[32];
+  uint64_t calls;
+  uint64_t blocks_in;      /* calls + tombstones and cut blocks that passed */
+  uint64_t blocks_out;
+  uint64_t blocks_dropped;
+  uint64_t blocks_cut;
+  uint64_t blocks_failed;
+  uint64_t bytes_in;
+  uint64_t bytes_out;
+  uint64_t busy_ns;        /* in the callback; scaled up from timed calls */
+  uint64_t timed_calls;    /* all calls of 5 us or more, one of 16 below that */
+  uint64_t call_min_ns;
+  uint64_t call_max_ns;
+  uint64_t parked;         /* blocks that had to wait for their turn or a place */
+} wp_stage_statistics;
+
+/* Returns WP_OK, WP_INVALID_ARGUMENT (no such stage).
+ * Threads: any. */
+WP_API int32_t wp_pipeline_stage_statistics(const wp_pipeline *pipeline, uint32_t stage,
+                                            wp_stage_statistics *statistics);
+
+typedef struct wp_pipeline_statistics {
+  uint32_t struct_size; /* set by the caller */
+  uint32_t stages;      /* how many, source and sink included */
+  uint64_t wall_ns;     /* since start, until the end */
+  uint64_t blocks_in;
+  uint64_t blocks_out;
+  uint64_t in_flight;
+  uint64_t in_flight_max;
+  uint64_t limit;
+  uint64_t wakes;       /* workers woken, by this and other pipelines of the pool */
+} wp_pipeline_statistics;
+
+/* Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: any. */
+WP_API int32_t wp_pipeline_statistics_get(const wp_pipeline *pipeline,
+                                          wp_pipeline_statistics *statistics);

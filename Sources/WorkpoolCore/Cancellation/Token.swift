@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import Synchronization
+
+/// Why a token was cancelled; the values of `WP_CANCEL_…`.
+public enum CancelReason: UInt32, Sendable {
+  case user = 1
+  case deadline, parent
+}
+
+/// A word that says "stop", and whom to tell.
+///
+/// Reading it is one load. A token may have a parent: cancelling that one cancels this one. Observers
+/// (runs) are told on the thread that cancels, once, under no lock of the token's users.
+public final class Token: @unchecked Sendable {
+  public typealias Observer = @convention(c) (_ context: UnsafeMutableRawPointer) -> Void
+
+  private struct Observation {
+    let context: UnsafeMutableRawPointer
+    let tell: Observer
+  }
+
+  /// 0, or the reason of the first cancel. At a fixed address, for readers in other languages.
+  public let word: UnsafeMutablePointer<Atomic<UInt32>>
+  private let parent: Token?
+  private let monitor: Monitor
+  private var observations: [Observation] = []
+
+  public init(parent: Token? = nil) throws(WorkpoolError) {
+    guard let memory = wpl_allocate_aligned(64, 64) else {
+      throw WorkpoolError(.noMemory, "no memory for a token")
+    }
+    word = memory.bindMemory(to: Atomic<UInt32>.self, capacity: 1)
+    word.initialize(to: Atomic(0))
+    do throws(WorkpoolError) {
+      monitor = try Monitor()
+    } catch {
+      wpl_free(memory)
+      throw error
+    }
+    self.parent = parent
+    parent?.observe(Unmanaged.passUnretained(self).toOpaque(), Self.parentWasCancelled)
+  }
+
+  private static let parentWasCancelled: Observer = { context in
+    Unmanaged<Token>.fromOpaque(context).takeUnretainedValue().cancel(.parent)
+  }
+
+  deinit {
+    parent?.forget(Unmanaged.passUnretained(self).toOpaque())
+    monitor.destroy()
+    wpl_free(word)
+  }
+
+  /// Cancels this token and everything below it; later reasons change nothing.
+  public func cancel(_ reason: CancelReason = .user) {
+    mark(reason)
+    monitor.lock()
+    for observation in observations { observation.tell(observation.context) }
+    monitor.unlock()
+  }
+
+  /// Only sets the word: async-signal-safe. Who looks will see it.
+  public func mark(_ reason: CancelReason) {
+    _ = word.pointee.compareExchange(
+      expected: 0, desired: reason.rawValue, ordering: .sequentiallyConsistent)
+  }
+
+  /// 0, or the reason of this token or of the nearest ancestor that is cancelled.
+  @inline(__always) public var reason: UInt32 {
+    let own = word.pointee.load(ordering: .relaxed)
+    return own != 0 || parent == nil ? own : ancestorReason
+  }
+  private var ancestorReason: UInt32 { parent.map { $0.reason == 0 ? 0 : 3 } ?? 0 }
+
+  public var isCancelled: Bool { reason != 0 }
+
+  /// Tells `tell(context)` when the token is cancelled, at once if it is already. Tellers must not
+  /// call `observe` or `forget` of the same token.
+  public func observe(_ context: UnsafeMutableRawPointer, _ tell: Observer) {
+    monitor.lock()
+    observations.append(Observation(context: context, tell: tell))
+    monitor.unlock()
+    if word.pointee.load(ordering: .sequentiallyConsistent) != 0 { tell(context) }
+  }
+
+  /// After this call `context` is not told any more.
+  public func forget(_ context: UnsafeMutableRawPointer) {
+    monitor.lock()
+    observations.removeAll { $0.context == context }
+    monitor.unlock()
+  }
+
+  /// Whether a run or a child uses the token.
+  public var isObserved: Bool {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return !observations.isEmpty
+  }
+}

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import Synchronization
+
+/// A fixed number of worker threads, shared by everything that is attached to it.
+///
+/// ## Sleeping and waking
+///
+/// One word counts the workers that are *parked* (asleep, or about to be) and those that are
+/// *searching* (awake without work: they are going to look at every source). A wake moves a worker
+/// from parked to searching at once, on its behalf, so that nobody wakes a second one meanwhile.
+///
+/// - *Publish* (`workAppeared`): the work is made visible by a sequentially consistent
+///   read-modify-write (P1); then the word is read (P2). Only if somebody is parked and nobody
+///   is searching, one worker is woken.
+/// - *Park*: one read-modify-write moves the worker from searching to parked (S1); then it looks at
+///   every source once more (S2); only then it sleeps.
+///
+/// No wake-up is lost: P1, P2, S1, S2 lie in one total order. If S1 comes before P2, the publisher
+/// sees the parked worker and wakes it, unless somebody else is searching. If P2 comes before S1,
+/// then P1 comes before S2 and the parking worker sees the work. A searcher that kept the publisher
+/// from waking either finds the work or parks, and then its own S2 comes after P1. A searcher that
+/// finds work and was the last one looks again and wakes one more (`foundWork`), because for what was
+/// published while it searched nobody was woken.
+///
+/// Who parks, who is woken and which sources exist is decided under one lock; each of these stands
+/// beside a system call anyway. Between them a worker stays inside a source and touches nothing of
+/// the pool.
+///
+/// The *sentinel* is one parked worker that looks every millisecond whether work for which nobody
+/// was woken has stopped moving. It exists only while a source asks for it.
+public final class Pool: @unchecked Sendable {
+  public struct Options {
+    /// 0: `Pool.usableCPUs`.
+    public var workers = 0
+    /// Bytes; 0: the system's default.
+    public var stackSize = 0
+    public var namePrefix = "wp"
+    public var allowsFewerWorkers = false
+    public var hooks = Hooks()
+    public init() {}
+  }
+
+  /// Called on every worker thread when it begins and before it ends.
+  public struct Hooks {
+    public typealias Hook = @convention(c) (UnsafeMutableRawPointer?, UInt32) -> Void
+    public var threadStart: Hook?
+    public var threadStop: Hook?
+    public var context: UnsafeMutableRawPointer?
+    public var destroyContext: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+    public init() {}
+  }
+
+  public static let mostWorkers = 1024
+
+  /// CPUs this process may use: affinity mask ∩ cgroup quota, at least 1.
+  public static var usableCPUs: Int { Int(wpl_usable_cpus()) }
+
+  struct Seat: ~Copyable {
+    var parker = Parker()
+    var index: Int32
+    unowned(unsafe) let pool: Pool
+    var thread: OpaquePointer?
+    /// Under the lock: asleep with a timeout, for the sake of work nobody was woken for.
+    var isSentinel = false
+    /// Under the lock: in the list of parked workers.
+    var isParked = false
+
+    init(index: Int32, pool: Pool) {
+      self.index = index
+      self.pool = pool
+    }
+  }
+
+  /// What threads share without the lock, on lines of its own.
+  struct Shared: ~Copyable {
+    let word = Atomic<UInt64>(0)
+    let wakes = Atomic<UInt64>(0)
+    let hasSentinel = Atomic<Bool>(false)
+    let sourceCount = Atomic<Int>(0)
+  }
+  private static let oneParked: UInt64 = 1
+  private static let oneSearching: UInt64 = 1 << 32
+  private static let sentinelTick: Int64 = 1_000_000
+
+  public let workerCount: Int
+  /// Whether workers may spin for a moment before they sleep: only with a CPU for each of them.
+  public let maySpin: Bool
+  public let forkGeneration: UInt32
+  private let hooks: Hooks
+  private let seats: UnsafeMutablePointer<Seat>
+  private let shared: UnsafeMutablePointer<Shared>
+  private let monitor: Monitor
+
+  // Under the lock.
+  private var firstSource: UnsafeMutablePointer<WorkSource>?
+  private var isClosing = false
+  private var users = 0
+
+  public init(_ options: Options = Options()) throws(WorkpoolError) {
+    let wanted = options.workers == 0 ? Self.usableCPUs : options.workers
+    guard 1...Self.mostWorkers ~= wanted else {
+      throw WorkpoolError(.invalidArgument, "a pool has 1 to 1024 workers")
+    }
+    wpl_watch_forks()
+    let monitor = try Monitor()
+    // Room at the end keeps other allocations off the line of the shared words.
+    let seatMemory = wpl_allocate_aligned(128, MemoryLayout<Seat>.stride * wanted)
+    let sharedMemory = wpl_allocate_aligned(128, MemoryLayout<Shared>.stride + 128)
+    guard let seatMemory, let sharedMemory else {
+      wpl_free(seatMemory)
+      wpl_free(sharedMemory)
+      monitor.destroy()
+      throw WorkpoolError(.noMemory, "no memory for \(wanted) workers")
+    }
+    self.monitor = monitor
+    seats = seatMemory.bindMemory(to: Seat.self, capacity: wanted)
+    shared = sharedMemory.bindMemory(to: Shared.self, capacity: 1)
+    shared.initialize(to: Shared())
+    hooks = options.hooks
+    forkGeneration = wpl_fork_generation()
+    maySpin = wanted > 1 && wanted <= Self.usableCPUs
+
+    // Every thread begins as a searcher.
+    var started = 0
+    workerCount = wanted
+    shared.pointee.word.store(UInt64(wanted) * Self.oneSearching, ordering: .relaxed)
+    for index in 0..<wanted {
+      (seats + index).initialize(to: Seat(index: Int32(index), pool: self))
+    }
+    while started < wanted {
+      let name = options.namePrefix + "-\(started)"
+      let body: @convention(c) (UnsafeMutableRawPointer?) -> Void = { seat in
+        guard let seat else { return }
+        let typed = seat.assumingMemoryBound(to: Seat.self)
+        typed.pointee.pool.live(typed)
+      }
+      guard let thread = wpl_thread_create(name, options.stackSize, body, seats + started)
+      else { break }
+      seats[started].thread = thread
+      started += 1
+    }
+    if started < wanted {
+      shared.pointee.word.subtract(
+        UInt64(wanted - started) * Self.oneSearching, ordering: .sequentiallyConsistent)
+      guard started > 0 && options.allowsFewerWorkers else {
+        joinAll()
+        free()
+        throw WorkpoolError(.noThread, "thread \(started + 1) of \(wanted) could not be created")
+      }
+    }
+  }
+
+  /// Ends and joins the threads, once; afterwards the pool must not be used.
+  /// - Throws: `busy` while a pipeline or graph uses the pool, and on one of its own workers.
+  public func close() throws(WorkpoolError) {
+    if let seat = wpl_thread_worker(), seatIndex(of: seat) != nil {
+      throw WorkpoolError(.busy, "a worker cannot close its own pool")
+    }
+    monitor.lock()
+    guard users == 0 else {
+      monitor.unlock()
+      throw WorkpoolError(.busy, "the pool is still in use")
+    }
+    monitor.unlock()
+    joinAll()
+    free()
+    hooks.destroyContext?(hooks.context)
+  }
+
+  private func joinAll() {
+    monitor.lock()
+    isClosing = true
+    monitor.unlock()
+    for index in 0..<workerCount { Parker.signal(parker(index)) }
+    for index in 0..<workerCount {
+      if let thread = seats[index].thread { wpl_thread_join(thread) }
+    }
+  }
+
+  private func free() {
+    seats.deinitialize(count: workerCount)
+    wpl_free(seats)
+    wpl_free(shared)
+    monitor.destroy()
+  }
+
+  /// A pipeline or graph that will run here exists; `release` when it is gone.
+  public func retain() {
+    monitor.lock()
+    users += 1
+    monitor.unlock()
+  }
+  public func release() {
+    monitor.lock()
+    users -= 1
+    monitor.unlock()
+  }
+
+  /// Wakes so far, for the statistics.
+  public var wakes: UInt64 { shared.pointee.wakes.load(ordering: .relaxed) }
+
+  /// How many sources are attached: a worker shares its time when there are several.
+  @inline(__always) public var sourceCount: Int {
+    shared.pointee.sourceCount.load(ordering: .relaxed)
+  }
+
+  /// The worker that the calling thread is, of any pool; nil on other threads.
+  public static var currentWorker: Int32? {
+    wpl_thread_worker()?.assumingMemoryBound(to: Seat.self).pointee.index
+  }
+
+  // MARK: Sources
+
+  public func attach(_ source: UnsafeMutablePointer<WorkSource>) {
+    monitor.lock()
+    source.pointee.next = firstSource
+    source.pointee.isAttached = true
+    firstSource = source
+    shared.pointee.sourceCount.add(1, ordering: .relaxed)
+    monitor.unlock()
+  }
+
+  /// From now on no worker enters the source; those inside leave by themselves.
+  public func detach(_ source: UnsafeMutablePointer<WorkSource>) {
+    monitor.lock()
+    if source.pointee.isAttached {
+      source.pointee.isAttached = false
+      shared.pointee.sourceCount.subtract(1, ordering: .relaxed)
+      if firstSource == source {
+        firstSource = source.pointee.next
+      } else {
+        var before = firstSource
+        while let here = before, here.pointee.next != source { before = here.pointee.next }
+        before?.pointee.next = source.pointee.next
+      }
+    }
+    monitor.unlock()
+  }
+
+  /// Waits until no worker is inside a detached source.
+  public func waitUntilLeft(_ source: UnsafeMutablePointer<WorkSource>) {
+    monitor.lock()
+    while source.pointee.workersInside > 0 { monitor.wait() }
+    monitor.unlock()
+  }
+
+  // MARK: Publishing
+
+  /// After work was made visible by a sequentially consistent read-modify-write: wakes one worker if
+  /// some are parked and none is searching.
+  @inline(__always)
+  public func workAppeared() {
+    let word = shared.pointee.word.load(ordering: .sequentiallyConsistent)
+    if word != 0 && word < Self.oneSearching { wakeOne() }
+  }
+
+  /// After work was made visible for which nobody shall be woken: a sentinel will see to it that it
+  /// is not forgotten.
+  @inline(__always)
+  public func workAppearedQuietly() {
+    if !shared.pointee.hasSentinel.load(ordering: .relaxed)
+      && shared.pointee.word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0
+    {
+      appointSentinel()
+    }
+  }
+
+  @inline(never)
+  private func wakeOne() {
+    monitor.lock()
+    let word = shared.pointee.word.load(ordering: .relaxed)
+    guard word >= Self.oneParked && word < Self.oneSearching,
+      let index = firstParked()
+    else { return monitor.unlock() }
+    unpark(index)
+    monitor.unlock()
+    shared.pointee.wakes.add(1, ordering: .relaxed)
+    Parker.signal(parker(index))
+  }
+
+  @inline(never)
+  private func appointSentinel() {
+    monitor.lock()
+    guard !shared.pointee.hasSentinel.load(ordering: .relaxed),
+      let index = firstParked()
+    else { return monitor.unlock() }
+    shared.pointee.hasSentinel.store(true, ordering: .relaxed)
+    seats[index].isSentinel = true
+    monitor.unlock()
+    Parker.signal(parker(index))  // still parked: it sleeps on, but with a timeout
+  }
+
+  /// With the lock held: a parked worker; the sentinel is woken last.
+  private func firstParked() -> Int? {
+    var sentinel: Int?
+    for index in 0..<workerCount where seats[index].isParked {
+      if !seats[index].isSentinel { return index }
+      sentinel = index
+    }
+    return sentinel
+  }
+
+  /// With the lock held: moves a worker from parked to searching.
+  private func unpark(_ index: Int) {
+    seats[index].isParked = false
+    if seats[index].isSentinel {
+      seats[index].isSentinel = false
+      shared.pointee.hasSentinel.store(false, ordering: .relaxed)
+    }
+    shared.pointee.word.add(
+      Self.oneSearching &- Self.oneParked, ordering: .sequentiallyConsistent)
+  }
+
+  private func parker(_ index: Int) -> UnsafeMutablePointer<Parker> {
+    // The parker is the first field of a seat.
+    UnsafeMutableRawPointer(seats + index).assumingMemoryBound(to: Parker.self)
+  }
+
+  private func seatIndex(of worker: UnsafeMutableRawPointer) -> Int? {
+    let first = UnsafeMutableRawPointer(seats)
+    guard worker >= first && worker < UnsafeMutableRawPointer(seats + workerCount) else {
+      return nil
+    }
+    return (worker - first) / MemoryLayout<Seat>.stride
+  }
+
+  // MARK: Searching, called by sources for a worker that is inside
+
+  /// The calling worker has no work and is going to look for some.
+  public func beginSearch() {
+    shared.pointee.word.add(Self.oneSearching, ordering: .sequentiallyConsistent)
+  }
+
+  /// The calling worker, a searcher, has found work.
+  /// - Returns: whether it was the last searcher and must look whether there is more.
+  public func endSearch() -> Bool {
+    let old = shared.pointee.word.subtract(
+      Self.oneSearching, ordering: .sequentiallyConsistent
+    ).oldValue
+    return old >> 32 == 1
+  }
+
+  /// Whether no other worker is searching: then this one may spin for a moment.
+  public var isOnlySearcher: Bool {
+    shared.pointee.word.load(ordering: .relaxed) >> 32 == 1
+  }
+
+  // MARK: The life of a worker
+
+  private func live(_ seat: UnsafeMutablePointer<Seat>) {
+    let index = seat.pointee.index
+    wpl_set_thread_worker(seat)
+    hooks.threadStart?(hooks.context, UInt32(index))
+    var lastSource: UnsafeMutablePointer<WorkSource>?
+
+    monitor.lock()
+    search: while !isClosing {
+      if let source = nextSource(after: lastSource) {
+        lastSource = source
+        source.pointee.workersInside += 1
+        monitor.unlock()
+        // The source ends the search when it gives out work.
+        let isSearching = source.pointee.work(source.pointee.context, index, true)
+        if !isSearching { beginSearch() }
+        monitor.lock()
+        source.pointee.workersInside -= 1
+        if !source.pointee.isAttached {
+          lastSource = nil
+          if source.pointee.workersInside == 0 { monitor.wakeAll() }
+        }
+        continue search
+      }
+
+      // S1, S2 of the essay above.
+      seat.pointee.isParked = true
+      shared.pointee.word.add(
+        Self.oneParked &- Self.oneSearching, ordering: .sequentiallyConsistent)
+      if nextSource(after: nil) != nil {
+        unpark(Int(index))
+        continue search
+      }
+      if wantsSentinel && !shared.pointee.hasSentinel.load(ordering: .relaxed) {
+        shared.pointee.hasSentinel.store(true, ordering: .relaxed)
+        seat.pointee.isSentinel = true
+      }
+      while seat.pointee.isParked && !isClosing {
+        let deadline = seat.pointee.isSentinel ? Clock.now + Self.sentinelTick : -1
+        monitor.unlock()
+        let signalled = Parker.park(parker(Int(index)), until: deadline)
+        monitor.lock()
+        if !signalled && seat.pointee.isSentinel { tick(Int(index)) }
+      }
+    }
+    monitor.unlock()
+    hooks.threadStop?(hooks.context, UInt32(index))
+    wpl_set_thread_worker(nil)
+  }
+
+  /// With the lock held: the next source behind `last` in the ring that has work. `last` may be gone
+  /// by now, so it is only compared.
+  private func nextSource(
+    after last: UnsafeMutablePointer<WorkSource>?
+  ) -> UnsafeMutablePointer<WorkSource>? {
+    var first: UnsafeMutablePointer<WorkSource>?
+    var isBehindLast = last == nil
+    var here = firstSource
+    while let source = here {
+      if source.pointee.hasWork(source.pointee.context) {
+        if isBehindLast { return source }
+        if first == nil { first = source }
+      }
+      if source == last { isBehindLast = true }
+      here = source.pointee.next
+    }
+    return first
+  }
+
+  private var wantsSentinel: Bool {
+    var here = firstSource
+    while let source = here {
+      if source.pointee.needsSentinel(source.pointee.context) { return true }
+      here = source.pointee.next
+    }
+    return false
+  }
+
+  /// With the lock held, by the sentinel: takes up stuck work, or goes off duty when nobody needs it.
+  private func tick(_ index: Int) {
+    var isNeeded = false
+    var here = firstSource
+    while let source = here {
+      if source.pointee.isStuck(source.pointee.context) { return unpark(index) }
+      isNeeded = isNeeded || source.pointee.needsSentinel(source.pointee.context)
+      here = source.pointee.next
+    }
+    if !isNeeded {
+      seats[index].isSentinel = false
+      shared.pointee.hasSentinel.store(false, ordering: .relaxed)
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+import Synchronization
+
+/// Something that workers of a pool can work on: a run of a pipeline or of a graph.
+///
+/// It lives at a fixed address from `Pool.attach` until `Pool.waitUntilLeft` has returned. The three
+/// functions are called by the pool's workers; none of them is called after `Pool.detach` by a
+/// worker that was not already inside.
+public struct WorkSource: ~Copyable {
+  public typealias Context = UnsafeMutableRawPointer
+
+  let context: Context
+  /// Works as worker `seat` until there is nothing to do for it. Returns whether the worker comes
+  /// back as a searcher (already counted in the pool word).
+  let work: @convention(c) (_ context: Context, _ seat: Int32, _ isSearching: Bool) -> Bool
+  /// Whether a worker that looks for work would find some here.
+  let hasWork: @convention(c) (_ context: Context) -> Bool
+  /// Whether work may lie here that nobody was woken for: a sentinel looks now and then.
+  let needsSentinel: @convention(c) (_ context: Context) -> Bool
+  /// Called by the sentinel, one at a time: whether such work has not moved since the last call.
+  /// From then on `hasWork` admits it.
+  let isStuck: @convention(c) (_ context: Context) -> Bool
+
+  // Under the pool's lock.
+  var next: UnsafeMutablePointer<WorkSource>?
+  var workersInside = 0
+  var isAttached = false
+
+  public init(
+    context: Context,
+    work: @convention(c) (Context, Int32, Bool) -> Bool,
+    hasWork: @convention(c) (Context) -> Bool,
+    needsSentinel: @convention(c) (Context) -> Bool,
+    isStuck: @convention(c) (Context) -> Bool
+  ) {
+    self.context = context
+    self.work = work
+    self.hasWork = hasWork
+    self.needsSentinel = needsSentinel
+    self.isStuck = isStuck
+  }
+}
