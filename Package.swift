@@ -70,7 +70,7 @@ if isEmbedded {
       "-Xlinker", "-soname=libworkpool.so.0",
       "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/libworkpool.map",
       "-Xlinker", "-znodelete", "-Xlinker", "-zdefs", "-Xlinker", "--gc-sections",
-      "-Xlinker", "--as-needed", "-Xlinker", "-s",
+      "-Xlinker", "--as-needed",
       "\(resources)/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a",
     ])
   ]

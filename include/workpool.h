@@ -542,3 +542,8 @@ typedef struct wp_pipeline_statistics {
  * Threads: any. */
 WP_API int32_t wp_pipeline_statistics_get(const wp_pipeline *pipeline,
                                           wp_pipeline_statistics *statistics);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

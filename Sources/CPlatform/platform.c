@@ -149,6 +149,9 @@ void wpl_thread_join(wpl_thread *t) {
 static _Thread_local void *worker;
 void *wpl_thread_worker(void) { return worker; }
 void wpl_set_thread_worker(void *w) { worker = w; }
+static _Thread_local void *current_run;
+void *wpl_thread_run(void) { return current_run; }
+void wpl_set_thread_run(void *run) { current_run = run; }
 
 static _Atomic uint32_t generation;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;

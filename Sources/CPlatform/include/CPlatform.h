@@ -75,6 +75,9 @@ uint32_t wpl_usable_cpus(void);
 /* One word per thread: which worker this is (0 = none), for wp_worker_index(). */
 void *wpl_thread_worker(void);
 void wpl_set_thread_worker(void *worker);
+/* A second word: the run whose callbacks may be on this thread's stack, innermost first. */
+void *wpl_thread_run(void);
+void wpl_set_thread_run(void *run);
 
 /* How many forks lie between the process that loaded the library and this one. Counting begins
  * with the first call of wpl_watch_forks(). */

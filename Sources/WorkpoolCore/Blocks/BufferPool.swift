@@ -18,18 +18,12 @@ public struct BufferPool: @unchecked Sendable {
   private let buffers: UnsafeMutablePointer<Buffer>
   private let count: Int
 
-  public init(count: Int) throws(WorkpoolError) {
-    let line = wpl_allocate_aligned(128, 128)
-    let memory = wpl_allocate_aligned(128, MemoryLayout<Buffer>.stride * count)
-    guard let line, let memory else {
-      wpl_free(line)
-      wpl_free(memory)
-      throw WorkpoolError(.noMemory, "no memory for \(count) buffers")
-    }
+  /// The list lies in `arena`; the buffers themselves are freed by `destroy`.
+  public init(count: Int, in arena: Arena) throws(WorkpoolError) {
     self.count = count
-    head = line.bindMemory(to: Atomic<UInt64>.self, capacity: 1)
+    head = try arena.allocate(Atomic<UInt64>.self, count: 1)
     head.initialize(to: Atomic(1))
-    buffers = memory.bindMemory(to: Buffer.self, capacity: count)
+    buffers = try arena.allocate(Buffer.self, count: count)
     for index in 0..<count {
       (buffers + index).initialize(to: Buffer())
       let next = index + 1 < count ? UInt32(index + 2) : 0
@@ -39,8 +33,6 @@ public struct BufferPool: @unchecked Sendable {
 
   public func destroy() {
     for index in 0..<count { wpl_free(buffers[index].data) }
-    wpl_free(buffers)
-    wpl_free(head)
   }
 
   /// Takes a buffer of at least `capacity` bytes; its content is undefined.

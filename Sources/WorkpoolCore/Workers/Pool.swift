@@ -141,7 +141,7 @@ public final class Pool: @unchecked Sendable {
       started += 1
     }
     if started < wanted {
-      shared.pointee.word.subtract(
+      shared.pointee.word.wrappingSubtract(
         UInt64(wanted - started) * Self.oneSearching, ordering: .sequentiallyConsistent)
       guard started > 0 && options.allowsFewerWorkers else {
         joinAll()
@@ -217,7 +217,7 @@ public final class Pool: @unchecked Sendable {
     source.pointee.next = firstSource
     source.pointee.isAttached = true
     firstSource = source
-    shared.pointee.sourceCount.add(1, ordering: .relaxed)
+    shared.pointee.sourceCount.wrappingAdd(1, ordering: .relaxed)
     monitor.unlock()
   }
 
@@ -226,7 +226,7 @@ public final class Pool: @unchecked Sendable {
     monitor.lock()
     if source.pointee.isAttached {
       source.pointee.isAttached = false
-      shared.pointee.sourceCount.subtract(1, ordering: .relaxed)
+      shared.pointee.sourceCount.wrappingSubtract(1, ordering: .relaxed)
       if firstSource == source {
         firstSource = source.pointee.next
       } else {
@@ -275,7 +275,7 @@ public final class Pool: @unchecked Sendable {
     else { return monitor.unlock() }
     unpark(index)
     monitor.unlock()
-    shared.pointee.wakes.add(1, ordering: .relaxed)
+    shared.pointee.wakes.wrappingAdd(1, ordering: .relaxed)
     Parker.signal(parker(index))
   }
 
@@ -308,7 +308,7 @@ public final class Pool: @unchecked Sendable {
       seats[index].isSentinel = false
       shared.pointee.hasSentinel.store(false, ordering: .relaxed)
     }
-    shared.pointee.word.add(
+    shared.pointee.word.wrappingAdd(
       Self.oneSearching &- Self.oneParked, ordering: .sequentiallyConsistent)
   }
 
@@ -329,13 +329,13 @@ public final class Pool: @unchecked Sendable {
 
   /// The calling worker has no work and is going to look for some.
   public func beginSearch() {
-    shared.pointee.word.add(Self.oneSearching, ordering: .sequentiallyConsistent)
+    shared.pointee.word.wrappingAdd(Self.oneSearching, ordering: .sequentiallyConsistent)
   }
 
   /// The calling worker, a searcher, has found work.
   /// - Returns: whether it was the last searcher and must look whether there is more.
   public func endSearch() -> Bool {
-    let old = shared.pointee.word.subtract(
+    let old = shared.pointee.word.wrappingSubtract(
       Self.oneSearching, ordering: .sequentiallyConsistent
     ).oldValue
     return old >> 32 == 1
@@ -374,7 +374,7 @@ public final class Pool: @unchecked Sendable {
 
       // S1, S2 of the essay above.
       seat.pointee.isParked = true
-      shared.pointee.word.add(
+      shared.pointee.word.wrappingAdd(
         Self.oneParked &- Self.oneSearching, ordering: .sequentiallyConsistent)
       if nextSource(after: nil) != nil {
         unpark(Int(index))

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import CWorkpool
+import Workpool
+
+/// Handles are retained references seen as opaque pointers; this is the only place that casts them.
+enum Handle {
+  static func make<T: AnyObject>(_ object: T) -> OpaquePointer {
+    OpaquePointer(Unmanaged.passRetained(object).toOpaque())
+  }
+  static func destroy<T: AnyObject>(_ handle: OpaquePointer, _ type: T.Type) {
+    Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).release()
+  }
+}
+
+extension OpaquePointer {
+  var pool: Pool { object() }
+  var token: Token { object() }
+  var pipeline: Pipeline { object() }
+
+  private func object<T: AnyObject>() -> T {
+    Unmanaged<T>.fromOpaque(UnsafeRawPointer(self)).takeUnretainedValue()
+  }
+}
+
+/// Runs the body of an export: maps a thrown error to its status and keeps its text for this thread.
+func border(_ body: () throws(WorkpoolError) -> Status) -> Int32 {
+  do throws(WorkpoolError) {
+    return report(try body())
+  } catch {
+    return report(error)
+  }
+}
+
+/// Keeps the text of a status that is an error.
+func report(_ status: Status) -> Int32 {
+  if status.isError { remember(status.rawValue, "\(status.text)") }
+  return status.rawValue
+}
+
+func report(_ error: WorkpoolError) -> Int32 {
+  remember(error.status.rawValue, error.text)
+  return error.status.rawValue
+}
+
+private func remember(_ code: Int32, _ text: String) {
+  var text = text
+  text.withUTF8 { bytes in
+    bytes.withMemoryRebound(to: CChar.self) { wpl_set_last_error(code, $0.baseAddress, $0.count) }
+  }
+}
+
+func invalid(_ what: String) -> WorkpoolError { WorkpoolError(.invalidArgument, what) }
+
+/// The object behind a handle; NULL is an invalid argument.
+func required(_ handle: OpaquePointer?, _ what: StaticString) throws(WorkpoolError) -> OpaquePointer {
+  guard let handle else { throw invalid("\(what) is NULL") }
+  return handle
+}
+
+/// Reads an options struct: NULL gives the defaults, and `struct_size` must be one that this library
+/// knows.
+func read<T>(_ pointer: UnsafePointer<T>?, _ defaults: T) throws(WorkpoolError) -> T {
+  guard let pointer else { return defaults }
+  let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt32.self)
+  guard size == MemoryLayout<T>.size else {
+    throw invalid("struct_size is \(size), expected \(MemoryLayout<T>.size)")
+  }
+  return pointer.pointee
+}
+
+/// Checks the `struct_size` of a struct that the library fills.
+func checkSize<T>(_ pointer: UnsafeMutablePointer<T>?) throws(WorkpoolError) -> UnsafeMutablePointer<T> {
+  guard let pointer else { throw invalid("the struct to fill is NULL") }
+  let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt32.self)
+  guard size == MemoryLayout<T>.size else {
+    throw invalid("struct_size is \(size), expected \(MemoryLayout<T>.size)")
+  }
+  return pointer
+}
+
+func checkFlags(_ flags: UInt32, known: UInt32) throws(WorkpoolError) {
+  guard flags & ~known == 0 else { throw invalid("unknown flags \(flags & ~known)") }
+}
+
+/// Copies text into a fixed C array, with a NUL at its end.
+func copy(_ text: String, into room: UnsafeMutableRawBufferPointer) {
+  var text = text
+  text.withUTF8 { bytes in
+    let count = min(bytes.count, room.count - 1)
+    room.copyBytes(from: bytes.prefix(count))
+    room[count] = 0
+  }
+}
+
+/// A handle of a parent process must not be touched.
+func checkFork(_ pool: Pool) throws(WorkpoolError) {
+  guard pool.forkGeneration == wpl_fork_generation() else {
+    throw WorkpoolError(.forked, "the pool belongs to the parent process")
+  }
+}

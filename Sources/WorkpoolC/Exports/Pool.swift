@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+import CWorkpool
+import Workpool
+
+@c @implementation public func wp_pool_create(
+  _ options: UnsafePointer<wp_pool_options>!,
+  _ out_pool: UnsafeMutablePointer<OpaquePointer?>!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    guard let out_pool else { throw invalid("out_pool is NULL") }
+    let given = try read(options, wp_pool_options())
+    try checkFlags(given.flags, known: WP_POOL_ALLOW_FEWER_WORKERS)
+    guard given.workers <= UInt32(Pool.mostWorkers) else {
+      throw invalid("workers is \(given.workers), at most 1024 are possible")
+    }
+    guard given.stack_size <= 1 << 40 else { throw invalid("stack_size is too large") }
+    var wanted = Pool.Options()
+    wanted.workers = Int(given.workers)
+    wanted.stackSize = Int(given.stack_size)
+    wanted.allowsFewerWorkers = given.flags & WP_POOL_ALLOW_FEWER_WORKERS != 0
+    if let prefix = given.name_prefix { wanted.namePrefix = String(cString: prefix) }
+    wanted.hooks.threadStart = given.thread_start
+    wanted.hooks.threadStop = given.thread_stop
+    wanted.hooks.context = given.context
+    wanted.hooks.destroyContext = given.destroy_context
+    out_pool.pointee = Handle.make(try Pool(wanted))
+    return .ok
+  }
+}
+
+@c @implementation public func wp_pool_destroy(_ pool: OpaquePointer!) -> Int32 {
+  guard let pool else { return WP_OK }
+  return border { () throws(WorkpoolError) in
+    try checkFork(pool.pool)
+    try pool.pool.close()
+    Handle.destroy(pool, Pool.self)
+    return .ok
+  }
+}
+
+@c @implementation public func wp_pool_workers(_ pool: OpaquePointer!) -> UInt32 {
+  guard let pool else { return 0 }
+  return UInt32(pool.pool.workerCount)
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+
+/// Memory that is taken piece by piece, may fail, and goes all at once with the arena.
+public final class Arena {
+  private var pieces: [UnsafeMutableRawPointer] = []
+
+  public init() {}
+
+  deinit {
+    for piece in pieces { wpl_free(piece) }
+  }
+
+  /// Uninitialized room for `count` values, on cache lines of its own.
+  public func allocate<T: ~Copyable>(
+    _ type: T.Type, count: Int
+  ) throws(WorkpoolError) -> UnsafeMutablePointer<T> {
+    let (size, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
+    // A line of room at the end: neighbours are fetched in pairs.
+    guard !overflow, let piece = wpl_allocate_aligned(128, max(size, 1) + 128) else {
+      throw WorkpoolError(.noMemory, "no memory for a pipeline")
+    }
+    pieces.append(piece)
+    return piece.bindMemory(to: type, capacity: count)
+  }
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import Synchronization
+import WorkpoolCore
+
+/// The life of a worker inside a run, and the way of a block through the stages.
+extension PipelineRun {
+  private static let mostDrained = 64
+  private static let timeSlice: Int64 = 1_000_000
+  private static let looksBeforeSleep = 200
+
+  /// Works as worker `seat` until there is nothing to do for it here.
+  /// - Returns: whether the worker leaves as a searcher.
+  func work(seat: Int, isSearching: Bool) -> Bool {
+    let own = seats + seat
+    var isSearching = isSearching
+    var sliceEnd: Int64 = 0
+    pace.pointee.active.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    while true {
+      if flow.pointee.readyCount.load(ordering: .relaxed) > 0, let index = ready.take(from: oldestRecord)
+      {
+        flow.pointee.readyCount.wrappingSubtract(1, ordering: .relaxed)
+        if isSearching { isSearching = foundWork() }
+        passKeptTurn(seat)
+        own.pointee.pulse.count()
+        carry(records + index, seat)
+      } else if let number = takeOwn(own) {
+        if isSearching { isSearching = foundWork() }
+        if own.pointee.keptTurn != number &+ 1 { passKeptTurn(seat) }
+        own.pointee.pulse.count()
+        carry(record(number), seat)
+      } else if own.pointee.keptTurn != 0 {
+        passKeptTurn(seat)
+      } else if flow.pointee.phase.load(ordering: .relaxed) != Phase.running.rawValue {
+        if takePhase(.drained, to: .finishing) {
+          if isSearching { isSearching = foundWork() }
+          finish(seat)
+        }
+        pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+        return isSearching
+      } else {
+        let mayStay = isSpread || pace.pointee.active.load(ordering: .relaxed) == 1
+        if mayStay && pool.sourceCount > 1 {
+          // Others want workers too: give them a turn now and then.
+          let now = Clock.now
+          if sliceEnd == 0 {
+            sliceEnd = now + Self.timeSlice
+          } else if now > sliceEnd && !isSearching {
+            pool.beginSearch()
+            pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+            return true
+          }
+        }
+        if mayStay, let isPrepaid = takeBaton() {
+          if isSearching { isSearching = foundWork() }
+          own.pointee.pulse.count()
+          pull(seat, isPrepaid: isPrepaid)
+        } else if mayStay, let number = steal(seat) {
+          if isSearching { isSearching = foundWork() }
+          own.pointee.pulse.count()
+          carry(record(number), seat)
+        } else if leave(&isSearching) {
+          return true
+        }
+      }
+    }
+  }
+
+  /// Nothing to do: looks on for a moment, then goes, unless work has come.
+  /// - Returns: whether the worker has left (as a searcher).
+  @inline(never)
+  private func leave(_ isSearching: inout Bool) -> Bool {
+    if !isSearching {
+      pool.beginSearch()
+      isSearching = true
+    }
+    if pool.maySpin && pool.isOnlySearcher
+      && (isSpread || pace.pointee.active.load(ordering: .relaxed) == 1)
+    {
+      for _ in 0..<Self.looksBeforeSleep {
+        for _ in 0..<4 { wpl_pause() }
+        if hasOpenWork || (isSpread && hasQueuedWork) { return false }
+        if flow.pointee.phase.load(ordering: .relaxed) != Phase.running.rawValue { break }
+      }
+    }
+    // Of several that leave at once the last one sees that nobody is left, and what was published.
+    pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    if hasWork {
+      pace.pointee.active.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      return false
+    }
+    return true
+  }
+
+  /// A searcher has found work; if it was the last searcher, it sees to what else there is.
+  @inline(never)
+  private func foundWork() -> Bool {
+    if pool.endSearch() && isSpread && (hasOpenWork || hasQueuedWork) { pool.workAppeared() }
+    return false
+  }
+
+  // MARK: Own queues
+
+  @inline(__always)
+  private func takeOwn(_ seat: UnsafeMutablePointer<SeatState>) -> UInt64? {
+    var head = seat.pointee.head.load(ordering: .relaxed)
+    while head < seat.pointee.tail.load(ordering: .acquiring) {  // pairs with pull
+      let (done, now) = seat.pointee.head.compareExchange(
+        expected: head, desired: head &+ 1, ordering: .acquiringAndReleasing)
+      if done { return head }
+      head = now
+    }
+    return nil
+  }
+
+  @inline(never)
+  private func steal(_ seat: Int) -> UInt64? {
+    guard isSpread else { return nil }
+    var index = seat
+    for _ in 1..<workerCount {
+      index = index + 1 == workerCount ? 0 : index + 1
+      if let number = takeOwn(seats + index) { return number }
+    }
+    return nil
+  }
+
+  // MARK: The way of a block
+
+  /// Carries a block, which this thread alone owns, from the stage it stands before as far as it can
+  /// go; then, in the last stage, whatever follows it there.
+  func carry(_ first: UnsafeMutablePointer<Record>, _ seat: Int) {
+    var record = first
+    var stage = Int(record.pointee.stage)
+    var drained = 0
+    while true {
+      let state = stages + stage
+      let number = record.pointee.block.number
+      if state.pointee.isSerial {
+        if !arrive(record, stage, state.pointee.turnIndex, seat) { return }
+      } else if state.pointee.hasPlaces {
+        guard let next = enter(record, stage, seat) else { return }
+        if next != record {  // another block of this stage, for this one has to wait
+          record = next
+          continue
+        }
+      }
+
+      if !record.pointee.flags.contains(.isTombstone) {
+        if state.pointee.function != nil {
+          if isCut(number, stage) {
+            seatStage(seat, stage).pointee.counts.cut.count()
+            bury(record, cutReason)
+          } else {
+            let code = call(record, stage, state, seat)
+            if code != StageReturn.ok { act(on: code, record, stage, seat) }
+          }
+        } else if isCut(number, stage) {
+          bury(record, cutReason)
+        }
+      } else {
+        seatStage(seat, stage).pointee.counts.passed.count()
+      }
+
+      if stage == last {
+        retire(record, number)
+        let own = seats + seat
+        let next = number &+ 1
+        if own.pointee.head.load(ordering: .relaxed) == next
+          && next < own.pointee.tail.load(ordering: .relaxed)
+        {
+          own.pointee.keptTurn = next &+ 1
+          return
+        }
+        guard let follower = passTurn(to: next, turnIndex: state.pointee.turnIndex) else { return }
+        drained += 1
+        record = follower
+        if drained == Self.mostDrained {
+          publish(follower)
+          return
+        }
+        own.pointee.pulse.count()
+        continue
+      }
+      if state.pointee.isSerial {
+        if let follower = passTurn(to: number &+ 1, turnIndex: state.pointee.turnIndex) {
+          publish(follower)
+        }
+      } else if state.pointee.hasPlaces {
+        leavePlace(record, stage)
+      }
+      stage += 1
+      record.pointee.stage = Int32(truncatingIfNeeded: stage)
+    }
+  }
+
+  /// - Returns: whether it is the block's turn; if not, it is parked and no longer the caller's.
+  @inline(__always)
+  private func arrive(
+    _ record: UnsafeMutablePointer<Record>, _ stage: Int, _ turnIndex: Int, _ seat: Int
+  ) -> Bool {
+    let number = record.pointee.block.number
+    let cell = turns.cell(turnIndex, number)
+    if record.pointee.flags.contains(.hasTurn) {
+      record.pointee.flags.remove(.hasTurn)
+    } else if stage == last && (seats + seat).pointee.keptTurn == number &+ 1 {
+      (seats + seat).pointee.keptTurn = 0
+      return true
+    } else {
+      let arrived = TurnCells.firstRecord + UInt32(truncatingIfNeeded: recordIndex(record))
+      let old = cell.pointee.exchange(arrived, ordering: .acquiringAndReleasing)
+      if old != TurnCells.turn {
+        seatStage(seat, stage).pointee.counts.parked.count()
+        return false
+      }
+    }
+    cell.pointee.store(TurnCells.empty, ordering: .relaxed)
+    return true
+  }
+
+  /// - Returns: the block that waited for this turn and is the caller's now.
+  @inline(__always)
+  private func passTurn(to number: UInt64, turnIndex: Int) -> UnsafeMutablePointer<Record>? {
+    let old = turns.cell(turnIndex, number).pointee.exchange(
+      TurnCells.turn, ordering: .acquiringAndReleasing)
+    guard old >= TurnCells.firstRecord else { return nil }
+    let record = records + Int(old - TurnCells.firstRecord)
+    record.pointee.flags.insert(.hasTurn)
+    return record
+  }
+
+  /// See `TurnCells`: the worker goes on with something else than the block whose turn it keeps.
+  @inline(__always)
+  private func passKeptTurn(_ seat: Int) {
+    let kept = (seats + seat).pointee.keptTurn
+    if kept != 0 {
+      (seats + seat).pointee.keptTurn = 0
+      if let record = passTurn(to: kept &- 1, turnIndex: stages[last].turnIndex) {
+        carry(record, seat)
+      }
+    }
+  }
+
+  /// Makes a block available to every worker.
+  func publish(_ record: UnsafeMutablePointer<Record>) {
+    ready.insert(recordIndex(record))
+    flow.pointee.readyCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    announce()
+  }
+
+  // MARK: Limited stages
+
+  /// - Returns: a block of this stage with a place, the same one unless it has to wait; nil: none.
+  @inline(never)
+  private func enter(
+    _ record: UnsafeMutablePointer<Record>, _ stage: Int, _ seat: Int
+  ) -> UnsafeMutablePointer<Record>? {
+    guard let places = stages[stage].places else { return record }
+    if record.pointee.flags.contains(.hasPlace)
+      || record.pointee.flags.contains(.isTombstone) || places.tryEnter()
+    {
+      if !record.pointee.flags.contains(.isTombstone) { record.pointee.flags.insert(.hasPlace) }
+      return record
+    }
+    seatStage(seat, stage).pointee.counts.parked.count()
+    guard let index = places.park(recordIndex(record), oldest: oldestRecord) else { return nil }
+    (records + index).pointee.flags.insert(.hasPlace)
+    return records + index
+  }
+
+  @inline(never)
+  private func leavePlace(_ record: UnsafeMutablePointer<Record>, _ stage: Int) {
+    guard record.pointee.flags.contains(.hasPlace), let places = stages[stage].places else {
+      return
+    }
+    record.pointee.flags.remove(.hasPlace)
+    if let index = places.leave(oldest: oldestRecord) {
+      (records + index).pointee.flags.insert(.hasPlace)
+      publish(records + index)
+    }
+  }
+
+  // MARK: Calls
+
+  @inline(__always)
+  func isCut(_ number: UInt64, _ stage: Int) -> Bool {
+    if let hostWord, hostWord.pointee.load(ordering: .relaxed) != 0 { cancel() }
+    return Int64(bitPattern: number) > cuts[stage].load(ordering: .relaxed)
+  }
+
+  var cutReason: ReleaseReason {
+    flow.pointee.isCancelled.load(ordering: .relaxed) ? .cancelled : .cut
+  }
+
+  /// Calls a stage, and times a sample of the calls.
+  @inline(__always)
+  func call(
+    _ record: UnsafeMutablePointer<Record>, _ stage: Int,
+    _ state: UnsafeMutablePointer<StageState>, _ seat: Int
+  ) -> Int32 {
+    let own = seatStage(seat, stage)
+    guard let function = state.pointee.function else { return StageReturn.ok }
+    if state.pointee.hasScratch && !own.pointee.isStarted {
+      let code = startWorker(own, state, seat, record)
+      guard code == StageReturn.ok else { return code }
+    }
+    own.pointee.counts.calls.count()
+    own.pointee.counts.bytesIn.count(UInt64(truncatingIfNeeded: record.pointee.block.size))
+    var code: Int32
+    if own.pointee.untilTimed > 0 {
+      own.pointee.untilTimed &-= 1
+      code = function(state.pointee.context, record, own.pointee.scratch, own)
+    } else {
+      let begin = Clock.now
+      code = function(state.pointee.context, record, own.pointee.scratch, own)
+      timed(own, stage, from: begin)
+    }
+    own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: record.pointee.block.size))
+    let block = record.pointee.block
+    if block.size > block.capacity || block.size < 0 || (block.data == nil && block.size > 0) {
+      record.pointee.block.size = 0
+      code = fail(record, Status.badReturn.rawValue, "the callback left a broken block")
+    }
+    if record.pointee.spare != Payload.nowhere { giveSpare(record) }
+    return code
+  }
+
+  @inline(never)
+  private func timed(_ own: UnsafeMutablePointer<SeatStage>, _ stage: Int, from begin: Int64) {
+    let time = UInt64(clamping: Clock.now - begin)
+    own.pointee.untilTimed = time < 1_000 ? 63 : time < 5_000 ? 15 : 0
+    own.pointee.counts.timedCalls.count()
+    own.pointee.counts.timedNanoseconds.count(time)
+    if time < own.pointee.counts.minNanoseconds.load(ordering: .relaxed) {
+      own.pointee.counts.minNanoseconds.store(time, ordering: .relaxed)
+    }
+    if time > own.pointee.counts.maxNanoseconds.load(ordering: .relaxed) {
+      own.pointee.counts.maxNanoseconds.store(time, ordering: .relaxed)
+    }
+    noteCost(stage: stage, nanoseconds: time)
+  }
+
+  @inline(never)
+  private func startWorker(
+    _ own: UnsafeMutablePointer<SeatStage>, _ state: UnsafeMutablePointer<StageState>, _ seat: Int,
+    _ record: UnsafeMutablePointer<Record>
+  ) -> Int32 {
+    guard let start = state.pointee.stage?.workerStart else { return StageReturn.ok }
+    var scratch: UnsafeMutableRawPointer?
+    let code = start(state.pointee.context, UInt32(seat), &scratch)
+    if code < 0 { return fail(record, code, "worker_start failed") }
+    own.pointee.scratch = scratch
+    own.pointee.isStarted = true
+    return StageReturn.ok
+  }
+
+  // MARK: What callbacks answer
+
+  /// A callback returned something else than OK for a living block.
+  @inline(never)
+  func act(
+    on code: Int32, _ record: UnsafeMutablePointer<Record>, _ stage: Int, _ seat: Int
+  ) {
+    let counts = seatStage(seat, stage)
+    let number = Int64(bitPattern: record.pointee.block.number)
+    var code = code
+    if code > StageReturn.stopDrop {
+      code = fail(
+        record, Status.badReturn.rawValue, "the callback returned the unknown value \(code)")
+    }
+    if code < 0 {
+      record.pointee.flags.insert(.hasError)
+      record.pointee.errorStage = Int16(truncatingIfNeeded: stage)
+      record.pointee.errorCode = code
+      counts.pointee.counts.failed.count()
+      bury(record, .failed)
+      if !options.collectsErrors {
+        let first = StopPolicy.firstCut(byErrorIn: stage, seeAllMask: seeAllMask)
+        cut(from: first, at: number - 1, .stageFailed)
+      }
+      return
+    }
+    if code == StageReturn.stop || code == StageReturn.stopDrop {
+      if !record.pointee.flags.contains(.hasStop) {
+        record.pointee.flags.insert(.hasStop)
+        record.pointee.stopStage = Int16(truncatingIfNeeded: stage)
+      }
+      let first = StopPolicy.firstCut(byStopIn: stage, seeAllMask: seeAllMask)
+      cut(from: first, at: number, .stopped)
+    }
+    if code == StageReturn.drop || code == StageReturn.stopDrop {
+      counts.pointee.counts.dropped.count()
+      record.pointee.flags.insert(.wasDropped)
+      bury(record, .dropped)
+    }
+  }
+
+  /// Lowers the cuts of `first` and all later stages, before the deciding block goes on: its next
+  /// exchange (turn, places, retirement) makes them visible to the blocks behind it.
+  @inline(never)
+  func cut(from first: Int, at number: Int64, _ reason: Status) {
+    for stage in first..<stageCount {
+      _ = cuts[stage].min(number, ordering: .relaxed)
+    }
+    if first == 0 && !hasSource { endInput(reason) }
+  }
+
+  /// Keeps an error text for the block; at most 255 bytes.
+  @inline(never)
+  func fail(_ record: UnsafeMutablePointer<Record>, _ code: Int32, _ text: String) -> Int32 {
+    var text = text
+    return text.withUTF8 { fail(record, code, UnsafeRawBufferPointer($0)) }
+  }
+
+  func fail(
+    _ record: UnsafeMutablePointer<Record>, _ code: Int32, _ text: UnsafeRawBufferPointer
+  ) -> Int32 {
+    let room = errorTexts + recordIndex(record) * Self.errorTextSize
+    let count = min(text.count, Self.errorTextSize - 1)
+    if count > 0, let base = text.baseAddress {
+      UnsafeMutableRawPointer(room).copyMemory(from: base, byteCount: count)
+    }
+    room[count] = 0
+    record.pointee.flags.insert(.hasErrorText)
+    return code < 0 ? code : Status.badReturn.rawValue
+  }
+  static let errorTextSize = 256
+
+  // MARK: Payloads
+
+  /// Releases the payload; the block goes on as a tombstone.
+  func bury(_ record: UnsafeMutablePointer<Record>, _ reason: ReleaseReason) {
+    release(record, reason)
+    record.pointee.flags.insert(.isTombstone)
+  }
+
+  @inline(__always)
+  func release(_ record: UnsafeMutablePointer<Record>, _ reason: ReleaseReason) {
+    if record.pointee.payload.buffer != Payload.nowhere {
+      release(&record.pointee.payload, reason)
+    }
+    record.pointee.block.setPayload(nil, size: 0, capacity: 0)
+  }
+
+  @inline(never)
+  func release(_ payload: inout Payload, _ reason: ReleaseReason) {
+    let gone = payload
+    payload = Payload()
+    if gone.buffer >= 0 {
+      buffers.give(gone.buffer)
+    } else if gone.buffer == Payload.callerOwned {
+      gone.release?(gone.releaseContext, gone.data, gone.size, reason.rawValue)
+    }
+  }
+
+  @inline(never)
+  func giveSpare(_ record: UnsafeMutablePointer<Record>) {
+    buffers.give(record.pointee.spare)
+    record.pointee.spare = Payload.nowhere
+  }
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import Synchronization
+import WorkpoolCore
+
+/// What threads of the host ask of a run: results, waits, the end of the input, cancellation.
+extension PipelineRun {
+  @inline(never)
+  func wakeHost() {
+    monitor.lock()
+    monitor.wakeAll()
+    monitor.unlock()
+  }
+
+  // MARK: Results
+
+  /// Moves the payload of a block that retires to the host; its place goes with it.
+  @inline(never)
+  func handOver(_ record: UnsafeMutablePointer<Record>) {
+    monitor.lock()
+    // There are as many as places.
+    guard let result = host.pointee.freeResults else {
+      monitor.unlock()
+      return release(record, .dropped)
+    }
+    host.pointee.freeResults = result.pointee.next
+    result.pointee.block = record.pointee.block
+    result.pointee.payload = record.pointee.payload
+    result.pointee.next = nil
+    record.pointee.payload = Payload()
+    record.pointee.block.setPayload(nil, size: 0, capacity: 0)
+    if let last = host.pointee.lastResult {
+      last.pointee.next = result
+    } else {
+      host.pointee.firstResult = result
+    }
+    host.pointee.lastResult = result
+    host.pointee.unreadResults += 1
+    monitor.wakeAll()
+    monitor.unlock()
+  }
+
+  /// The next block in input order, which keeps its place until `releaseResult`.
+  func nextResult(timeout: Int64) -> (Status, UnsafeMutablePointer<HostBlock>?) {
+    let isInside = isOnThisThread
+    let deadline = Clock.deadline(after: isInside ? 0 : timeout)
+    monitor.lock()
+    defer { monitor.unlock() }
+    while true {
+      if let result = host.pointee.firstResult {
+        host.pointee.firstResult = result.pointee.next
+        if result.pointee.next == nil { host.pointee.lastResult = nil }
+        host.pointee.unreadResults -= 1
+        host.pointee.heldResults += 1
+        return (.ok, result)
+      }
+      if let outcome = host.pointee.outcome {
+        return (outcome.status == .ok ? .end : outcome.status, nil)
+      }
+      if flow.pointee.isCancelled.load(ordering: .relaxed) { return (.cancelled, nil) }
+      if host.pointee.heldResults >= limit || isInside && timeout != 0 {
+        return (.wouldDeadlock, nil)
+      }
+      if let deadline, Clock.now >= deadline {
+        return (timeout == 0 ? .wouldBlock : .timedOut, nil)
+      }
+      waitSlice(deadline)
+    }
+  }
+
+  /// Gives a result and its place back.
+  func releaseResult(_ result: UnsafeMutablePointer<HostBlock>, _ reason: ReleaseReason) {
+    release(&result.pointee.payload, reason)
+    monitor.lock()
+    host.pointee.heldResults -= 1
+    result.pointee.next = host.pointee.freeResults
+    host.pointee.freeResults = result
+    monitor.wakeAll()
+    monitor.unlock()
+    givePlace()
+  }
+
+  /// Releases what nobody has read.
+  func discardResults(_ reason: ReleaseReason) {
+    while true {
+      monitor.lock()
+      let result = host.pointee.firstResult
+      if let result {
+        host.pointee.firstResult = result.pointee.next
+        if result.pointee.next == nil { host.pointee.lastResult = nil }
+        host.pointee.unreadResults -= 1
+        host.pointee.heldResults += 1
+      }
+      monitor.unlock()
+      guard let result else { return }
+      releaseResult(result, reason)
+    }
+  }
+
+  // MARK: Waits
+
+  /// Waits for the end of the run.
+  func wait(timeout: Int64) -> Status {
+    if isOnThisThread { return .wouldDeadlock }
+    let deadline = Clock.deadline(after: timeout)
+    monitor.lock()
+    while true {
+      if let outcome = host.pointee.outcome {
+        monitor.unlock()
+        pool.waitUntilLeft(workSource)
+        return outcome.status
+      }
+      var refusal: Status?
+      if options.pullsResults && !options.readerIsAnotherThread
+        && host.pointee.unreadResults + host.pointee.heldResults >= limit
+      {
+        refusal = .resultsWaiting
+      } else if let deadline, Clock.now >= deadline {
+        refusal = .timedOut
+      }
+      if let refusal {
+        monitor.unlock()
+        return refusal
+      }
+      waitSlice(deadline)
+    }
+  }
+
+  /// Waits until everything submitted so far has left the last stage.
+  func flush(timeout: Int64) -> Status {
+    if isOnThisThread { return .wouldDeadlock }
+    let deadline = Clock.deadline(after: timeout)
+    flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    monitor.lock()
+    defer {
+      monitor.unlock()
+      flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    }
+    let next = flow.pointee.next.load(ordering: .acquiring)
+    let total = flow.pointee.total.load(ordering: .acquiring)
+    let target =
+      next & Self.closedBit != 0
+      ? total : host.pointee.numbering == .byCaller ? host.pointee.highest : next
+    while true {
+      flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)  // pairs with retire
+      if flow.pointee.retired.load(ordering: .acquiring) >= target {
+        let status = host.pointee.outcome?.status ?? .ok
+        return status == .ok || status == .stopped ? .ok : status
+      }
+      if flow.pointee.isCancelled.load(ordering: .relaxed) { return .cancelled }
+      if options.pullsResults && !options.readerIsAnotherThread
+        && host.pointee.unreadResults + host.pointee.heldResults >= limit
+      {
+        return .resultsWaiting
+      }
+      if let deadline, Clock.now >= deadline { return .timedOut }
+      waitSlice(deadline)
+    }
+  }
+
+  // MARK: The end of the input
+
+  /// Without a source: accepts no more blocks; later submits get `status`.
+  func endInput(_ status: Status) {
+    monitor.lock()
+    let old = flow.pointee.next.bitwiseOr(Self.closedBit, ordering: .acquiringAndReleasing).oldValue
+    guard old & Self.closedBit == 0 else { return monitor.unlock() }
+    host.pointee.closedStatus = status
+    if status == .stopped && flow.pointee.isStopping.load(ordering: .relaxed) {
+      flow.pointee.wasStopped.store(true, ordering: .relaxed)
+    }
+    var total = old
+    if host.pointee.numbering == .byCaller {
+      total = host.pointee.highest
+      fillHoles(isError: status == .closed)
+    }
+    monitor.wakeAll()
+    monitor.unlock()
+    if endInput(total: total, unusedPlaces: 0) { pool.workAppeared() }
+  }
+
+  /// With the monitor locked: tombstones for the numbers that nobody submitted, so that those behind
+  /// them can leave. The first of each gap is an error, if the input was to be complete.
+  private func fillHoles(isError: Bool) {
+    guard let claims = host.pointee.claims else { return }
+    let highest = host.pointee.highest
+    var number = flow.pointee.retired.load(ordering: .acquiring)
+    var gapStart: UInt64?
+    while number < highest {
+      let isHole = claims[Int(truncatingIfNeeded: number & mask)] != number + 1
+      if !isHole { gapStart = nil }
+      if isHole {
+        claims[Int(truncatingIfNeeded: number & mask)] = number + 1
+        flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+        let record = record(number)
+        prepare(record, number)
+        record.pointee.flags = .isTombstone
+        if isError && gapStart == nil {
+          gapStart = number
+          record.pointee.flags = [.isTombstone, .hasError]
+          record.pointee.errorStage = 0
+          record.pointee.errorCode = Status.missingBlock.rawValue
+          var end = number + 1
+          while end < highest && claims[Int(truncatingIfNeeded: end & mask)] != end + 1 { end += 1 }
+          _ = fail(
+            record, Status.missingBlock.rawValue,
+            end == number + 1
+              ? "block \(number) was never submitted"
+              : "blocks \(number) to \(end - 1) (\(end - number) of them) were never submitted")
+          if !options.collectsErrors {
+            for stage in 0..<stageCount {
+              _ = cuts[stage].min(Int64(bitPattern: number) - 1, ordering: .relaxed)
+            }
+          }
+        }
+        publish(record)
+      }
+      number += 1
+    }
+  }
+
+  /// Ends the input; what is in flight is delivered.
+  func stop() {
+    flow.pointee.isStopping.store(true, ordering: .sequentiallyConsistent)
+    if !hasSource { endInput(.stopped) }
+  }
+
+  /// Ends the run; returns at once.
+  func cancel() {
+    if flow.pointee.isCancelled.load(ordering: .relaxed)
+      || flow.pointee.phase.load(ordering: .acquiring) == Phase.ended.rawValue
+      || flow.pointee.isCancelled.exchange(true, ordering: .sequentiallyConsistent)
+    {
+      return
+    }
+    token.mark(.user)
+    for stage in 0..<stageCount { _ = cuts[stage].min(-1, ordering: .sequentiallyConsistent) }
+    if !hasSource { endInput(.cancelled) }
+    discardResults(.cancelled)
+    wakeHost()
+  }
+}

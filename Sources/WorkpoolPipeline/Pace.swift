@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+import Synchronization
+import WorkpoolCore
+
+/// Whether more workers would help, and how many blocks a worker takes from the source at once.
+///
+/// Passing a block between two cores costs some hundred nanoseconds. Blocks that cost less than that
+/// are carried faster by one worker than by several, so a run of tiny stages stays on one worker: it
+/// is *compact*, otherwise *spread*. What would gain from more workers is a block's time outside
+/// its longest serial stage. It is measured on a sample of calls.
+///
+/// In a compact run nobody is woken for new work while one worker is active; a sentinel (see
+/// `Pool`) takes over if that one is held up by a callback.
+struct Pace: ~Copyable {
+  static let unknownCost = UInt32.max
+  /// Gain per block, ns, from which on a run spreads, and below which it becomes compact.
+  static let spreadFrom: UInt32 = 450
+  static let compactBelow: UInt32 = 300
+  /// A worker takes about so much work (ns) from the source at once.
+  static let batchNanoseconds: UInt32 = 6_000
+  static let largestBatch = 16
+
+  /// Workers inside that take whatever comes.
+  let active = Atomic<Int>(0)
+  let line = PipelineRun.Padding()
+  let isSpread = Atomic<Bool>(true)
+  let batch = Atomic<Int>(1)
+  /// Pulses at the sentinel's last look; only the sentinel touches it.
+  let lastPulses = Atomic<UInt64>(0)
+}
+
+extension PipelineRun {
+  /// A timed call of `stage`: updates its cost and what follows from it.
+  @inline(never)
+  func noteCost(stage: Int, nanoseconds: UInt64) {
+    let cell = stages + stage
+    let old = cell.pointee.cost.load(ordering: .relaxed)
+    var sample = UInt32(clamping: nanoseconds)
+    if old != Pace.unknownCost {
+      // A preempted call must not count as a long one: outliers enter step by step.
+      sample = min(sample, old &* 8 &+ 2_000 < old ? Pace.unknownCost - 1 : old * 8 + 2_000)
+      sample = UInt32((UInt64(old) * 3 + UInt64(sample)) / 4)
+    }
+    cell.pointee.cost.store(min(sample, 1 << 30), ordering: .relaxed)
+
+    var sum: UInt64 = 0
+    var longestSerial: UInt32 = 0
+    var isKnown = true
+    for index in 0..<stageCount where stages[index].function != nil {
+      let cost = stages[index].cost.load(ordering: .relaxed)
+      if cost == Pace.unknownCost {
+        isKnown = false
+        continue
+      }
+      sum += UInt64(cost)
+      if stages[index].isSerial || index == 0 { longestSerial = max(longestSerial, cost) }
+    }
+    guard isKnown || workerCount == 1 else { return }
+    let gain = sum - UInt64(longestSerial)
+    let wasSpread = pace.pointee.isSpread.load(ordering: .relaxed)
+    let isSpread =
+      workerCount > 1 && gain >= UInt64(wasSpread ? Pace.compactBelow : Pace.spreadFrom)
+    if isSpread != wasSpread { pace.pointee.isSpread.store(isSpread, ordering: .relaxed) }
+
+    // Half of the places, shared by all workers, are enough for what nobody has begun yet.
+    let room = isSpread ? max(1, limit / (2 * workerCount)) : max(1, limit / 2)
+    let byTime = isSpread ? Int(UInt64(Pace.batchNanoseconds) / max(1, sum)) : Pace.largestBatch
+    let batch = sum > 20_000 ? 1 : max(1, min(byTime, Pace.largestBatch, room))
+    if batch != pace.pointee.batch.load(ordering: .relaxed) {
+      pace.pointee.batch.store(batch, ordering: .relaxed)
+    }
+  }
+
+  @inline(__always) var isSpread: Bool { pace.pointee.isSpread.load(ordering: .relaxed) }
+
+  /// After work was made visible by a sequentially consistent read-modify-write.
+  @inline(__always) func announce() {
+    if isSpread || pace.pointee.active.load(ordering: .sequentiallyConsistent) == 0 {
+      pool.workAppeared()
+    } else {
+      pool.workAppearedQuietly()
+    }
+  }
+
+  /// Something lies here for any worker that looks.
+  @inline(__always) var hasOpenWork: Bool {
+    if flow.pointee.readyCount.load(ordering: .sequentiallyConsistent) > 0 { return true }
+    let baton = flow.pointee.baton.load(ordering: .sequentiallyConsistent)
+    return baton == Baton.free || baton == Baton.prepaid
+  }
+
+  var hasQueuedWork: Bool {
+    for index in 0..<workerCount
+    where seats[index].head.load(ordering: .relaxed) < seats[index].tail.load(ordering: .relaxed) {
+      return true
+    }
+    return false
+  }
+
+  /// Whether a searching worker would find something to do here.
+  var hasWork: Bool {
+    let phase = flow.pointee.phase.load(ordering: .sequentiallyConsistent)
+    if phase != Phase.running.rawValue { return phase == Phase.drained.rawValue }
+    if isSpread { return hasOpenWork || hasQueuedWork }
+    return pace.pointee.active.load(ordering: .sequentiallyConsistent) == 0 && hasOpenWork
+  }
+
+  var needsSentinel: Bool {
+    !isSpread && pace.pointee.active.load(ordering: .relaxed) > 0
+      && flow.pointee.phase.load(ordering: .relaxed) == Phase.running.rawValue
+  }
+
+  /// By the sentinel: nothing was taken up since its last look, though something lies here.
+  func noticeStuck() -> Bool {
+    guard needsSentinel else { return false }
+    var pulses: UInt64 = 1
+    for index in 0..<workerCount {
+      pulses = pulses &+ seats[index].pulse.load(ordering: .relaxed)
+    }
+    let before = pace.pointee.lastPulses.exchange(pulses, ordering: .relaxed)
+    guard before == pulses, hasOpenWork || hasQueuedWork else { return false }
+    pace.pointee.isSpread.store(true, ordering: .relaxed)
+    return true
+  }
+}

@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import WorkpoolCore
+
+/// An ordered pipeline: a source (or blocks that the host submits), stages, and a sink (or results that
+/// the host reads). Build it, run it as often as you like, destroy it.
+///
+///     let pool = try Pool()
+///     let pipeline = try Pipeline(on: pool)
+///     try pipeline.setSource("numbers") { block, _ in … }
+///     try pipeline.addStage("work", .parallel) { block, _ in … }
+///     try pipeline.setSink("print") { block, _ in … }
+///     let status = try pipeline.run()
+///     try pipeline.destroy()
+///
+/// Building and starting is for one thread at a time; submitting, reading, waiting and ending for any.
+public final class Pipeline: @unchecked Sendable {
+  public struct Options {
+    /// Most blocks between source (or submit) and cleanup: 1…65536.
+    public var maxBlocksInFlight = 100
+    /// Errors drop their block and are listed; otherwise the first one ends the run.
+    public var collectsErrors = false
+    /// When collecting: that many errors end the run; 0: any number.
+    public var maxFailures: UInt64 = 0
+    public var maxErrorsKept = 100
+    /// No sink: the host calls `nextResult`.
+    public var pullsResults = false
+    /// Submit waits although results are unread, for another thread reads them.
+    public var readerIsAnotherThread = false
+    /// Runs as a plain loop on the calling thread.
+    public var isSerialReference = false
+    /// Cancels the runs.
+    public var token: Token?
+    public init() {}
+  }
+
+  public static let mostBlocksInFlight = 65_536
+  public static let mostStages = 62
+
+  public let options: Options
+  public let pool: Pool?
+  private var source: Stage?
+  private var stages: [Stage] = []
+  private var sink: Stage?
+  private var current: UnsafeMutablePointer<PipelineRun>?
+  private let monitor: Monitor
+
+  /// - Parameter pool: may be nil for the serial reference.
+  public init(on pool: Pool?, _ options: Options = Options()) throws(WorkpoolError) {
+    guard 1...Self.mostBlocksInFlight ~= options.maxBlocksInFlight else {
+      throw WorkpoolError(.invalidArgument, "maxBlocksInFlight must be 1 to 65536")
+    }
+    guard pool != nil || options.isSerialReference else {
+      throw WorkpoolError(.invalidArgument, "a pipeline needs a pool")
+    }
+    monitor = try Monitor()
+    self.options = options
+    self.pool = pool
+    pool?.retain()
+  }
+
+  deinit { monitor.destroy() }
+
+  // MARK: Building
+
+  /// Takes the stage: its context is destroyed with the pipeline.
+  public func setSource(_ stage: Stage) throws(WorkpoolError) {
+    try checkIsBuilding()
+    guard source == nil else { throw WorkpoolError(.invalidState, "there is a source already") }
+    source = stage
+  }
+
+  /// - Returns: the number of the stage; 0 is the source.
+  @discardableResult
+  public func addStage(_ stage: Stage) throws(WorkpoolError) -> Int {
+    try checkIsBuilding()
+    guard sink == nil else { throw WorkpoolError(.invalidState, "the sink is the last stage") }
+    guard stages.count < Self.mostStages else {
+      throw WorkpoolError(.invalidArgument, "a pipeline has at most 62 stages")
+    }
+    guard stage.maxConcurrency >= 0 else {
+      throw WorkpoolError(.invalidArgument, "maxConcurrency must not be negative")
+    }
+    stages.append(stage)
+    return stages.count
+  }
+
+  public func setSink(_ stage: Stage) throws(WorkpoolError) {
+    try checkIsBuilding()
+    guard sink == nil else { throw WorkpoolError(.invalidState, "there is a sink already") }
+    guard !options.pullsResults else {
+      throw WorkpoolError(.invalidState, "results are read by the host: there is no sink")
+    }
+    sink = stage
+  }
+
+  private func checkIsBuilding() throws(WorkpoolError) {
+    if current != nil {
+      throw WorkpoolError(.invalidState, "a pipeline cannot be changed after its start")
+    }
+  }
+
+  // MARK: Running
+
+  /// Begins a run; an ended one makes room for it.
+  public func start() throws(WorkpoolError) {
+    guard !options.isSerialReference else {
+      throw WorkpoolError(.invalidState, "the serial reference can only run")
+    }
+    let run = try makeRun()
+    run.pointee.start()
+  }
+
+  /// Starts and waits for the end.
+  public func run() throws(WorkpoolError) -> Status {
+    guard source != nil else {
+      throw WorkpoolError(.invalidState, "without a source: start, submit, close, wait")
+    }
+    guard options.isSerialReference else {
+      try start()
+      return try wait()
+    }
+    let run = try makeRun()
+    run.pointee.runSerially()
+    return try result().status
+  }
+
+  private func makeRun() throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
+    if options.isSerialReference && options.pullsResults {
+      throw WorkpoolError(.invalidState, "the serial reference needs a sink")
+    }
+    if options.token?.isCancelled == true {
+      throw WorkpoolError(.cancelled, "cancelled before the start")
+    }
+    if let current {
+      guard current.pointee.hasEnded else {
+        throw WorkpoolError(.invalidState, "the pipeline is running")
+      }
+      guard current.pointee.heldResultCount == 0 else {
+        throw WorkpoolError(.busy, "the host holds results of the last run")
+      }
+    }
+    let run = try PipelineRun.create(
+      stages: [source] + stages.map { $0 } + [sink], hasSource: source != nil, options: options,
+      pool: pool, isSerialReference: options.isSerialReference)
+    if let current { discard(current) }
+    current = run
+    return run
+  }
+
+  private func discard(_ run: UnsafeMutablePointer<PipelineRun>) {
+    if !options.isSerialReference { pool?.waitUntilLeft(run.pointee.workSource) }
+    PipelineRun.destroy(run)
+  }
+
+  /// Cancels a run that is under way, waits for its end and frees everything, stages included.
+  /// - Throws: `busy` in a callback of the pipeline, and while the host holds results.
+  public func destroy() throws(WorkpoolError) {
+    if let current {
+      guard !current.pointee.isOnThisThread else {
+        throw WorkpoolError(.busy, "a callback cannot destroy its own pipeline")
+      }
+      guard current.pointee.heldResultCount == 0 else {
+        throw WorkpoolError(.busy, "the host holds results")
+      }
+      if !current.pointee.hasEnded {
+        current.pointee.cancel()
+        while true {
+          let status = current.pointee.wait(timeout: -1)
+          if status != .resultsWaiting { break }
+          current.pointee.discardResults(.cancelled)
+        }
+      }
+      discard(current)
+    }
+    current = nil
+    for stage in [source] + stages.map({ $0 }) + [sink] {
+      stage?.destroyContext?(stage?.context)
+    }
+    source = nil
+    stages = []
+    sink = nil
+    pool?.release()
+  }
+
+  private func active() throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
+    guard let current else { throw WorkpoolError(.invalidState, "the pipeline was not started") }
+    return current
+  }
+
+  private func check(_ status: Status, _ text: StaticString) throws(WorkpoolError) {
+    if status.isError { throw WorkpoolError(status, "\(text): \(status.text)") }
+  }
+
+  /// Waits for the end of the run, for at most `timeout` nanoseconds (negative: for ever).
+  /// - Returns: its outcome, also a bad one; `timedOut` while it goes on.
+  public func wait(timeout: Int64 = -1) throws(WorkpoolError) -> Status {
+    try active().pointee.wait(timeout: timeout)
+  }
+
+  /// Submits the next block. After an error nothing was taken.
+  public func submit(_ submission: Submission, timeout: Int64 = -1) throws(WorkpoolError) -> Status {
+    try pushed().pointee.submit(submission, timeout: timeout)
+  }
+
+  /// Submits a block under a number of the caller's; nil declares that there is no such block.
+  public func submit(
+    number: UInt64, _ submission: Submission?, timeout: Int64 = -1
+  ) throws(WorkpoolError) -> Status {
+    try pushed().pointee.submit(number, submission, timeout: timeout)
+  }
+
+  private func pushed() throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
+    guard source == nil else {
+      throw WorkpoolError(.invalidState, "a pipeline with a source takes no submissions")
+    }
+    return try active()
+  }
+
+  public func close() throws(WorkpoolError) { try pushed().pointee.endInput(.closed) }
+
+  public func flush(timeout: Int64 = -1) throws(WorkpoolError) -> Status {
+    try pushed().pointee.flush(timeout: timeout)
+  }
+
+  /// The next block in input order, to be given back by `releaseResult`; see `PipelineResult`.
+  public func nextResult(timeout: Int64 = -1) throws(WorkpoolError) -> (Status, PipelineResult?) {
+    guard options.pullsResults else {
+      throw WorkpoolError(.invalidState, "the pipeline does not pull results")
+    }
+    let (status, block) = try active().pointee.nextResult(timeout: timeout)
+    return (status, block.map(PipelineResult.init))
+  }
+
+  /// Ends the input; what is in flight is delivered.
+  public func stop() throws(WorkpoolError) { try active().pointee.stop() }
+
+  /// Ends the run; returns at once.
+  public func cancel() throws(WorkpoolError) { try active().pointee.cancel() }
+
+  // MARK: Looking
+
+  /// How the last run ended.
+  public func result() throws(WorkpoolError) -> PipelineOutcome {
+    guard let outcome = try active().pointee.endedOutcome else {
+      throw WorkpoolError(.invalidState, "no run has ended")
+    }
+    return outcome
+  }
+
+  /// The errors of the last run, in block order.
+  public func errors() throws(WorkpoolError) -> [PipelineError] {
+    let run = try active()
+    guard run.pointee.endedOutcome != nil else {
+      throw WorkpoolError(.invalidState, "no run has ended")
+    }
+    return run.pointee.tail.pointee.errors
+  }
+
+  public func statistics() throws(WorkpoolError) -> PipelineStatistics {
+    try active().pointee.statistics
+  }
+
+  /// How many stages a run has, source and the last one included.
+  public var stageCount: Int { stages.count + 2 }
+
+  public func statistics(ofStage stage: Int) throws(WorkpoolError) -> StageStatistics {
+    let run = try active()
+    guard 0..<run.pointee.stageCount ~= stage else {
+      throw WorkpoolError(.invalidArgument, "there is no stage \(stage)")
+    }
+    return run.pointee.statistics(ofStage: stage)
+  }
+}
+
+/// A block that the host has read; valid until `release`.
+public struct PipelineResult: @unchecked Sendable {
+  private let result: UnsafeMutablePointer<HostBlock>
+
+  init(_ result: UnsafeMutablePointer<HostBlock>) { self.result = result }
+
+  /// From a pointer that `block` gave.
+  public init(block: UnsafeMutableRawPointer) {
+    result = block.assumingMemoryBound(to: HostBlock.self)
+  }
+
+  public var block: UnsafeMutablePointer<Block> {
+    UnsafeMutableRawPointer(result).assumingMemoryBound(to: Block.self)
+  }
+
+  /// Gives the block and its place back, once.
+  public func release() { result.pointee.run.pointee.releaseResult(result, .delivered) }
+}
+
+extension PipelineRun {
+  var endedOutcome: PipelineOutcome? {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return host.pointee.outcome
+  }
+  var hasEnded: Bool { endedOutcome != nil }
+  var heldResultCount: Int {
+    monitor.lock()
+    defer { monitor.unlock() }
+    return host.pointee.heldResults
+  }
+}

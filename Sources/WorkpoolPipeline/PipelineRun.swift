@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import Synchronization
+import WorkpoolCore
+
+/// One run of a pipeline: everything that its workers share, at a fixed address.
+///
+/// A worker carries a block as far as it can go; only what cannot go on is parked, and whoever removes
+/// the obstacle makes it ready. There is no coordinating thread and no lock on the way of a block.
+/// Nothing here is a class, so nothing counts references; what changes is an atomic, or belongs to
+/// whoever holds the baton (`source`), the turn of the last stage (`tail`), a record, or a seat.
+///
+/// The files beside this one: `Carry` (the way of a block), `PullSource` (the baton), `Submission`,
+/// `HostWaits`, `RunEnd`. `TurnCells` and `StagePlaces` explain order and places.
+struct PipelineRun: ~Copyable {
+  // Fixed while the run lives.
+  let address: UnsafeMutablePointer<PipelineRun>
+  let workSource: UnsafeMutablePointer<WorkSource>
+  let arena: Arena
+  unowned(unsafe) let pool: Pool!
+  let workerCount: Int
+  /// Source, stages, and the last one: the sink, or the empty stage in which blocks retire in order.
+  let stageCount: Int
+  var last: Int { stageCount - 1 }
+  let stages: UnsafeMutablePointer<StageState>
+  let seats: UnsafeMutablePointer<SeatState>
+  let seatStages: UnsafeMutablePointer<SeatStage>
+  let records: UnsafeMutablePointer<Record>
+  let errorTexts: UnsafeMutablePointer<UInt8>
+  let mask: UInt64
+  let limit: Int
+  let turns: TurnCells
+  let buffers: BufferPool
+  /// Blocks that can go on and that no worker carries.
+  let ready: RecordSet
+  /// Cuts of the stages, see `StopPolicy`.
+  let cuts: UnsafeMutablePointer<Atomic<Int64>>
+  let seeAllMask: UInt64
+  let options: Pipeline.Options
+  let hasSource: Bool
+  let token: Token
+  /// The word of the host's token, which a signal handler may set.
+  let hostWord: UnsafeMutablePointer<Atomic<UInt32>>?
+  let startTime: Int64
+
+  let flow: UnsafeMutablePointer<Flow>
+  let source: UnsafeMutablePointer<SourceState>
+  let tail: UnsafeMutablePointer<TailState>
+  let pace: UnsafeMutablePointer<Pace>
+  let host: UnsafeMutablePointer<HostState>
+  let monitor: Monitor
+
+  /// What every block touches, on a line of its own.
+  struct Flow: ~Copyable {
+    /// Free places, less those who wait for one. Places are blocks between source and cleanup.
+    let credits: Atomic<Int64>
+    let line1 = Padding()
+    /// At least as many as there are records in `ready` that were announced.
+    let readyCount = Atomic<Int>(0)
+    let line2 = Padding()
+    /// Blocks that have left the last stage: all smaller numbers.
+    let retired = Atomic<UInt64>(0)
+    let delivered = Atomic<UInt64>(0)
+    let line3 = Padding()
+    let baton = Atomic<UInt32>(0)
+    let line4 = Padding()
+    /// Next number of a submit; the top bit says that the input is closed.
+    let next = Atomic<UInt64>(0)
+    let line5 = Padding()
+    // Written seldom, read often.
+    /// How many blocks the run has; `unknownTotal` until the input has ended.
+    let total = Atomic<UInt64>(PipelineRun.unknownTotal)
+    let phase = Atomic<UInt32>(Phase.running.rawValue)
+    let isCancelled = Atomic<Bool>(false)
+    /// The host asked for the end of the input; and that ended it.
+    let isStopping = Atomic<Bool>(false)
+    let wasStopped = Atomic<Bool>(false)
+    /// Threads of the host that wait in the monitor.
+    let waiters = Atomic<Int>(0)
+    let mostInFlight = Atomic<Int>(0)
+    let line6 = Padding()
+
+    init(limit: Int) { credits = Atomic(Int64(limit)) }
+  }
+
+  /// Room that keeps what other threads write off this line (two lines: they are fetched in pairs).
+  struct Padding {
+    private var room: (Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64) = (
+      0, 0, 0, 0, 0, 0, 0, 0
+    )
+    private var more: (Int64, Int64, Int64, Int64, Int64, Int64, Int64, Int64) = (
+      0, 0, 0, 0, 0, 0, 0, 0
+    )
+  }
+
+  static let unknownTotal = UInt64.max
+  static let closedBit: UInt64 = 1 << 63
+
+  enum Phase: UInt32 {
+    case running = 0
+    /// All blocks have left; a worker shall call the finish callbacks.
+    case drained
+    case finishing
+    case ended
+  }
+
+  /// What every worker reads of a stage.
+  struct StageState: ~Copyable {
+    let function: Stage.Function?
+    let context: UnsafeMutableRawPointer?
+    let isSerial: Bool
+    let hasPlaces: Bool
+    let hasScratch: Bool
+    /// Its cells in `turns`; meaningless unless serial.
+    let turnIndex: Int
+    let places: StagePlaces?
+    let stage: Stage?
+    /// Recent time of a call, ns; `Pace.unknownCost` before the first timed one.
+    let cost: Atomic<UInt32>
+  }
+
+  /// What one worker writes; lines of its own.
+  struct SeatState: ~Copyable {
+    /// The worker's own queue: numbers head ..< tail came from its last turn at the source. Others
+    /// may take from it; only the owner adds.
+    let head = Atomic<UInt64>(0)
+    let tail = Atomic<UInt64>(0)
+    /// Changes whenever the worker takes something up.
+    let pulse = Atomic<UInt64>(0)
+    /// Number + 1 of the block whose turn in the last stage this worker keeps; 0: none.
+    var keptTurn: UInt64 = 0
+    let line = Padding()
+  }
+
+  /// What one worker knows of one stage; lines of its own.
+  struct SeatStage: ~Copyable {
+    var call: StageCall  // first: callbacks see a pointer to it
+    var scratch: UnsafeMutableRawPointer?
+    var isStarted = false
+    /// Calls until one is timed.
+    var untilTimed: Int32 = 0
+    var counts = StageCounts()
+    let line = Padding()
+  }
+
+  struct SourceState: ~Copyable {
+    /// Blocks taken from the source callback. Belongs to the holder of the baton.
+    var issued: UInt64 = 0
+    let issuedSnapshot = Atomic<UInt64>(0)
+  }
+
+  @inline(__always) func record(_ number: UInt64) -> UnsafeMutablePointer<Record> {
+    records + Int(truncatingIfNeeded: number & mask)
+  }
+  @inline(__always) func recordIndex(_ record: UnsafeMutablePointer<Record>) -> Int {
+    record - records
+  }
+  @inline(__always) func seatStage(_ seat: Int, _ stage: Int) -> UnsafeMutablePointer<SeatStage> {
+    seatStages + (seat &* stageCount &+ stage)
+  }
+  var capacity: Int { Int(mask) + 1 }
+
+  /// The record of the oldest number that has not retired: where to look first.
+  @inline(__always) var oldestRecord: Int {
+    Int(truncatingIfNeeded: flow.pointee.retired.load(ordering: .relaxed) & mask)
+  }
+}
+
+/// Counts of one worker at one stage. Written by that worker, read by anyone.
+struct StageCounts: ~Copyable {
+  let calls = Atomic<UInt64>(0)
+  let bytesIn = Atomic<UInt64>(0)
+  let bytesOut = Atomic<UInt64>(0)
+  let dropped = Atomic<UInt64>(0)
+  let cut = Atomic<UInt64>(0)
+  let failed = Atomic<UInt64>(0)
+  /// Tombstones that passed.
+  let passed = Atomic<UInt64>(0)
+  let parked = Atomic<UInt64>(0)
+  let timedCalls = Atomic<UInt64>(0)
+  let timedNanoseconds = Atomic<UInt64>(0)
+  let minNanoseconds = Atomic<UInt64>(.max)
+  let maxNanoseconds = Atomic<UInt64>(0)
+}
+
+extension Atomic where Value == UInt64 {
+  /// Adds to a counter that only this thread writes.
+  @inline(__always) func count(_ amount: UInt64 = 1) {
+    store(load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+  }
+}

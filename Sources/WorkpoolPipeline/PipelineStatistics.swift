@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+import Synchronization
+import WorkpoolCore
+
+/// What a stage has done so far. Exact after the end of the run.
+public struct StageStatistics: Sendable {
+  public var name = ""
+  public var kind = StageKind.serial
+  public var calls: UInt64 = 0
+  /// Calls, and tombstones and cut blocks that passed.
+  public var blocksIn: UInt64 = 0
+  public var blocksOut: UInt64 = 0
+  public var blocksDropped: UInt64 = 0
+  public var blocksCut: UInt64 = 0
+  public var blocksFailed: UInt64 = 0
+  public var bytesIn: UInt64 = 0
+  public var bytesOut: UInt64 = 0
+  /// Time in the callback, scaled up from the timed calls.
+  public var busyNanoseconds: UInt64 = 0
+  public var timedCalls: UInt64 = 0
+  public var minNanoseconds: UInt64 = 0
+  public var maxNanoseconds: UInt64 = 0
+  /// Blocks that had to wait for their turn or a place.
+  public var parked: UInt64 = 0
+}
+
+/// What a run has done so far.
+public struct PipelineStatistics: Sendable {
+  public var stages = 0
+  /// Since the start, until the end.
+  public var wallNanoseconds: UInt64 = 0
+  public var blocksIn: UInt64 = 0
+  public var blocksOut: UInt64 = 0
+  public var inFlight: UInt64 = 0
+  public var inFlightMax: UInt64 = 0
+  public var limit: UInt64 = 0
+  /// Workers woken, by everything on the pool.
+  public var wakes: UInt64 = 0
+}
+
+extension PipelineRun {
+  func statistics(ofStage stage: Int) -> StageStatistics {
+    var sum = StageStatistics()
+    sum.name = stages[stage].stage?.name ?? "end"
+    sum.kind = stage == 0 || stage == last ? .serial : stages[stage].stage?.kind ?? .serial
+    var timed: UInt64 = 0
+    var least = UInt64.max
+    for seat in 0..<workerCount {
+      let own = seatStage(seat, stage)
+      sum.calls &+= own.pointee.counts.calls.load(ordering: .relaxed)
+      sum.bytesIn &+= own.pointee.counts.bytesIn.load(ordering: .relaxed)
+      sum.bytesOut &+= own.pointee.counts.bytesOut.load(ordering: .relaxed)
+      sum.blocksDropped &+= own.pointee.counts.dropped.load(ordering: .relaxed)
+      sum.blocksCut &+= own.pointee.counts.cut.load(ordering: .relaxed)
+      sum.blocksFailed &+= own.pointee.counts.failed.load(ordering: .relaxed)
+      sum.blocksIn &+= own.pointee.counts.passed.load(ordering: .relaxed)
+      sum.parked &+= own.pointee.counts.parked.load(ordering: .relaxed)
+      sum.timedCalls &+= own.pointee.counts.timedCalls.load(ordering: .relaxed)
+      timed &+= own.pointee.counts.timedNanoseconds.load(ordering: .relaxed)
+      least = min(least, own.pointee.counts.minNanoseconds.load(ordering: .relaxed))
+      sum.maxNanoseconds = max(
+        sum.maxNanoseconds, own.pointee.counts.maxNanoseconds.load(ordering: .relaxed))
+    }
+    sum.blocksIn &+= sum.calls &+ sum.blocksCut
+    sum.blocksOut = sum.calls &- min(sum.calls, sum.blocksDropped &+ sum.blocksFailed)
+    sum.minNanoseconds = least == .max ? 0 : least
+    if sum.timedCalls > 0 {
+      sum.busyNanoseconds = UInt64(
+        Double(timed) * Double(sum.calls) / Double(sum.timedCalls))
+    }
+    return sum
+  }
+
+  var statistics: PipelineStatistics {
+    var result = PipelineStatistics()
+    result.stages = stageCount
+    monitor.lock()
+    let end = host.pointee.endTime
+    monitor.unlock()
+    result.wallNanoseconds = UInt64(clamping: (end == 0 ? Clock.now : end) - startTime)
+    let retired = flow.pointee.retired.load(ordering: .relaxed)
+    result.blocksOut = flow.pointee.delivered.load(ordering: .relaxed)
+    if hasSource {
+      result.blocksIn = source.pointee.issuedSnapshot.load(ordering: .relaxed)
+    } else {
+      let next = flow.pointee.next.load(ordering: .relaxed) & ~Self.closedBit
+      result.blocksIn = max(next, retired)
+    }
+    let credits = flow.pointee.credits.load(ordering: .relaxed)
+    result.inFlight = UInt64(clamping: min(Int64(limit), Int64(limit) - credits))
+    result.inFlightMax = UInt64(flow.pointee.mostInFlight.load(ordering: .relaxed))
+    result.limit = UInt64(limit)
+    result.wakes = pool?.wakes ?? 0
+    return result
+  }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+import WorkpoolCore
+
+/// A block in flight with all that the engine knows about it. One per row; exactly one thread touches
+/// it at a time: who carries the block, or nobody while it is parked.
+struct Record {
+  var block = Block()  // first: callbacks see a pointer to it
+  var payload = Payload()
+  /// The stage before which the block stands.
+  var stage: Int32 = 0
+  var flags: Flags = []
+  /// A second buffer, between `spare` and the end of a callback.
+  var spare: Int32 = Payload.nowhere
+  var stopStage: Int16 = -1
+  var errorStage: Int16 = -1
+  var errorCode: Int32 = 0
+  let run: UnsafeMutablePointer<PipelineRun>
+
+  struct Flags: OptionSet {
+    var rawValue: UInt16
+    /// The turn of the stage it stands before was granted.
+    static let hasTurn = Flags(rawValue: 1)
+    /// A place in the limited stage it stands before was granted.
+    static let hasPlace = Flags(rawValue: 2)
+    /// Without payload: it only keeps its place in the order.
+    static let isTombstone = Flags(rawValue: 4)
+    /// The error text of this row is set.
+    static let hasErrorText = Flags(rawValue: 8)
+    /// Never submitted.
+    static let isMissing = Flags(rawValue: 16)
+    /// Dropped by a stage, not cut or failed.
+    static let wasDropped = Flags(rawValue: 32)
+    /// A stage asked for the end after this block.
+    static let hasStop = Flags(rawValue: 64)
+    static let hasError = Flags(rawValue: 128)
+  }
+
+  init(run: UnsafeMutablePointer<PipelineRun>) { self.run = run }
+}
+
+/// Where a block's bytes live and who gets them back.
+struct Payload {
+  static let nowhere: Int32 = -1
+  static let callerOwned: Int32 = -2
+
+  /// Index of a buffer of the run, or one of the above.
+  var buffer: Int32 = Payload.nowhere
+  var release: ReleaseFunction?
+  var releaseContext: UnsafeMutableRawPointer?
+  /// Caller-owned memory as it was given.
+  var data: UnsafeMutableRawPointer?
+  var size = 0
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+import Synchronization
+import WorkpoolCore
+
+/// What belongs to the turn of the last stage: blocks leave here in order, and the outcome is decided.
+struct TailState: ~Copyable {
+  var policy: StopPolicy
+  var errors: [PipelineError] = []
+  var errorsNotKept: UInt64 = 0
+  var dropped: UInt64 = 0
+  var cut: UInt64 = 0
+  var failed: UInt64 = 0
+
+  init(policy: StopPolicy) { self.policy = policy }
+}
+
+/// One entry of a run's error list.
+public struct PipelineError: Sendable {
+  public let number: UInt64
+  /// 0 is the source.
+  public let stage: Int
+  public let code: Int32
+  /// What the callback said about it; may be empty.
+  public let text: String
+}
+
+extension PipelineRun {
+  /// The block leaves, after all smaller numbers; the caller holds the turn of the last stage. Its
+  /// row may be used again as soon as its place is given back.
+  @inline(__always)
+  func retire(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) {
+    var keepsPlace = false
+    if record.pointee.flags.isEmpty && !options.pullsResults {
+      flow.pointee.delivered.count()
+      release(record, .delivered)
+    } else {
+      keepsPlace = settle(record, number)
+    }
+    // Pairs with whoever ends the input or waits for a number to leave: it changes what it changes,
+    // adds 0 to the credits, and then reads `retired`. Of the two additions the second one sees what
+    // came before the first.
+    flow.pointee.retired.store(number &+ 1, ordering: .releasing)
+    let credits = flow.pointee.credits.wrappingAdd(
+      keepsPlace ? 0 : 1, ordering: .sequentiallyConsistent
+    ).oldValue
+    if credits < 0 && !keepsPlace { resumeWaiter() }
+    if flow.pointee.total.load(ordering: .sequentiallyConsistent) == number &+ 1 { _ = drained() }
+    if flow.pointee.waiters.load(ordering: .sequentiallyConsistent) > 0 { wakeHost() }
+  }
+
+  /// A block that something happened to, or whose payload the host gets.
+  /// - Returns: whether it keeps its place.
+  @inline(never)
+  private func settle(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) -> Bool {
+    let flags = record.pointee.flags
+    if flags.contains(.hasStop) || flags.contains(.hasError) { decide(record, number) }
+    if flags.contains(.hasError) {
+      tail.pointee.failed += 1
+    } else if flags.contains(.wasDropped) {
+      tail.pointee.dropped += 1
+    } else if flags.contains(.isTombstone) {
+      tail.pointee.cut += 1
+    } else if options.pullsResults {
+      flow.pointee.delivered.count()
+      handOver(record)
+      return true
+    } else {
+      flow.pointee.delivered.count()
+      release(record, .delivered)
+    }
+    return false
+  }
+
+  private func decide(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) {
+    // What comes after a cancel decides nothing.
+    if flow.pointee.isCancelled.load(ordering: .relaxed) { return }
+    let flags = record.pointee.flags
+    let errorStage = flags.contains(.hasError) ? Int(record.pointee.errorStage) : nil
+    let retired = tail.pointee.policy.retire(
+      number, stopStage: flags.contains(.hasStop) ? Int(record.pointee.stopStage) : nil,
+      errorStage: errorStage, errorCode: record.pointee.errorCode)
+    if retired.errorIsValid, let errorStage {
+      keep(
+        PipelineError(
+          number: number, stage: errorStage, code: record.pointee.errorCode,
+          text: flags.contains(.hasErrorText)
+            ? String(cString: errorTexts + recordIndex(record) * Self.errorTextSize) : ""))
+    }
+    if let number = retired.cutAll { cut(from: 0, at: number, .stageFailed) }
+  }
+
+  func keep(_ error: PipelineError) {
+    if tail.pointee.errors.count < options.maxErrorsKept {
+      tail.pointee.errors.append(error)
+    } else {
+      tail.pointee.errorsNotKept += 1
+    }
+  }
+
+  /// A place came free while somebody waited for one: it is theirs.
+  @inline(never)
+  private func resumeWaiter() {
+    if hasSource {
+      flow.pointee.baton.store(Baton.prepaid, ordering: .sequentiallyConsistent)
+      // This worker comes by the source soon; another one is woken where that pays.
+      if isSpread { pool.workAppeared() } else { pool.workAppearedQuietly() }
+    } else {
+      grantPlace()
+    }
+  }
+
+  /// All blocks have left and none will come. Decided once.
+  /// - Returns: whether by this call.
+  func drained() -> Bool { takePhase(.running, to: .drained) }
+
+  func takePhase(_ from: Phase, to: Phase) -> Bool {
+    flow.pointee.phase.compareExchange(
+      expected: from.rawValue, desired: to.rawValue, ordering: .sequentiallyConsistent
+    ).exchanged
+  }
+
+  /// Calls the finish callbacks and ends the run; on the one worker that took the phase.
+  @inline(never)
+  func finish(_ seat: Int) {
+    callFinish()
+    pool.detach(workSource)
+    monitor.lock()
+    host.pointee.endTime = Clock.now
+    host.pointee.outcome = outcome
+    flow.pointee.phase.store(Phase.ended.rawValue, ordering: .sequentiallyConsistent)
+    monitor.wakeAll()
+    monitor.unlock()
+  }
+
+  func callFinish() {
+    for stage in 0..<stageCount {
+      guard let finish = stages[stage].stage?.workerFinish else { continue }
+      for seat in 0..<workerCount {
+        let own = seatStage(seat, stage)
+        if own.pointee.isStarted {
+          finish(stages[stage].context, UInt32(seat), own.pointee.scratch)
+        }
+      }
+    }
+    let retired = flow.pointee.retired.load(ordering: .acquiring)
+    for stage in 0..<stageCount {
+      guard let finish = stages[stage].stage?.finish else { continue }
+      let code = finish(stages[stage].context, outcome.status.rawValue)
+      if code < 0 {
+        tail.pointee.policy.finishFailed(stage: stage, code: code, after: retired)
+        keep(PipelineError(number: retired, stage: stage, code: code, text: "finish failed"))
+      }
+    }
+  }
+
+  /// What the run has come to so far; by the holder of the last turn or after the last block.
+  var outcome: PipelineOutcome {
+    let policy = tail.pointee.policy
+    var outcome = PipelineOutcome(status: policy.status)
+    if policy.status == .stageFailed && policy.errorCode == Status.missingBlock.rawValue {
+      outcome.status = .missingBlock
+    }
+    if policy.status == .ok {
+      if flow.pointee.isCancelled.load(ordering: .relaxed) {
+        outcome.status = .cancelled
+      } else if flow.pointee.wasStopped.load(ordering: .relaxed) {
+        outcome.status = .stopped
+      }
+    }
+    outcome.number = policy.decision?.number
+    outcome.stage = policy.decision?.stage
+    outcome.code = policy.errorCode
+    outcome.delivered = flow.pointee.delivered.load(ordering: .relaxed)
+    outcome.dropped = tail.pointee.dropped
+    outcome.cut = tail.pointee.cut
+    outcome.failed = tail.pointee.failed
+    outcome.errors = policy.failures
+    outcome.errorsNotKept = tail.pointee.errorsNotKept
+    return outcome
+  }
+}
+
+/// How a run ended.
+public struct PipelineOutcome: Sendable {
+  /// `ok`, `stopped`, `stageFailed`, `missingBlock` or `cancelled`.
+  public var status: Status
+  /// Deciding block of an error or stop, and its stage.
+  public var number: UInt64?
+  public var stage: Int?
+  /// What the failing callback returned; else 0.
+  public var code: Int32 = 0
+  public var delivered: UInt64 = 0
+  public var dropped: UInt64 = 0
+  public var cut: UInt64 = 0
+  public var failed: UInt64 = 0
+  /// Errors that counted.
+  public var errors: UInt64 = 0
+  /// How many of them the list has no room for.
+  public var errorsNotKept: UInt64 = 0
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+import WorkpoolCore
+
+/// In which order and how often at once a stage is called; the values of `WP_PARALLEL`, ….
+public enum StageKind: UInt32, Sendable {
+  /// Any blocks at once, in any order.
+  case parallel = 0
+  /// One at a time: block 0, 1, 2, ….
+  case serial
+  /// One at a time, in any order.
+  case serialAnyOrder
+}
+
+/// What a callback is told beside its block; the layout of `wp_call`.
+public struct StageCall {
+  public internal(set) var worker: UInt32
+  /// 0 is the source.
+  public internal(set) var stage: UInt32
+  /// The run's token, as the border shows it.
+  public internal(set) var token: UnsafeRawPointer?
+}
+
+/// What callbacks return beside negative error codes; the values of `WP_STAGE_…`.
+public enum StageReturn {
+  public static let ok: Int32 = 0
+  public static let drop: Int32 = 1
+  public static let stop: Int32 = 2
+  public static let stopDrop: Int32 = 3
+  public static let sourceEnd: Int32 = 5
+}
+
+/// A stage: what is called, when, and what belongs to it.
+///
+/// The functions are C functions and not closures, so that calling one touches no reference count.
+/// `Pipeline` has convenient forms for Swift closures.
+public struct Stage: @unchecked Sendable {
+  /// `(context, block: Block *, scratch, call: const StageCall *)`
+  public typealias Function = @convention(c) (
+    UnsafeMutableRawPointer?, UnsafeMutableRawPointer, UnsafeMutableRawPointer?, UnsafeRawPointer
+  ) -> Int32
+
+  /// Shown in statistics, timelines and errors; 31 bytes of it.
+  public var name: String
+  public var kind: StageKind
+  public var function: Function
+  public var context: UnsafeMutableRawPointer?
+  public var destroyContext: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+  /// Most calls at once of a parallel stage; 0: no limit.
+  public var maxConcurrency: Int = 0
+  /// A stop in a later stage does not keep blocks from this one.
+  public var seesAll = false
+  /// The callback may wait for a disk, a child or the network.
+  public var mayBlock = false
+  /// Once per worker and run, before its first call there.
+  public var workerStart:
+    (
+      @convention(c) (
+        UnsafeMutableRawPointer?, UInt32, UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+      ) -> Int32
+    )?
+  /// Once for every successful `workerStart`, after the last block, one at a time.
+  public var workerFinish:
+    (@convention(c) (UnsafeMutableRawPointer?, UInt32, UnsafeMutableRawPointer?) -> Void)?
+  /// Once per started run, in stage order, after the last block.
+  public var finish: (@convention(c) (UnsafeMutableRawPointer?, Int32) -> Int32)?
+
+  public init(
+    _ name: String, _ kind: StageKind, context: UnsafeMutableRawPointer? = nil,
+    _ function: @escaping Function
+  ) {
+    self.name = name
+    self.kind = kind
+    self.context = context
+    self.function = function
+  }
+
+  /// How many calls may run at once: 0 without limit (parallel, and serial: the turn sees to it).
+  var concurrencyLimit: Int {
+    switch kind {
+    case .parallel: maxConcurrency
+    case .serial: 0
+    case .serialAnyOrder: 1
+    }
+  }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+import Synchronization
+import WorkpoolCore
+
+/// The order of serial stages: one cell per number and stage.
+///
+/// A block n that comes to serial stage s before its turn is parked in cell (s, n); the block before it
+/// passes the turn on through the same cell. The cells are the reorder buffer: nothing is searched
+/// and nothing is locked.
+///
+/// ## States of a cell
+///
+/// `empty` (0), `turn` (1: every smaller number has passed the stage) and *arrived* (2 + index of the
+/// record that waits). Transitions, both sequences of one exchange, acquiring and releasing:
+///
+/// - *Arrive* (the carrier of n): writes the record, then exchanges in *arrived*.
+///   Finds `turn`: it goes on, and stores `empty` first. Finds `empty`: the block is parked, and this
+///   thread touches it no more.
+/// - *Pass* (the carrier of n - 1, having finished stage s): exchanges in `turn`. Finds `empty`: n has
+///   not come, and will find the turn. Finds *arrived*: this thread owns n from now on and must run it
+///   or publish it.
+///
+/// ## Why nothing is lost
+///
+/// Arrive and pass of one cell are two exchanges of one location, so one comes first, and the second
+/// one sees the first: exactly one of the two threads goes on with n. The release half of the first
+/// pairs with the acquire half of the second, so whoever goes on sees the record, and everything that
+/// the callbacks for 0…n - 1 wrote.
+///
+/// Row n & mask is used again by n + capacity. That number is admitted only after n has left the last
+/// stage, which is always serial, and n has stored `empty` in each of its cells before that.
+///
+/// ## The turn that is kept
+///
+/// A worker that has finished n in the last stage and has n + 1 next in its own queue does not pass
+/// the turn but keeps it (`SeatState.keptTurn`): until it is back at that stage with n + 1, nobody
+/// could use it. If it does not get n + 1 after all, or has to park it on the way, it passes the
+/// turn at once (`passKeptTurn`), before any other callback.
+struct TurnCells {
+  static let empty: UInt32 = 0
+  static let turn: UInt32 = 1
+  static let firstRecord: UInt32 = 2
+
+  private let cells: UnsafeMutablePointer<Atomic<UInt32>>
+  private let rowLength: Int
+  private let mask: UInt64
+
+  /// Each row begins a cache line, so that neighbouring numbers do not disturb each other.
+  init(capacity: Int, serialStages: Int, in arena: Arena) throws(WorkpoolError) {
+    rowLength = (serialStages + 15) & ~15
+    let count = rowLength * capacity
+    cells = try arena.allocate(Atomic<UInt32>.self, count: count)
+    for index in 0..<count {
+      // Row 0 holds the first turn of every stage.
+      (cells + index).initialize(to: Atomic(index < rowLength ? Self.turn : Self.empty))
+    }
+    mask = UInt64(capacity - 1)
+  }
+
+  @inline(__always)
+  func cell(_ stage: Int, _ number: UInt64) -> UnsafeMutablePointer<Atomic<UInt32>> {
+    cells + (Int(truncatingIfNeeded: number & mask) &* rowLength &+ stage)
+  }
+}
