@@ -21,16 +21,16 @@ extension PipelineRun {
       {
         flow.pointee.readyCount.wrappingSubtract(1, ordering: .relaxed)
         if isSearching { isSearching = foundWork() }
-        passKeptTurn(seat)
+        if own.pointee.keptTurns != 0 { passKept(seat) }
         own.pointee.pulse.count()
         carry(records + index, seat)
       } else if let number = takeOwn(own) {
         if isSearching { isSearching = foundWork() }
-        if own.pointee.keptTurn != number &+ 1 { passKeptTurn(seat) }
+        if own.pointee.keptTurns != 0 && own.pointee.keptFor != number &+ 1 { passKept(seat) }
         own.pointee.pulse.count()
         carry(record(number), seat)
-      } else if own.pointee.keptTurn != 0 {
-        passKeptTurn(seat)
+      } else if own.pointee.keptTurns != 0 {
+        passKept(seat)
       } else if flow.pointee.phase.load(ordering: .relaxed) != Phase.running.rawValue {
         if takePhase(.drained, to: .finishing) {
           if isSearching { isSearching = foundWork() }
@@ -132,11 +132,13 @@ extension PipelineRun {
     var record = first
     var stage = Int(record.pointee.stage)
     var drained = 0
+    let ownStages = seatStage(seat, 0)
     while true {
       let state = stages + stage
+      let own = ownStages + stage
       let number = record.pointee.block.number
       if state.pointee.isSerial {
-        if !arrive(record, stage, state.pointee.turnIndex, seat) { return }
+        if !arrive(record, own, state.pointee.turnIndex, seat) { return }
       } else if state.pointee.hasPlaces {
         guard let next = enter(record, stage, seat) else { return }
         if next != record {  // another block of this stage, for this one has to wait
@@ -148,29 +150,31 @@ extension PipelineRun {
       if !record.pointee.flags.contains(.isTombstone) {
         if state.pointee.function != nil {
           if isCut(number, stage) {
-            seatStage(seat, stage).pointee.counts.cut.count()
+            own.pointee.counts.cut.count()
             bury(record, cutReason)
           } else {
-            let code = call(record, stage, state, seat)
+            let code = call(record, stage, state, own, seat)
             if code != StageReturn.ok { act(on: code, record, stage, seat) }
           }
         } else if isCut(number, stage) {
           bury(record, cutReason)
         }
       } else {
-        seatStage(seat, stage).pointee.counts.passed.count()
+        own.pointee.counts.passed.count()
       }
 
       if stage == last {
-        retire(record, number)
-        let own = seats + seat
+        let queue = seats + seat
         let next = number &+ 1
-        if own.pointee.head.load(ordering: .relaxed) == next
-          && next < own.pointee.tail.load(ordering: .relaxed)
-        {
+        queue.pointee.keptPlaces &+= retire(record, number)
+        if isNext(next, queue) {
           own.pointee.keptTurn = next &+ 1
+          queue.pointee.keptTurns &+= 1
+          queue.pointee.keptFor = next &+ 1
           return
         }
+        givePlaces(queue.pointee.keptPlaces)
+        queue.pointee.keptPlaces = 0
         guard let follower = passTurn(to: next, turnIndex: state.pointee.turnIndex) else { return }
         drained += 1
         record = follower
@@ -178,11 +182,14 @@ extension PipelineRun {
           publish(follower)
           return
         }
-        own.pointee.pulse.count()
+        queue.pointee.pulse.count()
         continue
       }
       if state.pointee.isSerial {
-        if let follower = passTurn(to: number &+ 1, turnIndex: state.pointee.turnIndex) {
+        if !isSpread && isNext(number &+ 1, seats + seat) {
+          own.pointee.keptTurn = number &+ 2
+          (seats + seat).pointee.keptTurns &+= 1
+        } else if let follower = passTurn(to: number &+ 1, turnIndex: state.pointee.turnIndex) {
           publish(follower)
         }
       } else if state.pointee.hasPlaces {
@@ -196,20 +203,22 @@ extension PipelineRun {
   /// - Returns: whether it is the block's turn; if not, it is parked and no longer the caller's.
   @inline(__always)
   private func arrive(
-    _ record: UnsafeMutablePointer<Record>, _ stage: Int, _ turnIndex: Int, _ seat: Int
+    _ record: UnsafeMutablePointer<Record>, _ own: UnsafeMutablePointer<SeatStage>,
+    _ turnIndex: Int, _ seat: Int
   ) -> Bool {
     let number = record.pointee.block.number
     let cell = turns.cell(turnIndex, number)
     if record.pointee.flags.contains(.hasTurn) {
       record.pointee.flags.remove(.hasTurn)
-    } else if stage == last && (seats + seat).pointee.keptTurn == number &+ 1 {
-      (seats + seat).pointee.keptTurn = 0
+    } else if own.pointee.keptTurn == number &+ 1 {
+      own.pointee.keptTurn = 0
+      (seats + seat).pointee.keptTurns &-= 1
       return true
     } else {
       let arrived = TurnCells.firstRecord + UInt32(truncatingIfNeeded: recordIndex(record))
       let old = cell.pointee.exchange(arrived, ordering: .acquiringAndReleasing)
       if old != TurnCells.turn {
-        seatStage(seat, stage).pointee.counts.parked.count()
+        own.pointee.counts.parked.count()
         return false
       }
     }
@@ -228,14 +237,28 @@ extension PipelineRun {
     return record
   }
 
-  /// See `TurnCells`: the worker goes on with something else than the block whose turn it keeps.
+  /// Whether the worker's own queue goes on with this number.
   @inline(__always)
-  private func passKeptTurn(_ seat: Int) {
-    let kept = (seats + seat).pointee.keptTurn
-    if kept != 0 {
-      (seats + seat).pointee.keptTurn = 0
-      if let record = passTurn(to: kept &- 1, turnIndex: stages[last].turnIndex) {
-        carry(record, seat)
+  private func isNext(_ number: UInt64, _ own: UnsafeMutablePointer<SeatState>) -> Bool {
+    own.pointee.head.load(ordering: .relaxed) == number
+      && number < own.pointee.tail.load(ordering: .relaxed)
+  }
+
+  /// See `TurnCells`: the worker does not go on with the block whose turns it keeps.
+  @inline(never)
+  private func passKept(_ seat: Int) {
+    let own = seats + seat
+    if own.pointee.keptPlaces != 0 {
+      givePlaces(own.pointee.keptPlaces)
+      own.pointee.keptPlaces = 0
+    }
+    for stage in 1..<stageCount where stages[stage].isSerial {
+      let kept = seatStage(seat, stage).pointee.keptTurn
+      if kept == 0 { continue }
+      seatStage(seat, stage).pointee.keptTurn = 0
+      own.pointee.keptTurns &-= 1
+      if let record = passTurn(to: kept &- 1, turnIndex: stages[stage].turnIndex) {
+        publish(record)
       }
     }
   }
@@ -295,9 +318,8 @@ extension PipelineRun {
   @inline(__always)
   func call(
     _ record: UnsafeMutablePointer<Record>, _ stage: Int,
-    _ state: UnsafeMutablePointer<StageState>, _ seat: Int
+    _ state: UnsafeMutablePointer<StageState>, _ own: UnsafeMutablePointer<SeatStage>, _ seat: Int
   ) -> Int32 {
-    let own = seatStage(seat, stage)
     guard let function = state.pointee.function else { return StageReturn.ok }
     if state.pointee.hasScratch && !own.pointee.isStarted {
       let code = startWorker(own, state, seat, record)

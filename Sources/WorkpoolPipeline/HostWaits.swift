@@ -226,6 +226,7 @@ extension PipelineRun {
   }
 
   /// Ends the run; returns at once.
+  @inline(never)
   func cancel() {
     if flow.pointee.isCancelled.load(ordering: .relaxed)
       || flow.pointee.phase.load(ordering: .acquiring) == Phase.ended.rawValue

@@ -127,8 +127,11 @@ struct PipelineRun: ~Copyable {
     let tail = Atomic<UInt64>(0)
     /// Changes whenever the worker takes something up.
     let pulse = Atomic<UInt64>(0)
-    /// Number + 1 of the block whose turn in the last stage this worker keeps; 0: none.
-    var keptTurn: UInt64 = 0
+    /// See `TurnCells`: how many turns this worker keeps, the number (+ 1) that it may go on with
+    /// without passing them, and the places that wait for the last of them.
+    var keptTurns: Int32 = 0
+    var keptFor: UInt64 = 0
+    var keptPlaces: Int64 = 0
     let line = Padding()
   }
 
@@ -137,6 +140,8 @@ struct PipelineRun: ~Copyable {
     var call: StageCall  // first: callbacks see a pointer to it
     var scratch: UnsafeMutableRawPointer?
     var isStarted = false
+    /// Number + 1 of the block whose turn here this worker keeps; 0: none.
+    var keptTurn: UInt64 = 0
     /// Calls until one is timed.
     var untilTimed: Int32 = 0
     var counts = StageCounts()

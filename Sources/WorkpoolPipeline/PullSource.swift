@@ -49,7 +49,7 @@ extension PipelineRun {
       }
       let record = record(issued)
       prepare(record, issued)
-      let code = call(record, 0, stages, seat)
+      let code = call(record, 0, stages, seatStage(seat, 0), seat)
       if code == StageReturn.sourceEnd {
         release(record, .cut)
         break

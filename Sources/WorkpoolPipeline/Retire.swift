@@ -27,24 +27,37 @@ public struct PipelineError: Sendable {
 extension PipelineRun {
   /// The block leaves, after all smaller numbers; the caller holds the turn of the last stage. Its
   /// row may be used again as soon as its place is given back.
+  ///
+  /// - Returns: how many places it has to give back: 0 if the host keeps the block.
   @inline(__always)
-  func retire(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) {
-    var keepsPlace = false
+  func retire(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) -> Int64 {
+    var places: Int64 = 1
     if record.pointee.flags.isEmpty && !options.pullsResults {
       flow.pointee.delivered.count()
       release(record, .delivered)
-    } else {
-      keepsPlace = settle(record, number)
+    } else if settle(record, number) {
+      places = 0
     }
-    // Pairs with whoever ends the input or waits for a number to leave: it changes what it changes,
-    // adds 0 to the credits, and then reads `retired`. Of the two additions the second one sees what
-    // came before the first.
     flow.pointee.retired.store(number &+ 1, ordering: .releasing)
+    return places
+  }
+
+  /// Gives the places of retired blocks back, and looks whether somebody waits for that.
+  ///
+  /// Pairs with whoever ends the input or waits for a number to leave: it changes what it changes, adds
+  /// 0 to the credits, and then reads `retired`. Of the two additions the second one sees what came
+  /// before the first.
+  @inline(__always)
+  func givePlaces(_ places: Int64) {
     let credits = flow.pointee.credits.wrappingAdd(
-      keepsPlace ? 0 : 1, ordering: .sequentiallyConsistent
+      places, ordering: .sequentiallyConsistent
     ).oldValue
-    if credits < 0 && !keepsPlace { resumeWaiter() }
-    if flow.pointee.total.load(ordering: .sequentiallyConsistent) == number &+ 1 { _ = drained() }
+    if credits < 0 && places > 0 { resumeWaiter() }
+    if flow.pointee.total.load(ordering: .sequentiallyConsistent)
+      == flow.pointee.retired.load(ordering: .relaxed)
+    {
+      _ = drained()
+    }
     if flow.pointee.waiters.load(ordering: .sequentiallyConsistent) > 0 { wakeHost() }
   }
 

@@ -14,7 +14,7 @@ extension PipelineRun {
     while let record = nextBlock(number) {
       carrySerially(record, number)
       number += 1
-      retire(record, number - 1)
+      _ = retire(record, number - 1)
     }
     flow.pointee.total.store(number, ordering: .relaxed)
     callFinish()
@@ -35,7 +35,7 @@ extension PipelineRun {
     }
     let record = record(number)
     prepare(record, number)
-    let code = call(record, 0, stages, 0)
+    let code = call(record, 0, stages, seatStage(0, 0), 0)
     if code == StageReturn.sourceEnd {
       release(record, .cut)
       return nil
@@ -56,7 +56,7 @@ extension PipelineRun {
         seatStage(0, stage).pointee.counts.cut.count()
         bury(record, cutReason)
       } else if stages[stage].function != nil {
-        let code = call(record, stage, stages + stage, 0)
+        let code = call(record, stage, stages + stage, seatStage(0, stage), 0)
         if code != StageReturn.ok { act(on: code, record, stage, 0) }
       }
     }

@@ -30,12 +30,14 @@ import WorkpoolCore
 /// Row n & mask is used again by n + capacity. That number is admitted only after n has left the last
 /// stage, which is always serial, and n has stored `empty` in each of its cells before that.
 ///
-/// ## The turn that is kept
+/// ## Turns that are kept
 ///
-/// A worker that has finished n in the last stage and has n + 1 next in its own queue does not pass
-/// the turn but keeps it (`SeatState.keptTurn`): until it is back at that stage with n + 1, nobody
-/// could use it. If it does not get n + 1 after all, or has to park it on the way, it passes the
-/// turn at once (`passKeptTurn`), before any other callback.
+/// A worker that has finished n in a stage and has n + 1 next in its own queue need not pass the turn:
+/// until it comes to that stage with n + 1, nobody else can use it. It does so in the last stage, and
+/// in the others while the run is compact (`Pace`), for there another callback may follow before
+/// n + 1 is taken up. With the last turn it also keeps back the places of the blocks that have left. If
+/// it does not get n + 1 after all, or has to park a block on the way, it passes all turns and
+/// places before anything else (`passKept`).
 struct TurnCells {
   static let empty: UInt32 = 0
   static let turn: UInt32 = 1
