@@ -60,6 +60,15 @@ let package = Package(
   ]
 )
 
+if !isEmbedded {
+  package.targets += [
+    .testTarget(
+      name: "WorkpoolIOTests",
+      dependencies: ["CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolIO"],
+      swiftSettings: floorSettings)
+  ]
+}
+
 if isEmbedded {
   let resources = Context.environment["WORKPOOL_SWIFT_RESOURCES"] ?? "/usr/lib/swift"
   package.products = [

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "CPlatformFiles.h"
+
 /* --- memory ----------------------------------------------------------------------------- */
 
 /* As malloc, realloc and free; NULL when there is no memory or when a test asked for a failure.

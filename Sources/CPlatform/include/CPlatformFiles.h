@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Files and descriptors. Every function that can fail returns a negative errno; none seeks, maps
+ * or writes to a file that it was not told to write to. Included by CPlatform.h.
+ */
+#ifndef WORKPOOL_CPLATFORM_FILES_H
+#define WORKPOOL_CPLATFORM_FILES_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* --- descriptors ------------------------------------------------------------------------ */
+
+enum {
+  WPL_OPEN_INPUT,     /* for reading; a FIFO is waited for */
+  WPL_OPEN_NEW,       /* for writing; fails with EEXIST where anything, a link too, is there */
+  WPL_OPEN_REPLACE,   /* for writing, emptied if it is there */
+  WPL_OPEN_MARKER,    /* for writing, neither emptied nor reached through a link */
+  WPL_OPEN_DIRECT     /* an existing FIFO or device for writing; ENXIO: a FIFO without a reader */
+};
+/* A close-on-exec descriptor. A regular input is advised sequential. */
+int32_t wpl_file_open(const char *path, int32_t how);
+/* Another descriptor (close-on-exec) of the same open file. */
+int32_t wpl_file_duplicate(int32_t descriptor);
+int32_t wpl_file_close(int32_t descriptor);
+int32_t wpl_file_sync(int32_t descriptor);
+
+/* One read: the bytes that came, 0 at the end. Interruptions and a descriptor that does not
+ * block are waited out. */
+int64_t wpl_file_read(int32_t descriptor, void *bytes, size_t size);
+/* One write: the bytes that went. Waits as above; a closed pipe or a size limit is an error
+ * (EPIPE, EFBIG), never a signal. */
+int64_t wpl_file_write(int32_t descriptor, const void *bytes, size_t size);
+
+/* --- what is there ---------------------------------------------------------------------- */
+
+enum { WPL_KIND_REGULAR, WPL_KIND_FOLDER, WPL_KIND_FIFO, WPL_KIND_LINK, WPL_KIND_BLOCK_DEVICE,
+       WPL_KIND_OTHER };
+typedef struct wpl_file_info {
+  uint64_t device, inode, size, links;
+  int32_t kind;
+} wpl_file_info;
+int32_t wpl_file_info_at(const char *path, int32_t follows_links, wpl_file_info *info);
+int32_t wpl_file_info_of(int32_t descriptor, wpl_file_info *info);
+
+/* --- names ------------------------------------------------------------------------------ */
+
+/* Without `replaces`, EEXIST where `to` exists. */
+int32_t wpl_file_rename(const char *from, const char *to, int32_t replaces);
+int32_t wpl_file_remove(const char *path);
+/* An exclusive lock of this open file, given up when its last descriptor is closed; EAGAIN: held
+ * by somebody else. */
+int32_t wpl_file_lock(int32_t descriptor);
+
+int32_t wpl_folder_create(const char *path);
+int32_t wpl_folder_sync(const char *path);
+/* Calls `visit` with every name in the folder until it returns 0. */
+int32_t wpl_folder_visit(const char *path, int32_t (*visit)(void *context, const char *name),
+                         void *context);
+
+int32_t wpl_process_id(void);
+/* 0 only where no such process exists in this process's view. */
+int32_t wpl_process_exists(int32_t process);
+void wpl_sleep(int64_t nanoseconds);
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import WorkpoolCore
+
+/// Bytes of a file, FIFO, device or descriptor from its current place to its end. Never seeks.
+///
+/// Threads: one at a time.
+public final class ByteSource {
+  /// The path, or what the caller calls the descriptor.
+  public let name: String
+  /// Bytes of a regular file when it was opened; nil for anything else.
+  public let size: UInt64?
+  /// Bytes read so far.
+  public private(set) var bytesRead: UInt64 = 0
+
+  private let descriptor: Int32
+  private var isAtEnd = false
+  private var failure: WorkpoolError?
+
+  /// Opens `path` for reading; a FIFO is waited for until somebody writes to it.
+  ///
+  /// Errors: `ioFailed` with errno where it is missing, not readable or a folder.
+  public convenience init(path: String) throws(WorkpoolError) {
+    let descriptor = wpl_file_open(path, Int32(WPL_OPEN_INPUT))
+    if descriptor < 0 {
+      throw WorkpoolError(.ioFailed, "cannot open", path: path, systemError: -descriptor)
+    }
+    try self.init(owning: descriptor, name: path)
+  }
+
+  /// Reads from a duplicate of `descriptor`, called `name` in messages.
+  public convenience init(descriptor: Int32, name: String) throws(WorkpoolError) {
+    let own = wpl_file_duplicate(descriptor)
+    if own < 0 { throw WorkpoolError(.ioFailed, "cannot read", path: name, systemError: -own) }
+    try self.init(owning: own, name: name)
+  }
+
+  public convenience init(_ endpoint: Endpoint) throws(WorkpoolError) {
+    switch endpoint {
+    case .path(let path): try self.init(path: path)
+    case .descriptor(let descriptor, let name): try self.init(descriptor: descriptor, name: name)
+    }
+  }
+
+  private init(owning descriptor: Int32, name: String) throws(WorkpoolError) {
+    var info = wpl_file_info()
+    var result = wpl_file_info_of(descriptor, &info)
+    if result == 0 && info.isFolder { result = -EISDIR }
+    self.descriptor = descriptor
+    self.name = name
+    size = info.isRegular ? info.size : nil
+    if result < 0 { throw WorkpoolError(.ioFailed, "cannot read", path: name, systemError: -result) }
+  }
+
+  deinit { _ = wpl_file_close(descriptor) }  // nothing was written: a failure loses nothing
+
+  /// Fills `bytes`; less only at the end.
+  ///
+  /// What was read before an error is returned first, and the error at every call after it.
+  /// - Returns: the bytes read; 0 only at the end.
+  public func read(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
+    if let failure { throw failure }
+    var count = 0
+    while count < bytes.count && !isAtEnd {
+      let got = wpl_file_read(descriptor, bytes.baseAddress! + count, bytes.count - count)
+      if got < 0 {
+        let error = WorkpoolError(
+          .ioFailed, "cannot read", path: name, place: "byte \(bytesRead) of the file",
+          systemError: Int32(-got))
+        failure = error
+        if count == 0 { throw error }
+        break
+      }
+      // Kept: behind the end of a terminal's input there may be more.
+      isAtEnd = got == 0
+      count += Int(got)
+      bytesRead += UInt64(got)
+    }
+    return count
+  }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+import WorkpoolCore
+
+/// Blocks of several inputs, one input after the other; no block spans two of them.
+///
+/// Threads: one at a time.
+public final class JoinedBlockReader {
+  private let inputs: [Endpoint]
+  private let splitter: Splitter
+  private let records: RecordFormat?
+  private let options: CompressedReader.Options
+  private var sources: [ByteSource?] = []
+  private var current: BlockReader?
+  private var failure: WorkpoolError?
+
+  /// Of every input begun so far.
+  public private(set) var infos: [StreamInfo] = []
+  /// Of every input that was read to its end.
+  public private(set) var notes: [String] = []
+
+  /// Opens every input but FIFOs, which would wait for their writers, and reads nothing.
+  ///
+  /// - Parameter records: what every input must hold by its first bytes; nil takes anything.
+  /// Errors: those of opening, `ioFailed`.
+  public init(
+    _ inputs: [Endpoint], splitter: Splitter, records: RecordFormat? = nil,
+    options: CompressedReader.Options = CompressedReader.Options()
+  ) throws(WorkpoolError) {
+    self.inputs = inputs
+    self.splitter = splitter
+    self.records = records
+    self.options = options
+    for input in inputs {
+      let waits = input.info?.isFIFO ?? false
+      sources.append(waits ? nil : try ByteSource(input))
+    }
+  }
+
+  /// The next block, as `BlockReader.next(reserve:)`; `input` of the extent says whose it is.
+  public func next(reserve: Reserve) throws(WorkpoolError) -> BlockExtent? {
+    if let failure { throw failure }
+    do {
+      while true {
+        if let current {
+          let extent = try current.next(reserve: reserve)
+          infos[infos.count - 1] = current.reader.info
+          if var extent {
+            extent.input = infos.count - 1
+            return extent
+          }
+          notes += current.reader.notes
+          self.current = nil
+        }
+        if infos.count == inputs.count { return nil }
+        try beginNext()
+      }
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  /// As `BlockReader.next(into:)`.
+  public func next(into buffer: ByteBuffer) throws(WorkpoolError) -> BlockExtent? {
+    buffer.removeAll()
+    let extent = try next { (size) throws(WorkpoolError) in try buffer.reserve(size) }
+    buffer.count = extent?.size ?? 0
+    return extent
+  }
+
+  private func beginNext() throws(WorkpoolError) {
+    let index = infos.count
+    let source: ByteSource
+    if let open = sources[index] { source = open } else { source = try ByteSource(inputs[index]) }
+    sources[index] = nil
+    let reader = try CompressedReader(source, options: options)
+    if let records {
+      let found = try reader.recordFormat()
+      // No byte at all fits every format.
+      if found != records {
+        throw WorkpoolError(
+          .malformedRecord, "holds \(found.name), not \(records.name)"
+            + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
+      }
+    }
+    infos.append(reader.info)
+    current = BlockReader(reader, splitter: splitter)
+  }
+}
