@@ -30,10 +30,8 @@ public struct FASTQSplitter: Sendable {
     if seen == 0 { beganBlank = isLineEnd(buffer[0]) }
     if beganBlank {
       while seen < buffer.count && isLineEnd(buffer[seen]) { seen += 1 }
-      if seen == buffer.count {
-        if isLast { return .end }
-        return seen > maxRecord ? tooLong : .more
-      }
+      if seen > maxRecord { return tooLong }
+      if seen == buffer.count { return isLast ? .end : .more }
       (beganBlank, seen) = (false, 0)
     }
     while records < recordsPerBlock {
