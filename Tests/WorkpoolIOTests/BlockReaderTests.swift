@@ -58,7 +58,8 @@ private func readBlocks(
     let text = records(0..<300)
     let wanted = read(gzipped(text), .lines(.init(.bytes(1000)))).blocks.map(\.1)
     for size in [1, 2, 3, 7, 4096] {
-      let isSame = read(gzipped(text), .lines(.init(.bytes(1000))), readSize: size).blocks.map(\.1) == wanted
+      let isSame =
+        read(gzipped(text), .lines(.init(.bytes(1000))), readSize: size).blocks.map(\.1) == wanted
       #expect(isSame)
     }
   }
@@ -133,7 +134,9 @@ private func readBlocks(
     let paths = inputs.enumerated().map { Endpoint.path(folder.write("input\($0)", $1)) }
     do throws(WorkpoolError) {
       let reader = try JoinedBlockReader(paths, splitter: splitter, records: records)
-      let (blocks, error) = readBlocks { (buffer) throws(WorkpoolError) in try reader.next(into: buffer) }
+      let (blocks, error) = readBlocks { (buffer) throws(WorkpoolError) in
+        try reader.next(into: buffer)
+      }
       return (blocks, error, reader.notes)
     } catch {
       return ([], error, [])
@@ -170,9 +173,12 @@ private func readBlocks(
     let found = read([records(0..<2), Bytes(">a\nACGT\n".utf8)], .fastq(.init()))
     #expect(found.blocks.count == 1)
     #expect(
-      found.error?.text == "\(folder["input1"]): holds FASTA, not FASTQ as \(folder["input0"]) does")
+      found.error?.text == "\(folder["input1"]): holds FASTA, not FASTQ as \(folder["input0"]) does"
+    )
     #expect(read([Bytes(">a\nACGT\n".utf8)], .fastq(.init())).error?.status == .malformedRecord)
     #expect(read([Bytes("x\n".utf8)], .lines(.init()), records: nil).blocks.count == 1)
-    #expect(read([[0xef, 0xbb, 0xbf] + records(0..<1)], .fastq(.init())).error!.text.contains("byte order mark"))
+    #expect(
+      read([[0xef, 0xbb, 0xbf] + records(0..<1)], .fastq(.init())).error!.text.contains(
+        "byte order mark"))
   }
 }

@@ -129,7 +129,8 @@ private let all = first + second
     bytes[2] = 7
     expectError(bytes, .corruptInput, "CM")
     expectError(gzippedWithAllFields(all, checksumFlip: 1), .corruptInput, "header is wrong")
-    expectError(gzipped(first) + gzippedWithAllFields(second, checksumFlip: 4), .corruptInput, "member 2")
+    expectError(
+      gzipped(first) + gzippedWithAllFields(second, checksumFlip: 4), .corruptInput, "member 2")
     expectError([0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0, 5, 0, 1, 1, 2, 0, 0], .corruptInput, "longer")
   }
 
@@ -192,7 +193,9 @@ private let all = first + second
   func trailingBytes() {
     for (packed, name) in [(gzipped(all), "member"), (bgzf(all), "block"), (zstd(all), "frame")] {
       let garbage = packed + Bytes("garbage!".utf8)
-      expectError(garbage, .corruptInput, "byte \(packed.count) of the file: other bytes follow the last \(name)")
+      expectError(
+        garbage, .corruptInput,
+        "byte \(packed.count) of the file: other bytes follow the last \(name)")
       var options = CompressedReader.Options()
       options.trailing = .warn
       var outcome = outcome(garbage, options)
@@ -219,8 +222,10 @@ private let all = first + second
       (gzipped(one) + gzipped(two), [gzipped(one).count]),
       (gzippedWithAllFields(text), []),
       (bgzf(text, blockSize: 500), borders(bgzf(text, blockSize: 500))),
-      (zstd(one) + skippable([1, 2, 3]) + zstd(two, sized: true, checked: true),
-        [zstd(one).count, zstd(one).count + 11]),
+      (
+        zstd(one) + skippable([1, 2, 3]) + zstd(two, sized: true, checked: true),
+        [zstd(one).count, zstd(one).count + 11]
+      ),
     ]
     for (packed, borders) in files {
       let isWhole = readAll(folder.write("input", packed)).bytes == text
@@ -248,7 +253,9 @@ private let all = first + second
   @Test("a flipped bit gives an error or, in a field that nothing checks, the same bytes")
   func everyFlip() {
     let text = records(0..<4)
-    for packed in [gzipped(text), bgzf(text, blockSize: 300), zstd(text, sized: true, checked: true)] {
+    for packed in [
+      gzipped(text), bgzf(text, blockSize: 300), zstd(text, sized: true, checked: true),
+    ] {
       for index in 0..<packed.count {
         for bit in 0..<8 {
           var flipped = packed

@@ -1,21 +1,10 @@
 // SPDX-License-Identifier: MIT
-import CPlatform
-import Foundation
 import Testing
 import WorkpoolCore
 
 @testable import WorkpoolIO
 
 private let sizes = [0, 1, 65_279, 65_280, 65_281, 1 << 20 - 1, 1 << 20, 1 << 20 + 1]
-
-private func content(_ count: Int) -> Bytes {
-  // Half that packs well, half that does not.
-  var bytes = Bytes()
-  bytes.reserveCapacity(count + 2000)
-  let random = noise(1000)
-  while bytes.count < count { bytes += record(bytes.count % 50) + random }
-  return Bytes(bytes[..<count])
-}
 
 @Suite struct CompressedWriterTests {
   let folder = TemporaryFolder()
@@ -29,7 +18,9 @@ private func content(_ count: Int) -> Bytes {
     var start = 0
     while start < bytes.count {
       let end = min(start + min(piece, bytes.count), bytes.count)
-      try Bytes(bytes[start..<end]).withBytes { (part) throws(WorkpoolError) in try writer.write(part) }
+      try Bytes(bytes[start..<end]).withBytes { (part) throws(WorkpoolError) in
+        try writer.write(part)
+      }
       start = end
     }
     return try writer.finish()
@@ -41,7 +32,8 @@ private func content(_ count: Int) -> Bytes {
       (Compression.plain, [0]), (.gzip, Array(0...9)), (.zstd, [1, 3, 5, 12, 19, 22]),
     ] {
       for size in sizes {
-        for level in levels where size < 100_000 || level == levels[0] || level == compression.defaultLevel {
+        for level in levels
+        where size < 100_000 || level == levels[0] || level == compression.defaultLevel {
           let bytes = content(size)
           let info = try write(bytes, "out", compression, level: level)
           let outcome = readAll(folder["out"])
@@ -73,14 +65,18 @@ private func content(_ count: Int) -> Bytes {
 
   @Test("a .gz is BGZF: exact blocks that say their size, and the end marker")
   func blocks() throws {
-    for (bytes, level) in [(content(200_000), 6), (noise(200_000), 6), (noise(200_000), 9), (content(200_000), 0)] {
+    for (bytes, level) in [
+      (content(200_000), 6), (noise(200_000), 6), (noise(200_000), 9), (content(200_000), 0),
+    ] {
       try write(bytes, "out.gz", .gzip, level: level)
       let packed = folder.read("out.gz")!
       var (at, sizes) = (0, [Int]())
       while at < packed.count {
         #expect(packed[at..<at + 16].elementsEqual(endMarker[..<16]))
         let size = Int(packed[at + 16]) + Int(packed[at + 17]) << 8 + 1
-        let length = packed[(at + size - 4)..<(at + size)].reversed().reduce(0) { $0 << 8 | Int($1) }
+        let length = packed[(at + size - 4)..<(at + size)].reversed().reduce(0) {
+          $0 << 8 | Int($1)
+        }
         sizes.append(length)
         at += size
       }
@@ -110,7 +106,8 @@ private func content(_ count: Int) -> Bytes {
         try write(bytes, "out.gz", .gzip, level: level)
         let python = run([
           "python3", "-c",
-          "import gzip,sys; sys.stdout.buffer.write(gzip.open(sys.argv[1]).read())", folder["out.gz"],
+          "import gzip,sys; sys.stdout.buffer.write(gzip.open(sys.argv[1]).read())",
+          folder["out.gz"],
         ])
         #expect(python.status == 0)
         var isSame = python.output == bytes
@@ -137,7 +134,9 @@ private func content(_ count: Int) -> Bytes {
   func otherWriters() throws {
     let bytes = content(200_000)
     let plain = folder.write("plain", bytes)
-    let tools = [("gzip", Array(1...9)), ("bgzip", [1, 6]), ("zstd", Array(1...19)), ("pigz", [1, 6])]
+    let tools = [
+      ("gzip", Array(1...9)), ("bgzip", [1, 6]), ("zstd", Array(1...19)), ("pigz", [1, 6]),
+    ]
     for (tool, levels) in tools where hasTool(tool) {
       for level in levels {
         let option = tool == "bgzip" ? ["-l", "\(level)"] : ["-\(level)"]
@@ -147,43 +146,6 @@ private func content(_ count: Int) -> Bytes {
         #expect(isSame && outcome.error == nil, "\(tool) \(level)")
       }
     }
-  }
-
-  @Test("a level that is not there is refused")
-  func levels() {
-    for (compression, level) in [(Compression.gzip, 10), (.gzip, -1), (.zstd, 0), (.zstd, 23)] {
-      let error = #expect(throws: WorkpoolError.self) { try Packer.make(compression, level: level) }
-      #expect(error?.status == .invalidArgument)
-    }
-  }
-
-  @Test("a full disk is an error with path and byte count, at every later call too")
-  func fullDisk() throws {
-    for compression in [Compression.plain, .gzip, .zstd] {
-      let sink = try ByteSink(path: "/dev/full")
-      let writer = try CompressedWriter(sink, compression: compression)
-      let error = #expect(throws: WorkpoolError.self) {
-        try noise(3_000_000).withBytes { (bytes) throws(WorkpoolError) in try writer.write(bytes) }
-      }
-      #expect(error?.text == "/dev/full: cannot write after 0 bytes: No space left on device")
-      #expect(error?.systemError == ENOSPC)
-      let again = #expect(throws: WorkpoolError.self) { try writer.finish() }
-      #expect(again?.text == error?.text)
-    }
-  }
-
-  @Test("a reader that goes away is EPIPE, and no signal")
-  func closedPipe() throws {
-    var ends: [Int32] = [0, 0]
-    #expect(pipe(&ends) == 0)
-    let writer = try CompressedWriter(
-      ByteSink(descriptor: ends[1], name: "standard output"), compression: .plain)
-    close(ends[0])
-    close(ends[1])
-    let error = #expect(throws: WorkpoolError.self) {
-      try noise(3_000_000).withBytes { (bytes) throws(WorkpoolError) in try writer.write(bytes) }
-    }
-    #expect(error?.systemError == EPIPE)
   }
 
   @Test("after the end nothing can be written")
@@ -199,59 +161,5 @@ private func content(_ count: Int) -> Bytes {
       try [1].withBytes { (bytes) throws(WorkpoolError) in try other.write(bytes) }
     }
     #expect(folder.read("other.gz") == endMarker)
-  }
-}
-
-@Suite struct SliceGathererTests {
-  @Test("runs are whole slices and together the stream, however it comes")
-  func runs() throws {
-    let bytes = noise(1000)
-    for sliceSize in [0, 1, 7, 100, 999, 1000, 1001] {
-      for piece in [1, 3, 99, 100, 101, 1000] {
-        let gatherer = SliceGatherer(sliceSize: sliceSize)
-        let buffer = ByteBuffer()
-        var seen = Bytes()
-        for start in stride(from: 0, to: 1000, by: piece) {
-          let part = Bytes(bytes[start..<min(start + piece, 1000)])
-          let count = try part.withBytes { (part) throws(WorkpoolError) in
-            try gatherer.gather(part) { (size) throws(WorkpoolError) in try buffer.reserve(size) }
-          }
-          #expect(count % max(sliceSize, 1) == 0)
-          seen += buffer.memory[..<count]
-        }
-        #expect(gatherer.total == 1000)
-        let rest = try gatherer.finish { (size) throws(WorkpoolError) in try buffer.reserve(size) }
-        #expect(rest == 1000 % max(sliceSize, 1))
-        seen += buffer.memory[..<rest]
-        let isSame = seen == bytes
-        #expect(isSame, "\(sliceSize) \(piece)")
-      }
-    }
-  }
-}
-
-@Suite struct PackerTests {
-  @Test("a slice packs to the same bytes in any run and by any packer")
-  func slices() throws {
-    for compression in [Compression.gzip, .zstd] {
-      let size = compression.sliceSize
-      let bytes = content(2 * size + 17)
-      func pack(_ packer: Packer, _ part: Bytes) throws -> Bytes {
-        var packed = Bytes(repeating: 0, count: packer.bound(part.count))
-        let count = try packed.withUnsafeMutableBytes { packed in
-          try part.withUnsafeBytes { try packer.pack($0, into: packed) }
-        }
-        return Bytes(packed[..<count])
-      }
-      let packer = try Packer.make(compression)
-      let whole = try pack(packer, bytes)
-      var parts = Bytes()
-      for start in [0, size, 2 * size] {
-        let part = Bytes(bytes[start..<min(start + size, bytes.count)])
-        parts += try pack(start == 0 ? packer : Packer.make(compression), part)
-      }
-      let isSame = whole == parts
-      #expect(isSame)
-    }
   }
 }

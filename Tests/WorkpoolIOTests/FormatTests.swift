@@ -35,7 +35,9 @@ import WorkpoolCore
     try bytes.withBytes { (bytes) throws(WorkpoolError) in try Format.detect(packed: bytes) }
   }
   private func decoded(_ text: String) throws -> RecordFormat {
-    try Bytes(text.utf8).withBytes { (bytes) throws(WorkpoolError) in try Format.detect(decoded: bytes) }
+    try Bytes(text.utf8).withBytes { (bytes) throws(WorkpoolError) in
+      try Format.detect(decoded: bytes)
+    }
   }
 
   @Test("a packing is told by its first bytes")

@@ -26,7 +26,9 @@ final class TemporaryFolder {
     precondition(FileManager.default.createFile(atPath: self[name], contents: Data(bytes)))
     return self[name]
   }
-  func read(_ name: String) -> Bytes? { FileManager.default.contents(atPath: self[name]).map { Bytes($0) } }
+  func read(_ name: String) -> Bytes? {
+    FileManager.default.contents(atPath: self[name]).map { Bytes($0) }
+  }
   var names: [String] { try! FileManager.default.contentsOfDirectory(atPath: path).sorted() }
 
   func makeFIFO(_ name: String) -> String {
@@ -60,6 +62,15 @@ func records(_ range: Range<Int>) -> Bytes { range.flatMap { record($0) } }
 func noise(_ count: Int, seed: UInt64 = 7) -> Bytes {
   var random = SeededRandom(seed)
   return (0..<count).map { _ in UInt8(truncatingIfNeeded: random.next() >> 24) }
+}
+
+func content(_ count: Int) -> Bytes {
+  // Half that packs well, half that does not.
+  var bytes = Bytes()
+  bytes.reserveCapacity(count + 2000)
+  let random = noise(1000)
+  while bytes.count < count { bytes += record(bytes.count % 50) + random }
+  return Bytes(bytes[..<count])
 }
 
 // MARK: Packing, without the code under test
@@ -105,7 +116,9 @@ let endMarker: Bytes = [
   0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 6, 0, 0x42, 0x43, 2, 0, 0x1b, 0, 3, 0, 0, 0, 0, 0, 0, 0,
   0, 0,
 ]
-func bgzf(_ bytes: Bytes, blockSize: Int = 4000, marked: Bool = true, sizeError: UInt16 = 0) -> Bytes {
+func bgzf(_ bytes: Bytes, blockSize: Int = 4000, marked: Bool = true, sizeError: UInt16 = 0)
+  -> Bytes
+{
   var out = Bytes()
   for start in stride(from: 0, to: bytes.count, by: blockSize) {
     let part = Bytes(bytes[start..<min(start + blockSize, bytes.count)])
@@ -184,7 +197,7 @@ func run(_ command: [String]) -> (status: Int32, output: Bytes) {
   return (process.terminationStatus, Bytes(output))
 }
 
-extension Array<UInt8> {
+extension [UInt8] {
   /// Typed errors do not pass through the standard library's closures.
   func withBytes<Value>(
     _ body: (UnsafeRawBufferPointer) throws(WorkpoolError) -> Value

@@ -46,17 +46,23 @@ private func expectSameCuts(
 ) {
   let bytes = Bytes(stream.utf8)
   func cut(_ arrivals: [Int]) -> [String] {
-    blocks(bytes, splitter, arrivals: arrivals).map { "\(text($0.bytes)) \($0.records) \($0.lines)" }
+    blocks(bytes, splitter, arrivals: arrivals).map {
+      "\(text($0.bytes)) \($0.records) \($0.lines)"
+    }
   }
   let wanted = cut([])
   for size in [1, 2, 3, 7] {
-    #expect(cut(Array(stride(from: 0, through: bytes.count, by: size))) == wanted, "pieces of \(size)", sourceLocation: location)
+    #expect(
+      cut(Array(stride(from: 0, through: bytes.count, by: size))) == wanted, "pieces of \(size)",
+      sourceLocation: location)
   }
   for first in 0...bytes.count {
     #expect(cut([first]) == wanted, "cut at \(first)", sourceLocation: location)
     if bytes.count <= 60 {
       for second in first...bytes.count {
-        #expect(cut([first, second]) == wanted, "cuts at \(first) and \(second)", sourceLocation: location)
+        #expect(
+          cut([first, second]) == wanted, "cuts at \(first) and \(second)", sourceLocation: location
+        )
       }
     }
   }
@@ -97,7 +103,9 @@ private func expectSameCuts(
   @Test("cuts do not depend on how the stream arrives")
   func arrival() {
     for stream in ["", "\n", "a", "a\nbb\n\nccc\ndddd", "aaaa\nb\nc\nd\ne\n"] {
-      for splitter in [LineSplitter(.records(1)), .init(.records(2)), .init(.bytes(3)), .init(.bytes(6))] {
+      for splitter in [
+        LineSplitter(.records(1)), .init(.records(2)), .init(.bytes(3)), .init(.bytes(6)),
+      ] {
         expectSameCuts(stream, .lines(splitter))
       }
     }
@@ -116,8 +124,11 @@ private func expectSameCuts(
   @Test("less than a record at the end is refused or the last record, as asked")
   func remainder() {
     #expect(cuts("aabbc", .fixed(.init(recordSize: 2, count: 1))) == ["aa", "bb", "remainder 4"])
-    #expect(cuts("aabbc", .fixed(.init(recordSize: 2, count: 2, allowsPartial: true))) == ["aabb", "c"])
-    let found = blocks(Bytes("aabbc".utf8), .fixed(.init(recordSize: 2, count: 9, allowsPartial: true)), arrivals: [])
+    #expect(
+      cuts("aabbc", .fixed(.init(recordSize: 2, count: 2, allowsPartial: true))) == ["aabb", "c"])
+    let found = blocks(
+      Bytes("aabbc".utf8), .fixed(.init(recordSize: 2, count: 9, allowsPartial: true)), arrivals: []
+    )
     #expect(found[0].records == 3)
   }
 

@@ -22,7 +22,9 @@ public struct FixedSplitter: Sendable {
     if !isLast { return .more }
     if buffer.isEmpty { return .end }
     let (records, rest) = buffer.count.quotientAndRemainder(dividingBy: recordSize)
-    if rest > 0 && !allowsPartial { return .remainder(records: records, start: buffer.count - rest) }
+    if rest > 0 && !allowsPartial {
+      return .remainder(records: records, start: buffer.count - rest)
+    }
     return .block(size: buffer.count, records: records + (rest > 0 ? 1 : 0), lines: 0)
   }
 }

@@ -49,7 +49,9 @@ public final class ByteSource {
     self.descriptor = descriptor
     self.name = name
     size = info.isRegular ? info.size : nil
-    if result < 0 { throw WorkpoolError(.ioFailed, "cannot read", path: name, systemError: -result) }
+    if result < 0 {
+      throw WorkpoolError(.ioFailed, "cannot read", path: name, systemError: -result)
+    }
   }
 
   deinit { _ = wpl_file_close(descriptor) }  // nothing was written: a failure loses nothing

@@ -79,7 +79,8 @@ public final class JoinedBlockReader {
       // No byte at all fits every format.
       if found != records {
         throw WorkpoolError(
-          .malformedRecord, "holds \(found.name), not \(records.name)"
+          .malformedRecord,
+          "holds \(found.name), not \(records.name)"
             + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
       }
     }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+import Testing
+import WorkpoolCore
+
+@testable import WorkpoolIO
+
+@Suite struct PackerTests {
+  @Test("a slice packs to the same bytes in any run and by any packer")
+  func slices() throws {
+    for compression in [Compression.gzip, .zstd] {
+      let size = compression.sliceSize
+      let bytes = content(2 * size + 17)
+      func pack(_ packer: Packer, _ part: Bytes) throws -> Bytes {
+        var packed = Bytes(repeating: 0, count: packer.bound(part.count))
+        let count = try packed.withUnsafeMutableBytes { packed in
+          try part.withUnsafeBytes { try packer.pack($0, into: packed) }
+        }
+        return Bytes(packed[..<count])
+      }
+      let packer = try Packer.make(compression)
+      let whole = try pack(packer, bytes)
+      var parts = Bytes()
+      for start in [0, size, 2 * size] {
+        let part = Bytes(bytes[start..<min(start + size, bytes.count)])
+        parts += try pack(start == 0 ? packer : Packer.make(compression), part)
+      }
+      let isSame = whole == parts
+      #expect(isSame)
+    }
+  }
+
+  @Test("a level that is not there is refused")
+  func levels() {
+    for (compression, level) in [(Compression.gzip, 10), (.gzip, -1), (.zstd, 0), (.zstd, 23)] {
+      let error = #expect(throws: WorkpoolError.self) { try Packer.make(compression, level: level) }
+      #expect(error?.status == .invalidArgument)
+    }
+  }
+}
