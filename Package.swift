@@ -84,3 +84,11 @@ if isEmbedded {
     ])
   ]
 }
+
+if !isEmbedded {
+  package.targets += [
+    .testTarget(
+      name: "WorkpoolFASTQTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolFASTQ"],
+      swiftSettings: floorSettings)
+  ]
+}

@@ -15,6 +15,7 @@
 /* --- memory ----------------------------------------------------------------------------- */
 
 static _Atomic int64_t allocations_left = -1, threads_left = -1;
+static _Thread_local int64_t own_allocations_left = -1;
 
 /* Counts down to 0, says so once, and stays at -1. */
 static int runs_out(_Atomic int64_t *left) {
@@ -22,19 +23,25 @@ static int runs_out(_Atomic int64_t *left) {
   return atomic_fetch_sub_explicit(left, 1, memory_order_relaxed) == 0;
 }
 
+static int allocation_fails(void) {
+  if (own_allocations_left >= 0 && own_allocations_left-- == 0) return 1;
+  return runs_out(&allocations_left);
+}
+
+void wpl_fail_own_allocation_after(int64_t count) { own_allocations_left = count; }
 void wpl_fail_allocation_after(int64_t count) { atomic_store(&allocations_left, count); }
 void wpl_fail_thread_after(int64_t count) { atomic_store(&threads_left, count); }
 
-void *wpl_allocate(size_t size) { return runs_out(&allocations_left) ? NULL : malloc(size); }
+void *wpl_allocate(size_t size) { return allocation_fails() ? NULL : malloc(size); }
 void *wpl_allocate_zeroed(size_t size) {
-  return runs_out(&allocations_left) ? NULL : calloc(1, size);
+  return allocation_fails() ? NULL : calloc(1, size);
 }
 void *wpl_allocate_aligned(size_t alignment, size_t size) {
-  if (size > SIZE_MAX - alignment || runs_out(&allocations_left)) return NULL;
+  if (size > SIZE_MAX - alignment || allocation_fails()) return NULL;
   return aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
 }
 void *wpl_reallocate(void *memory, size_t size) {
-  return runs_out(&allocations_left) ? NULL : realloc(memory, size);
+  return allocation_fails() ? NULL : realloc(memory, size);
 }
 void wpl_free(void *memory) { free(memory); }
 

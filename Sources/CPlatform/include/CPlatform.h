@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "CPlatformFiles.h"
+#include "CPlatformNumbers.h"
 
 /* --- memory ----------------------------------------------------------------------------- */
 
@@ -25,6 +26,8 @@ void *wpl_reallocate(void *memory, size_t size);
 void wpl_free(void *memory);
 /* For tests: the allocation after `count` more successful ones fails, once; negative: none does. */
 void wpl_fail_allocation_after(int64_t count);
+/* The same for allocations of the calling thread alone: tests may run side by side. */
+void wpl_fail_own_allocation_after(int64_t count);
 /* For tests: the same for thread creation. */
 void wpl_fail_thread_after(int64_t count);
 

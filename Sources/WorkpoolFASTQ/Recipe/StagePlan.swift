@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+import WorkpoolCore
+
+/// Steps that run in one stage of a pipeline, and how.
+public struct StagePlan: @unchecked Sendable {
+  public let kind: StepKind
+  /// The steps' names joined by `+`.
+  public let name: String
+  /// Whether the stage wants every batch, also those behind an early stop.
+  public let seesAll: Bool
+  public let steps: [Step]
+  /// Position of the first step among all steps of the recipe.
+  public let firstStep: Int
+
+  /// Adjacent parallel steps go together; a serial one keeps its own stage, and nothing is joined
+  /// to a step that sees all.
+  static func plans(for steps: [Step]) -> [StagePlan] {
+    var plans: [StagePlan] = []
+    var first = 0
+    while first < steps.count {
+      var end = first + 1
+      while end < steps.count, steps[end - 1].kind == .parallel, !steps[end - 1].seesAll,
+        steps[end].kind == .parallel
+      {
+        end += 1
+      }
+      let group = Array(steps[first..<end])
+      plans.append(
+        StagePlan(
+          kind: group[0].kind, name: joined(group.map { $0.name }, "+"),
+          seesAll: group.contains { $0.seesAll }, steps: group, firstStep: first))
+      first = end
+    }
+    return plans
+  }
+
+  /// Runs the steps on a batch that came through the stages before, and counts.
+  ///
+  /// - Returns: `.stop` when a step needs no later batch.
+  /// - Throws: the error of the first step that fails, for its first read.
+  ///
+  /// Threads: any for a parallel stage, one at a time and in input order for a serial one.
+  public func run(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
+    var outcome = StepOutcome.go
+    var reads = batch.keptCount
+    var bases = batch.keptBases
+    for (index, step) in steps.enumerated() {
+      var counters = StepCounters()
+      counters.readsIn = reads
+      counters.basesIn = bases
+      if try step.apply(batch) == .stop { outcome = .stop }
+      if step.changesCounts {
+        reads = batch.keptCount
+        bases = batch.keptBases
+      }
+      counters.readsOut = reads
+      counters.basesOut = bases
+      batch.counters.start[firstStep + index] = counters
+    }
+    return outcome
+  }
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+import WorkpoolCore
+
+/// Drops n bases and their qualities at the end; a shorter read becomes empty.
+final class CutEnd: Step {
+  static var description: StepDescription {
+    StepDescription(
+      "CutEnd", "drop n bases at the end",
+      keys: [StepKey("n", .int(1...Int.max)), StepKey("segment", .segment)],
+      make: { arguments throws(WorkpoolError) in try CutEnd(arguments) })
+  }
+
+  private let n: Int
+  private let segment: Int
+
+  override init(_ arguments: StepArguments) throws(WorkpoolError) {
+    n = arguments.int("n")
+    segment = arguments.segments("segment").lowerBound
+    try super.init(arguments)
+  }
+
+  override var changesCounts: Bool { true }
+
+  override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
+    let records = batch.segments[segment].records.start
+    let keep = batch.keep.start
+    for read in 0..<batch.count where keep[read] != 0 {
+      records[read].length &-= min(n, records[read].length)
+    }
+    return .go
+  }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+import WorkpoolCore
+
+/// Reverses sequence and quality and replaces each IUPAC letter by its complement.
+///
+/// Complements after Cornish-Bowden, Nucleic Acids Res. 13:3021 (1985): A–T, C–G, R–Y, K–M, B–V,
+/// D–H; U becomes A; S, W, N and all other bytes stay. The letter case is kept.
+final class ReverseComplement: Step {
+  static var description: StepDescription {
+    StepDescription(
+      "ReverseComplement", "reverse and complement the sequence, reverse the quality",
+      keys: [StepKey("segment", .segment)],
+      make: { arguments throws(WorkpoolError) in try ReverseComplement(arguments) })
+  }
+
+  private let segment: Int
+  private let complements: ByteBuffer
+
+  override init(_ arguments: StepArguments) throws(WorkpoolError) {
+    segment = arguments.segments("segment").lowerBound
+    var table = ByteBuffer()
+    try table.resize(256)
+    for byte in 0..<256 { table.start[byte] = UInt8(byte) }
+    for pair: StaticString in [
+      "AT", "TA", "UA", "CG", "GC", "RY", "YR", "KM", "MK", "BV", "VB", "DH", "HD",
+    ] {
+      let letter = pair.utf8Start[0]
+      let complement = pair.utf8Start[1]
+      table.start[Int(letter)] = complement
+      table.start[Int(letter | 32)] = complement | 32
+    }
+    complements = table
+    try super.init(arguments)
+  }
+
+  override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
+    let records = batch.segments[segment].records.start
+    let text = batch.segments[segment].text.bytes.start
+    let keep = batch.keep.start
+    let table = UnsafePointer(complements.start)
+    for read in 0..<batch.count where keep[read] != 0 {
+      let length = records[read].length
+      let sequence = text + records[read].sequence
+      let quality = text + records[read].quality
+      var left = 0
+      var right = length &- 1
+      while left < right {
+        let base = sequence[left]
+        sequence[left] = table[Int(sequence[right])]
+        sequence[right] = table[Int(base)]
+        let score = quality[left]
+        quality[left] = quality[right]
+        quality[right] = score
+        left &+= 1
+        right &-= 1
+      }
+      if left == right { sequence[left] = table[Int(sequence[left])] }
+    }
+    return .go
+  }
+}
