@@ -3,7 +3,7 @@
 /// What a key of a step takes.
 public enum StepKeyType: Equatable, Sendable {
   case int(ClosedRange<Int>)
-  /// A finite number between the bounds, which are not included.
+  /// A number (not NaN) between the bounds, which are not included.
   case number(above: Double? = nil, below: Double? = nil)
   /// An integer or a string of one byte.
   case byte(ClosedRange<UInt8>)

@@ -31,7 +31,7 @@ struct RecipeBuilder {
     }
     name = description.name
     let before = problems.count
-    if segments.count < description.minSegments {
+    if segments.count < description.minSegments && !segments.isEmpty {
       report(nil, "at least " + String(description.minSegments) + " segments are needed")
     }
     let arguments = read(request.parameters, description)
@@ -138,7 +138,7 @@ struct RecipeBuilder {
   private mutating func number(
     _ key: StepKey, _ number: Double, _ given: StepValue, _ above: Double?, _ below: Double?
   ) -> StepArguments.Value? {
-    if number.isFinite, above.map({ number > $0 }) ?? true, below.map({ number < $0 }) ?? true {
+    if !number.isNaN, above.map({ number > $0 }) ?? true, below.map({ number < $0 }) ?? true {
       return .number(number)
     }
     reportWrong(key, given, "is not what is needed: " + key.type.text)
