@@ -16,7 +16,7 @@ func fill(_ batch: FASTQBatch, _ texts: [String]) throws {
 }
 
 func encoded(_ batch: FASTQBatch, _ segments: Range<Int>) throws -> String {
-  var output = ByteBuffer()
+  var output = GrowableMemory<UInt8>()
   try FASTQEncoder.encode(batch, segments: segments, into: &output)
   return String(
     decoding: UnsafeBufferPointer(start: output.start, count: output.count), as: UTF8.self)

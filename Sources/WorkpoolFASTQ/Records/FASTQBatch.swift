@@ -14,7 +14,7 @@ public final class FASTQSegment {
 public final class NumericColumn {
   public var values = GrowableMemory<Double>()
   /// 1 where there is a value.
-  public var present = ByteBuffer()
+  public var present = GrowableMemory<UInt8>()
 
   func prepare(_ count: Int) throws(WorkpoolError) {
     try values.resize(count)
@@ -50,7 +50,7 @@ public final class FASTQBatch {
   /// Reads that no step has dropped.
   public internal(set) var keptCount = 0
   /// 1 for reads that are kept, 0 for dropped ones.
-  public internal(set) var keep = ByteBuffer()
+  public internal(set) var keep = GrowableMemory<UInt8>()
   /// Reads of the whole input before this batch.
   public var firstRead = 0
 

@@ -11,7 +11,7 @@ public enum FASTQEncoder {
   /// - Throws: `noMemory`; `output` is as before then.
   /// - Complexity: one allocation at most.
   public static func encode(
-    _ batch: FASTQBatch, segments: Range<Int>, into output: inout ByteBuffer
+    _ batch: FASTQBatch, segments: Range<Int>, into output: inout GrowableMemory<UInt8>
   ) throws(WorkpoolError) {
     let end = output.count
     try output.reserve(end + encodedSize(batch, segments: segments))

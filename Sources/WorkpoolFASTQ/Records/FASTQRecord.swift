@@ -32,7 +32,7 @@ public struct FASTQRecord: BitwiseCopyable, Equatable, Sendable {
 /// Interleaved segments share one.
 public final class FASTQText {
   /// The block's bytes, then what steps put behind them.
-  public var bytes = ByteBuffer()
+  public var bytes = GrowableMemory<UInt8>()
   /// How many bytes were parsed; what lies behind came from steps.
   public internal(set) var parsedCount = 0
   public var origin = FASTQOrigin()

@@ -75,8 +75,6 @@ public struct GrowableMemory<Element: BitwiseCopyable>: ~Copyable {
   }
 }
 
-public typealias ByteBuffer = GrowableMemory<UInt8>
-
 extension GrowableMemory where Element == UInt8 {
   /// Puts `size` bytes behind those in use. They must not lie in this memory.
   public mutating func append(_ bytes: UnsafePointer<UInt8>, _ size: Int) throws(WorkpoolError) {

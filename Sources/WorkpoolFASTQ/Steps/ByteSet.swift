@@ -5,7 +5,7 @@ import WorkpoolCore
 struct ByteSet: ~Copyable {
   enum Part { case sequence, quality }
 
-  private var table = ByteBuffer()
+  private var table = GrowableMemory<UInt8>()
 
   init(_ members: some Sequence<UInt8>) throws(WorkpoolError) {
     try table.resize(256)

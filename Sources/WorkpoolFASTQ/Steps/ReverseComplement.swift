@@ -14,11 +14,11 @@ final class ReverseComplement: Step {
   }
 
   private let segment: Int
-  private let complements: ByteBuffer
+  private let complements: GrowableMemory<UInt8>
 
   override init(_ arguments: StepArguments) throws(WorkpoolError) {
     segment = arguments.segments("segment").lowerBound
-    var table = ByteBuffer()
+    var table = GrowableMemory<UInt8>()
     try table.resize(256)
     for byte in 0..<256 { table.start[byte] = UInt8(byte) }
     for pair: StaticString in [

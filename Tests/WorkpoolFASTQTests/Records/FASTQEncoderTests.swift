@@ -58,7 +58,7 @@ import WorkpoolCore
 
   @Test("the output grows behind what it holds")
   func appends() throws {
-    var output = ByteBuffer()
+    var output = GrowableMemory<UInt8>()
     let batch = try FASTQBatch(segments: 1)
     for block in 0..<3 {
       batch.clear()
