@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-import CPlatform
 import WorkpoolCore
 
 /// Makes the ASCII letters of sequences, or of names up to the comment character, upper-case.
@@ -10,62 +9,5 @@ final class Uppercase: ChangeCase {
       make: { arguments throws(WorkpoolError) in
         try Uppercase(arguments, first: UInt8(ascii: "a"))
       })
-  }
-}
-
-/// Makes the ASCII letters of sequences, or of names up to the comment character, lower-case.
-final class Lowercase: ChangeCase {
-  static var description: StepDescription {
-    StepDescription(
-      "Lowercase", "make the letters of sequences or names lower-case", keys: keys,
-      make: { arguments throws(WorkpoolError) in
-        try Lowercase(arguments, first: UInt8(ascii: "A"))
-      })
-  }
-}
-
-/// Changes the case of the 26 letters from `first` on.
-class ChangeCase: Step {
-  static var keys: [StepKey] { [StepKey("target", aliases: ["segment", "source"], .source)] }
-
-  private let target: StepSource
-  private let first: UInt8
-  private let commentCharacter: UInt8
-
-  init(_ arguments: StepArguments, first: UInt8) throws(WorkpoolError) {
-    target = arguments.source("target")
-    commentCharacter = arguments.commentCharacter
-    self.first = first
-    try super.init(arguments)
-  }
-
-  override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let keep = batch.keep.start
-    for segment in target.segments {
-      let records = batch.segments[segment].records.start
-      let text = batch.segments[segment].text.bytes.start
-      for read in 0..<batch.count where keep[read] != 0 {
-        let record = records[read]
-        switch target.part {
-        case .sequence: change(text + record.sequence, record.length)
-        case .name: change(text + record.name, nameSize(text + record.name, record.nameLength))
-        }
-      }
-    }
-    return .go
-  }
-
-  private func nameSize(_ name: UnsafePointer<UInt8>, _ size: Int) -> Int {
-    memchr(name, Int32(commentCharacter), size)
-      .map { UnsafePointer($0.assumingMemoryBound(to: UInt8.self)) - name } ?? size
-  }
-
-  @inline(__always)
-  private func change(_ bytes: UnsafeMutablePointer<UInt8>, _ size: Int) {
-    let first = first
-    for index in 0..<size {
-      let byte = bytes[index]
-      bytes[index] = byte &- first < 26 ? byte ^ 32 : byte
-    }
   }
 }

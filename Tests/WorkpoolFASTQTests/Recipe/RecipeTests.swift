@@ -100,7 +100,8 @@ import WorkpoolCore
           "FilterByNumericTag in_label=x min_value=1 keep_or_remove=keep",
         ],
         [
-          "step 2 (CalcLength): out_label = \"x\" is not possible: the label was made before, by CalcLength"
+          "step 2 (CalcLength): out_label = \"x\" is not possible: the label was made before, by "
+            + "CalcLength"
         ]
       ),
     ])

@@ -6,7 +6,8 @@ import WorkpoolCore
 
 @Suite struct ChaCha20Tests {
   /// RFC 8439 §2.3.2. Its 32-bit counter and 96-bit nonce fill the same four words as the 64-bit
-  /// counter and nonce here: 1 and 0x09000000 are the counter's words, 0x4a000000 and 0 the nonce's.
+  /// counter and nonce here: 1 and 0x09000000 are the counter's words, 0x4a000000 and 0 those of
+  /// the nonce.
   @Test("the block of RFC 8439 section 2.3.2")
   func block() {
     var key = InlineArray<8, UInt32>(repeating: 0)

@@ -4,7 +4,7 @@ import WorkpoolCore
 
 @testable import WorkpoolFASTQ
 
-@Suite struct UppercaseTests {
+@Suite struct ChangeCaseTests {
   @Test(
     "only the 26 letters of the part named change case",
     arguments: [
