@@ -65,7 +65,10 @@ if !isEmbedded {
     .testTarget(
       name: "WorkpoolIOTests",
       dependencies: ["CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolIO"],
-      swiftSettings: floorSettings)
+      swiftSettings: floorSettings),
+    .testTarget(
+      name: "WorkpoolFASTQTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolFASTQ"],
+      swiftSettings: floorSettings),
   ]
 }
 
@@ -82,13 +85,5 @@ if isEmbedded {
       "-Xlinker", "--as-needed",
       "\(resources)/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a",
     ])
-  ]
-}
-
-if !isEmbedded {
-  package.targets += [
-    .testTarget(
-      name: "WorkpoolFASTQTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolFASTQ"],
-      swiftSettings: floorSettings)
   ]
 }
