@@ -119,13 +119,14 @@ public enum Format {
   }
 
   /// What the records of a stream are whose first decoded bytes are `prefix`: four, or fewer
-  /// where the stream has no more. No byte at all is FASTQ without records.
+  /// where the stream has no more. Returns nil for no byte at all, which is any format without
+  /// records.
   ///
   /// Errors: `malformedRecord` for a byte order mark, a blank first line or any other beginning.
   public static func detect(decoded prefix: UnsafeRawBufferPointer) throws(WorkpoolError)
-    -> RecordFormat
+    -> RecordFormat?
   {
-    guard let first = prefix.first else { return .fastq }
+    guard let first = prefix.first else { return nil }
     switch first {
     case UInt8(ascii: "@"): return .fastq
     case UInt8(ascii: ">"): return .fasta

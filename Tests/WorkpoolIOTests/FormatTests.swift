@@ -34,7 +34,7 @@ import WorkpoolCore
   private func packed(_ bytes: UInt8...) throws -> Compression {
     try bytes.withBytes { (bytes) throws(WorkpoolError) in try Format.detect(packed: bytes) }
   }
-  private func decoded(_ text: String) throws -> RecordFormat {
+  private func decoded(_ text: String) throws -> RecordFormat? {
     try Bytes(text.utf8).withBytes { (bytes) throws(WorkpoolError) in
       try Format.detect(decoded: bytes)
     }
@@ -60,7 +60,7 @@ import WorkpoolCore
     #expect(try decoded("@r1\n") == .fastq)
     #expect(try decoded(">c1\n") == .fasta)
     #expect(try decoded("BAM\u{1}") == .bam)
-    #expect(try decoded("") == .fastq)
+    #expect(try decoded("") == nil)
     for (text, part) in [
       ("\u{feff}", "byte order mark"), ("\n@r1", "blank line"), ("\r\n", "blank line"),
       ("ACG\n", "'A'"), ("BAM\u{2}", "'B'"), ("\u{1}", "byte 0x01"), (" x", "byte 0x20"),

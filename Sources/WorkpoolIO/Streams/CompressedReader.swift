@@ -79,11 +79,12 @@ public final class CompressedReader {
   /// Bytes of a regular file; nil for anything else.
   public var packedSize: UInt64? { source.size }
 
-  /// What the records are, by the first decoded bytes; they are read again by `read(into:)`.
+  /// What the records are, by the first decoded bytes, which `read(into:)` gives all the same;
+  /// nil for a stream of nothing.
   ///
   /// To be called before the first `read(into:)`.
   /// Errors: as `Format.detect(decoded:)` and `read(into:)`.
-  public func recordFormat() throws(WorkpoolError) -> RecordFormat {
+  public func recordFormat() throws(WorkpoolError) -> RecordFormat? {
     if let records { return records }
     if head.count == 0 {
       let room = try head.reserve(Format.prefixSize).part(0..<Format.prefixSize)

@@ -74,15 +74,11 @@ public final class JoinedBlockReader {
     if let open = sources[index] { source = open } else { source = try ByteSource(inputs[index]) }
     sources[index] = nil
     let reader = try CompressedReader(source, options: options)
-    if let records {
-      let found = try reader.recordFormat()
-      // No byte at all fits every format.
-      if found != records {
-        throw WorkpoolError(
-          .malformedRecord,
-          "holds \(found.name), not \(records.name)"
-            + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
-      }
+    if let records, let found = try reader.recordFormat(), found != records {
+      throw WorkpoolError(
+        .malformedRecord,
+        "holds \(found.name), not \(records.name)"
+          + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
     }
     infos.append(reader.info)
     current = BlockReader(reader, splitter: splitter)
