@@ -22,6 +22,8 @@ public struct StageStatistics: Sendable {
   public var maxNanoseconds: UInt64 = 0
   /// Blocks that had to wait for their turn or a place.
   public var parked: UInt64 = 0
+
+  public init() {}
 }
 
 /// What a run has done so far.
@@ -36,6 +38,8 @@ public struct PipelineStatistics: Sendable {
   public var limit: UInt64 = 0
   /// Workers woken, by everything on the pool.
   public var wakes: UInt64 = 0
+
+  public init() {}
 }
 
 extension PipelineRun {

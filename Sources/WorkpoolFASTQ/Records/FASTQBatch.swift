@@ -105,7 +105,11 @@ public final class FASTQBatch {
       try first?.raise()
       try checkEqualCounts()
     }
-    let reads = segments[0].records.count
+    try setParsed(segments[0].records.count)
+  }
+
+  /// The records are found: all `reads` of them are kept.
+  func setParsed(_ reads: Int) throws(WorkpoolError) {
     try keep.resize(reads)
     memset(keep.start, 1, reads)
     for column in columns { try column.prepare(reads) }

@@ -2,7 +2,7 @@
 
 /// Blocks of records that all have the same size; with a size of 1, blocks of so many bytes.
 public struct FixedSplitter: Sendable {
-  private let recordSize: Int
+  let recordSize: Int
   private let blockSize: Int
   private let allowsPartial: Bool
 

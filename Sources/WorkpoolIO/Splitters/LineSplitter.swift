@@ -29,6 +29,11 @@ public struct LineSplitter: Sendable {
     self.maxRecord = maxRecord
   }
 
+  /// Where the record at `start` of a block ends, its delimiter included.
+  func endOfRecord(_ block: UnsafeRawBufferPointer, _ start: Int) -> Int {
+    block.find(delimiter, from: start).map { $0 + 1 } ?? block.count
+  }
+
   public mutating func cut(_ buffer: UnsafeRawBufferPointer, isLast: Bool) -> Cut {
     while !isWhole {
       guard let end = buffer.find(delimiter, from: seen) else {

@@ -48,6 +48,15 @@ public enum Splitter: Sendable {
       return splitter.cut(buffer, isLast: isLast)
     }
   }
+
+  /// Where the record at `start` of a block ends. For splitters of lines and of fixed sizes.
+  public func endOfRecord(_ block: UnsafeRawBufferPointer, _ start: Int) -> Int {
+    switch self {
+    case .lines(let splitter): splitter.endOfRecord(block, start)
+    case .fixed(let splitter): min(start + splitter.recordSize, block.count)
+    case .fastq: block.count
+    }
+  }
 }
 
 extension UnsafeRawBufferPointer {

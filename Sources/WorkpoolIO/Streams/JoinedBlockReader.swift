@@ -18,6 +18,17 @@ public final class JoinedBlockReader {
   /// Of every input that was read to its end.
   public private(set) var notes: [String] = []
 
+  /// Bytes of all inputs together; nil unless they are regular files.
+  public private(set) var packedSize: UInt64?
+  /// Bytes that were taken from the inputs so far.
+  public var packedBytesRead: UInt64 {
+    var sum: UInt64 = 0
+    for info in infos { sum += info.packedBytes }
+    return sum
+  }
+  /// Records of the input that the last block came from, up to and with that block.
+  public private(set) var recordsOfLastInput = 0
+
   /// Opens every input but FIFOs, which would wait for their writers, and reads nothing.
   ///
   /// - Parameter records: what every input must hold by its first bytes; nil takes anything.
@@ -34,6 +45,11 @@ public final class JoinedBlockReader {
       let waits = input.info?.isFIFO ?? false
       sources.append(waits ? nil : try ByteSource(input))
     }
+    var total: UInt64? = 0
+    for source in sources {
+      if let sum = total, let size = source?.size { total = sum + size } else { total = nil }
+    }
+    packedSize = total
   }
 
   /// The next block, as `BlockReader.next(reserve:)`; `input` of the extent says whose it is.
@@ -46,6 +62,7 @@ public final class JoinedBlockReader {
           infos[infos.count - 1] = current.reader.info
           if var extent {
             extent.input = infos.count - 1
+            recordsOfLastInput = Int(extent.recordsBefore) + extent.records
             return extent
           }
           notes += current.reader.notes

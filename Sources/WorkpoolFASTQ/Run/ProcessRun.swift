@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import Synchronization
+import WorkpoolCore
+import WorkpoolIO
+import WorkpoolPipeline
+
+/// Runs a plan: reads blocks, carries them through the steps, and writes what is left of them.
+///
+/// The pipeline: a source that reads, inflates and cuts; parallel stages that parse, work and encode,
+/// and serial ones for the steps that must see reads in order; then a serial stage that gathers the
+/// exact slices of each output, a parallel one that packs them, and the sink that writes. Outputs
+/// appear when all is done, or not at all.
+///
+/// Serves one run. `start`, `wait` and `finish` are for one thread; `cancel` and `progress` for any.
+public final class ProcessRun: @unchecked Sendable {
+  private let plan: ProcessPlan
+  private let pipeline: Pipeline
+  private let outputs: OutputSet
+  private let readers: [JoinedBlockReader]
+  private let writers: [ProcessWriter]
+  private let blocks: ProcessBlockPool
+  private let monitor: Monitor
+  private let packedBytesTotal: UInt64?
+  private var hasStarted = false
+  private var hasFinished = false
+
+  // Of the source.
+  private var readsRead = 0
+  // Of the sink.
+  private var report = ProcessReport()
+  private var counters: [StepCounters]
+  // Under the lock.
+  private var failures: [(number: UInt64, stage: Int, error: WorkpoolError)] = []
+
+  private let reads = Atomic<UInt64>(0)
+  private let bases = Atomic<UInt64>(0)
+  private let blocksDone = Atomic<UInt64>(0)
+  private let decodedBytes = Atomic<UInt64>(0)
+  private let packedBytes = Atomic<UInt64>(0)
+
+  /// Judges the plan, opens the inputs and creates the temporary outputs.
+  ///
+  /// - Parameter pool: may be nil for the serial reference.
+  /// - Throws: `invalidArgument` for a plan that cannot be, `outputExists`, `ioFailed`, `noMemory`;
+  ///   nothing is left behind then.
+  public init(_ plan: ProcessPlan, on pool: Pool?) throws(WorkpoolError) {
+    try plan.check()
+    self.plan = plan
+    counters = Array(repeating: StepCounters(), count: plan.recipe?.steps.count ?? 0)
+    var splitter: Splitter
+    var format: RecordFormat?
+    switch plan.content {
+    case .records(let recipe, let count):
+      let segments = recipe.isInterleaved ? recipe.segments.count : 1
+      let whole = (count + segments - 1) / segments * segments
+      splitter = .fastq(FASTQSplitter(records: whole, maxRecord: plan.maxRecord))
+      format = .fastq
+    case .blocks(let given, _):
+      splitter = given
+    }
+    var readers: [JoinedBlockReader] = []
+    for inputs in plan.inputs {
+      readers.append(
+        try JoinedBlockReader(inputs, splitter: splitter, records: format, options: plan.reader))
+    }
+    self.readers = readers
+    packedBytesTotal = Self.totalSize(readers)
+
+    let workers = plan.pipeline.isSerialReference ? 1 : pool?.workerCount ?? 1
+    var writers: [ProcessWriter] = []
+    for output in plan.outputs { writers.append(try ProcessWriter(output, workers: workers)) }
+    self.writers = writers
+    let streams = plan.inputs.count
+    blocks = try ProcessBlockPool { () throws(WorkpoolError) in
+      let batch: FASTQBatch
+      if let recipe = plan.recipe {
+        batch = try recipe.makeBatch()
+      } else {
+        batch = try FASTQBatch(segments: 1)
+      }
+      return ProcessBlock(batch: batch, streams: streams, outputs: plan.outputs.count)
+    }
+    monitor = try Monitor()
+    outputs = try OutputSet(
+      plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) },
+      inputs: plan.inputs.flatMap { $0 }, options: plan.outputSet)
+    pipeline = try Pipeline(on: pool, plan.pipeline)
+    do throws(WorkpoolError) {
+      try build()
+      let token = plan.pipeline.token
+      try outputs.open { token?.isCancelled ?? false }
+    } catch {
+      try pipeline.destroy()
+      throw error
+    }
+    for (index, writer) in writers.enumerated() { writer.sink = outputs.sink(index) }
+  }
+
+  deinit {
+    try? pipeline.destroy()  // `finish` was not called: nothing of the run counts
+    monitor.destroy()
+  }
+
+  private static func totalSize(_ readers: [JoinedBlockReader]) -> UInt64? {
+    var total: UInt64 = 0
+    for reader in readers {
+      guard let size = reader.packedSize else { return nil }
+      total += size
+    }
+    return total
+  }
+
+  // MARK: Running
+
+  /// Begins; with the serial reference, runs to the end on this thread.
+  public func start() throws(WorkpoolError) {
+    guard !hasStarted else { throw WorkpoolError(.invalidState, "a run starts once") }
+    hasStarted = true
+    plan.recipe?.begin()
+    do throws(WorkpoolError) {
+      if plan.pipeline.isSerialReference { _ = try pipeline.run() } else { try pipeline.start() }
+    } catch {
+      if error.status != .cancelled { throw error }
+      hasFinished = true  // cancelled before anything was called
+      report.status = .cancelled
+    }
+  }
+
+  /// - Returns: whether the run has ended within `timeout` nanoseconds (negative: for ever).
+  public func wait(timeout: Int64 = -1) throws(WorkpoolError) -> Bool {
+    if hasFinished { return true }
+    let status =
+      plan.pipeline.isSerialReference
+      ? try pipeline.result().status : try pipeline.wait(timeout: timeout)
+    return status != .timedOut
+  }
+
+  /// Ends the run; returns at once.
+  public func cancel() { try? pipeline.cancel() }  // not started: `start` will do nothing
+
+  public var progress: ProcessProgress {
+    var progress = ProcessProgress()
+    progress.reads = reads.load(ordering: .relaxed)
+    progress.bases = bases.load(ordering: .relaxed)
+    progress.blocks = blocksDone.load(ordering: .relaxed)
+    progress.decodedBytes = decodedBytes.load(ordering: .relaxed)
+    progress.packedBytesRead = packedBytes.load(ordering: .relaxed)
+    progress.packedBytesTotal = packedBytesTotal
+    return progress
+  }
+
+  /// After the end: completes the outputs, or removes them, and tells what happened.
+  public func finish() -> ProcessReport {
+    let outcome = hasFinished ? nil : try? pipeline.result()  // nil: nothing was run
+    if let outcome {
+      report.status = outcome.status
+      if outcome.status.isError { report.error = error(of: outcome) }
+      report.pipeline = (try? pipeline.statistics()) ?? PipelineStatistics()
+      for stage in 0..<pipeline.stageCount {
+        if let statistics = try? pipeline.statistics(ofStage: stage) {
+          report.stages.append(statistics)
+        }
+      }
+    }
+    hasFinished = true
+    if outcome != nil && !report.status.isError {
+      do throws(WorkpoolError) {
+        for writer in writers { try writer.finish() }
+        try outputs.commit()
+      } catch {
+        report.status = error.status
+        report.error = error
+      }
+    }
+    if report.status.isError { outputs.abandon() }
+    report.wallNanoseconds = report.pipeline.wallNanoseconds
+    for (reader, endpoints) in zip(readers, plan.inputs) {
+      for (info, endpoint) in zip(reader.infos, endpoints) {
+        report.inputs.append((endpoint, info))
+      }
+      report.notes += reader.notes
+    }
+    for (index, step) in (plan.recipe?.steps ?? []).enumerated() {
+      report.steps.append((step.name, step.number, counters[index]))
+    }
+    for writer in writers {
+      report.outputs.append((writer.output.endpoint, writer.bytes, writer.packedBytes))
+    }
+    do throws(WorkpoolError) { try pipeline.destroy() } catch { report.error = error }
+    return report
+  }
+
+  private func error(of outcome: PipelineOutcome) -> WorkpoolError? {
+    if outcome.status == .cancelled { return WorkpoolError(.cancelled, "cancelled") }
+    let failure = failures.first { $0.number == outcome.number && $0.stage == outcome.stage }
+    return failure?.error ?? WorkpoolError(Status(rawValue: outcome.code), "the run failed")
+  }
+
+  // MARK: The pipeline
+
+  private typealias Work = (ProcessBlock, StageContext) throws(WorkpoolError) -> StepOutcome
+
+  private func build() throws(WorkpoolError) {
+    try pipeline.setSource("read") { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
+      try keeping(block, 0) { () throws(WorkpoolError) in
+        try read(block) ? .goOn : .endOfInput
+      }
+    }
+    // Parsing goes with the first parallel steps, encoding with the last ones.
+    var works: [(name: String, kind: StageKind, seesAll: Bool, mayBlock: Bool, work: Work)] = []
+    if parses {
+      works.append(("parse", .parallel, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+        try parse(block, context)
+      }))
+    }
+    for stage in plan.recipe?.stages ?? [] {
+      works.append(
+        (
+          stage.name, stage.kind == .parallel ? .parallel : .serial, stage.seesAll, false,
+          { block, _ throws(WorkpoolError) in try stage.run(block.batch) }
+        ))
+    }
+    works.append(("encode", .parallel, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+        try encode(block, context)
+      }))
+    for command in plan.commands {
+      works.append(
+        (command.text, .parallel, false, true, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+        try run(command, block, context)
+      }))
+    }
+    if writers.contains(where: { $0.isPacked }) {
+      works.append(("gather", .serial, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+        try gather(block, context)
+      }))
+      works.append(("pack", .parallel, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+        try pack(block, context)
+      }))
+    }
+    var first = 0
+    while first < works.count {
+      var end = first + 1
+      while end < works.count, works[first].kind == .parallel, works[end].kind == .parallel,
+        !works[end].seesAll, !works[first].seesAll, !works[end].mayBlock, !works[first].mayBlock
+      {
+        end += 1
+      }
+      try add(Array(works[first..<end]))
+      first = end
+    }
+    try pipeline.setSink("write") { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+      try keeping(block, context.stage) { () throws(WorkpoolError) in
+        try write(ProcessBlock.of(block))
+        return .goOn
+      }
+    }
+  }
+
+  private func add(
+    _ works: [(name: String, kind: StageKind, seesAll: Bool, mayBlock: Bool, work: Work)]
+  ) throws(WorkpoolError) {
+    var name = ""
+    for work in works { name += (name.isEmpty ? "" : "+") + work.name }
+    let todo = works.map { $0.work }
+    var stage = Stage(name, works[0].kind) {
+      [unowned(unsafe) self] block, context throws(WorkpoolError) in
+      try keeping(block, context.stage) { () throws(WorkpoolError) in
+        var answer = StageAnswer.goOn
+        let carried = ProcessBlock.of(block)
+        for work in todo {
+          if try work(carried, context) == .stop { answer = .stop }
+        }
+        return answer
+      }
+    }
+    stage.seesAll = works[0].seesAll
+    stage.mayBlock = works[0].mayBlock
+    do throws(WorkpoolError) {
+      try pipeline.addStage(stage)
+    } catch {
+      stage.destroyContext?(stage.context)
+      throw error
+    }
+  }
+
+  /// Keeps a whole error: the engine has room for 255 bytes of its text.
+  private func keeping(
+    _ block: UnsafeMutablePointer<Block>, _ stage: Int,
+    _ body: () throws(WorkpoolError) -> StageAnswer
+  ) throws(WorkpoolError) -> StageAnswer {
+    do throws(WorkpoolError) {
+      return try body()
+    } catch {
+      monitor.lock()
+      failures.append((block.pointee.number, stage, error))
+      monitor.unlock()
+      throw error
+    }
+  }
+
+  // MARK: Stages
+
+  private func read(_ block: UnsafeMutablePointer<Block>) throws(WorkpoolError) -> Bool {
+    let next = try blocks.take()
+    var isWanted = false
+    var isTaken = false
+    defer { if !isTaken { blocks.give(next) } }
+    var size = 0
+    var taken: UInt64 = 0
+    for (stream, reader) in readers.enumerated() {
+      let text = next.batch.segments[stream].text
+      blocks.take(&text.bytes)
+      let extent = try reader.next { (size) throws(WorkpoolError) in try text.bytes.room(size) }
+      next.extents[stream] = extent
+      if let extent {
+        isWanted = true
+        text.bytes.count = extent.size
+        text.origin = FASTQOrigin(
+          path: plan.inputs[stream][extent.input].name, record: Int(extent.recordsBefore),
+          line: Int(extent.linesBefore), byte: Int(extent.offset))
+        size += extent.size
+      } else {
+        text.bytes.count = 0
+        let last = reader.infos.count - 1
+        text.origin = FASTQOrigin(
+          path: plan.inputs[stream][max(last, 0)].name, record: reader.recordsOfLastInput)
+      }
+      taken += reader.packedBytesRead
+    }
+    packedBytes.store(taken, ordering: .relaxed)
+    guard isWanted else { return false }
+    next.decodedBytes = size
+    next.batch.firstRead = readsRead
+    if let extent = next.extents[0] {
+      let records = plan.recipe.map { $0.isInterleaved ? $0.segments.count : 1 } ?? 1
+      readsRead += extent.records / records
+    }
+    isTaken = true
+    block.setData(
+      Unmanaged.passRetained(next).toOpaque(), size: max(size, 1),
+      release: { context, data, _, _ in
+        guard let context, let data else { return }
+        let pool = Unmanaged<ProcessBlockPool>.fromOpaque(context).takeUnretainedValue()
+        pool.give(Unmanaged<ProcessBlock>.fromOpaque(data).takeRetainedValue())
+      }, context: Unmanaged.passUnretained(blocks).toOpaque())
+    return true
+  }
+
+  /// Whether anything looks at records.
+  private var parses: Bool {
+    switch plan.content {
+    case .records: true
+    case .blocks(_, let recipe): recipe?.steps.isEmpty == false
+    }
+  }
+
+  private func parse(_ block: ProcessBlock, _: StageContext) throws(WorkpoolError) -> StepOutcome {
+    switch plan.content {
+    case .records:
+      // A block inside a file holds whole records only, so it may be read as if it ended one.
+      try block.batch.parse(endsFile: true)
+    case .blocks(let splitter, _):
+      try block.batch.parse(splitter: splitter)
+    }
+    block.basesIn = block.batch.keptBases
+    return .go
+  }
+
+  private func encode(_ block: ProcessBlock, _: StageContext) throws(WorkpoolError) -> StepOutcome {
+    for (output, writer) in zip(block.outputs, writers) {
+      switch plan.content {
+      case .records:
+        blocks.take(&output.bytes)
+        output.bytes.count = 0
+        try FASTQEncoder.encode(
+          block.batch, segments: writer.output.segments, into: &output.bytes)
+      case .blocks:
+        if parses {
+          blocks.take(&output.bytes)
+          output.bytes.count = 0
+          try block.batch.encodeUnits(into: &output.bytes)
+        } else {
+          let text = block.batch.segments[0].text.bytes.giveAway()
+          output.bytes.adopt(text.memory, count: text.count, capacity: text.capacity)
+        }
+      }
+    }
+    block.basesOut = block.batch.keptBases
+    for segment in block.batch.segments { blocks.give(&segment.text.bytes) }
+    return .go
+  }
+
+  private func run(
+    _ command: BlockCommand, _ block: ProcessBlock, _: StageContext
+  ) throws(WorkpoolError) -> StepOutcome {
+    let output = block.outputs[0]
+    let result = OutputText()
+    blocks.take(&result.bytes)
+    try command.run(
+      on: output.part, into: &result.bytes, number: block.batch.firstRead,
+      isCancelled: { [plan] in plan.pipeline.token?.isCancelled ?? false })
+    blocks.give(&output.bytes)
+    let made = result.bytes.giveAway()
+    output.bytes.adopt(made.memory, count: made.count, capacity: made.capacity)
+    return .go
+  }
+
+  private func gather(_ block: ProcessBlock, _: StageContext) throws(WorkpoolError) -> StepOutcome {
+    for (index, writer) in writers.enumerated() where writer.isPacked {
+      let output = block.outputs[index]
+      let run = OutputText()
+      blocks.take(&run.bytes)
+      let size = try writer.gatherer.gather(output.part) { (size) throws(WorkpoolError) in
+        try run.bytes.room(size)
+      }
+      blocks.give(&output.bytes)
+      let made = run.bytes.giveAway()
+      output.bytes.adopt(made.memory, count: size, capacity: made.capacity)
+    }
+    return .go
+  }
+
+  private func pack(
+    _ block: ProcessBlock, _ context: StageContext
+  ) throws(WorkpoolError) -> StepOutcome {
+    for (index, writer) in writers.enumerated() where writer.isPacked {
+      let output = block.outputs[index]
+      if output.bytes.count == 0 { continue }
+      let packer = try writer.packer(context.worker)
+      let packed = OutputText()
+      blocks.take(&packed.bytes)
+      let room = try packed.bytes.room(packer.bound(output.bytes.count))
+      let size = try packer.pack(output.part, into: room)
+      blocks.give(&output.bytes)
+      let made = packed.bytes.giveAway()
+      output.bytes.adopt(made.memory, count: size, capacity: made.capacity)
+    }
+    return .go
+  }
+
+  private func write(_ block: ProcessBlock) throws(WorkpoolError) {
+    for (index, writer) in writers.enumerated() {
+      if block.outputs[index].bytes.count > 0 { try writer.write(block.outputs[index].part) }
+    }
+    for index in counters.indices { counters[index].add(block.batch.counters.start[index]) }
+    if parses {
+      report.readsIn += UInt64(block.batch.count)
+      report.readsOut += UInt64(block.batch.keptCount)
+    } else if let extent = block.extents[0] {
+      report.readsIn += UInt64(extent.records)
+      report.readsOut += UInt64(extent.records)
+    }
+    report.basesIn += UInt64(block.basesIn)
+    report.basesOut += UInt64(block.basesOut)
+    reads.store(report.readsIn, ordering: .relaxed)
+    bases.store(report.basesIn, ordering: .relaxed)
+    blocksDone.wrappingAdd(1, ordering: .relaxed)
+    decodedBytes.wrappingAdd(UInt64(block.decodedBytes), ordering: .relaxed)
+  }
+}
