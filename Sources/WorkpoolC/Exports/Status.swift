@@ -17,10 +17,6 @@ import Workpool
   wpl_last_error_text()
 }
 
-@c @implementation public func wp_version_number() -> Int32 {
-  WP_VERSION_MAJOR * 10_000 + WP_VERSION_MINOR * 100 + WP_VERSION_PATCH
-}
-
 @c @implementation public func wp_usable_cpus() -> UInt32 { UInt32(Pool.usableCPUs) }
 
 @c @implementation public func wp_worker_index() -> Int32 { Pool.currentWorker ?? -1 }
