@@ -73,6 +73,11 @@ if !isEmbedded {
 }
 
 if isEmbedded {
+  #if arch(arm64)
+    let machine = "aarch64"
+  #else
+    let machine = "x86_64"
+  #endif
   let resources = Context.environment["WORKPOOL_SWIFT_RESOURCES"] ?? "/usr/lib/swift"
   package.products = [
     .library(name: "workpool", type: .dynamic, targets: ["WorkpoolC"])
@@ -83,7 +88,7 @@ if isEmbedded {
       "-Xlinker", "--version-script=\(Context.packageDirectory)/Sources/libworkpool.map",
       "-Xlinker", "-znodelete", "-Xlinker", "-zdefs", "-Xlinker", "--gc-sections",
       "-Xlinker", "--as-needed",
-      "\(resources)/embedded/x86_64-unknown-linux-gnu/libswiftUnicodeDataTables.a",
+      "\(resources)/embedded/\(machine)-unknown-linux-gnu/libswiftUnicodeDataTables.a",
     ])
   ]
 }

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+# The front door. Results go to build/, SwiftPM's own files to .build/.
+#
+#   make          libworkpool.so and wpool        make test     every suite; minutes
+#   make run      process the bundled sample      make check    what CI runs: lint and test
+#   make lib      libworkpool.so alone            make install  PREFIX=/usr/local DESTDIR=
+#   make bench    engines of this machine, side by side
+#   make test-c   one suite: see SUITES
+#   make python   a wheel that carries the library
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+PYTHON ?= python3
+
+VERSION := $(shell sed -n 's/^\#define WP_VERSION_[MP][A-Z]* \([0-9]*\)$$/\1/p' include/workpool.h | paste -sd.)
+LIB := build/lib/libworkpool.so
+TOOL := build/bin/wpool
+SOURCES := Package.swift $(shell find Sources include -type d -o -type f)
+
+.DELETE_ON_ERROR:
+.PHONY: all run lib build python install test check format lint bench clean \
+  test-swift test-c test-abi test-cli test-python test-examples test-tsan test-asan
+all: lib build
+lib: $(LIB)
+build: $(if $(wildcard Sources/wpool),$(TOOL))
+
+# ----- set-up -------------------------------------------------------------------------------
+
+build/.setup-%: .ci/setup
+	@.ci/setup $*
+	@mkdir -p $(@D) && touch $@
+
+# ----- library: Embedded Swift, no runtime to carry -------------------------------------------
+
+EMBEDDED := WORKPOOL_EMBEDDED=1 WORKPOOL_SWIFT_RESOURCES="$$($(SWIFT) -print-target-info | \
+  sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')" \
+  $(SWIFT) build -c release --disable-local-rpath --scratch-path .build/embedded
+
+build/unstripped/libworkpool.so: $(SOURCES) | build/.setup-build
+	$(EMBEDDED)
+	@mkdir -p $(@D)
+	cp .build/embedded/release/libworkpool.so $@
+	@touch $@
+
+$(LIB): build/unstripped/libworkpool.so
+	@mkdir -p $(@D)
+	strip --strip-unneeded -o $@.$(VERSION) $<
+	ln -sf libworkpool.so.$(VERSION) $@.0
+	ln -sf libworkpool.so.0 $@
+
+# ----- tool ---------------------------------------------------------------------------------
+
+$(TOOL): $(SOURCES) | build/.setup-build
+	$(SWIFT) build -c release --product wpool --static-swift-stdlib
+	@mkdir -p $(@D)
+	install -s .build/release/wpool $@
+
+SAMPLE := examples/data/sample
+run: $(TOOL)
+	@mkdir -p build/run
+	$(TOOL) process $(SAMPLE)_1.fastq.gz --mate $(SAMPLE)_2.fastq.gz \
+	  --step 'Truncate n=140' --step 'CalcExpectedError' \
+	  --step 'FilterByNumericTag in_label=expected_error max_value=1' \
+	  -o build/run/kept_1.fastq.gz -o build/run/kept_2.fastq.gz \
+	  --allow-overwrite --progress --stats
+
+# ----- tests --------------------------------------------------------------------------------
+
+SUITES := $(if $(wildcard Tests/*/*Tests.swift),swift) c abi $(if $(wildcard Tests/CLITests),cli) \
+  $(if $(wildcard Tests/PythonTests),python) $(if $(wildcard examples/run),examples)
+# A blocked thread must not block the run: every program has its seconds.
+LIMITED := timeout --kill-after=10
+
+test: build/.setup-test
+	@MAKE="$(MAKE)" $(PYTHON) Tests/run_suites.py $(SUITES)
+
+test-swift: build/.setup-test
+	$(LIMITED) 1200 $(SWIFT) test
+test-tsan: build/.setup-test
+	$(LIMITED) 3000 $(SWIFT) test --sanitize=thread --scratch-path .build/tsan
+test-asan: build/.setup-test
+	$(LIMITED) 3000 $(SWIFT) test --sanitize=address --scratch-path .build/asan
+
+test-c test-abi: test-%: build/.setup-test $(LIB)
+	@$(LIMITED) 900 $(MAKE) --no-print-directory -C Tests/CTests $*
+
+test-cli: build/.setup-test $(TOOL)
+	$(LIMITED) 900 $(PYTHON) Tests/CLITests/run.py $(abspath $(TOOL))
+test-python: build/.setup-test $(LIB)
+	WORKPOOL_LIBRARY=$(abspath $(LIB)) PYTHONPATH=Sources/Python $(LIMITED) 900 \
+	  $(PYTHON) -m unittest discover -s Tests/PythonTests -t Tests/PythonTests
+test-examples: build/.setup-test $(LIB)
+	$(LIMITED) 900 examples/run
+
+bench: build/.setup-test $(LIB)
+	$(MAKE) --no-print-directory -C Tests/Benchmarks
+
+check: lint test
+lint: build/.setup-test
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+	$(PYTHON) Tests/CTests/check_header.py include/workpool.h
+format:
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+# ----- packages -------------------------------------------------------------------------------
+
+python: build/.setup-test $(LIB)
+	$(PYTHON) Sources/Python/make_wheel.py $(LIB).$(VERSION) build/wheel
+
+LIBDIR ?= $(PREFIX)/lib
+install: all
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/workpool
+	install -m 755 $(LIB).$(VERSION) $(DESTDIR)$(LIBDIR)/
+	ln -sf libworkpool.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libworkpool.so.0
+	ln -sf libworkpool.so.0 $(DESTDIR)$(LIBDIR)/libworkpool.so
+	install -m 644 include/workpool.h $(DESTDIR)$(PREFIX)/include/
+	sed 's/"workpool.h"/"..\/workpool.h"/' include/module.modulemap \
+	  > $(DESTDIR)$(PREFIX)/include/workpool/module.modulemap
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
+	  'Name: workpool' 'Description: ordered parallel pipelines over blocks' \
+	  'Version: $(VERSION)' 'Requires.private: zlib libzstd' 'Libs: -L$${libdir} -lworkpool' \
+	  'Libs.private: -lm -lpthread' 'Cflags: -I$${includedir}' \
+	  > $(DESTDIR)$(LIBDIR)/pkgconfig/workpool.pc
+ifneq ($(wildcard Sources/wpool),)
+	install -D -m 755 $(TOOL) $(DESTDIR)$(PREFIX)/bin/wpool
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	$(TOOL) --generate-completion-script bash \
+	  > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/wpool
+	$(TOOL) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_wpool
+	$(TOOL) --generate-completion-script fish \
+	  > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/wpool.fish
+endif
+
+clean:
+	rm -rf build .build
