@@ -13,6 +13,7 @@ import Workpool
     guard given.workers <= UInt32(Pool.mostWorkers) else {
       throw invalid("workers is \(given.workers), at most 1024 are possible")
     }
+    guard given.reserved == 0 else { throw invalid("reserved is not 0") }
     guard given.stack_size <= 1 << 40 else { throw invalid("stack_size is too large") }
     var wanted = Pool.Options()
     wanted.workers = Int(given.workers)

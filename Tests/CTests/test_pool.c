@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include <dirent.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "stages.h"
+
+static int threads(void) {
+  DIR *folder = opendir("/proc/self/task");
+  struct dirent *entry;
+  int count = 0;
+  while ((entry = readdir(folder))) count += entry->d_name[0] != '.';
+  closedir(folder);
+  return count;
+}
+
+static void a_pool_has_the_workers_asked_for(void) {
+  static const uint32_t counts[] = { 1, 2, 3, 8, 64 };
+  for (int i = 0; i < 5; i++) {
+    wp_pool *pool = pool_of(counts[i]);
+    CHECK_EQUAL(wp_pool_workers(pool), counts[i]);
+    CHECK_EQUAL(threads(), counts[i] + 1);
+    CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+    CHECK_EQUAL(threads(), 1);
+  }
+  CHECK_EQUAL(wp_pool_workers(NULL), 0);
+  CHECK_EQUAL(wp_pool_destroy(NULL), WP_OK);
+}
+
+static void the_default_is_one_worker_per_usable_cpu(void) {
+  wp_pool *pool = NULL;
+  cpu_set_t before, one;
+  CPU_ZERO(&before);
+  CHECK_EQUAL(sched_getaffinity(0, sizeof before, &before), 0);
+  CHECK(wp_usable_cpus() >= 1);
+  CHECK(wp_usable_cpus() <= (uint32_t)CPU_COUNT(&before));
+  CHECK_EQUAL(wp_pool_create(NULL, &pool), WP_OK);
+  CHECK_EQUAL(wp_pool_workers(pool), wp_usable_cpus());
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &before)) cpu++;
+  CPU_ZERO(&one);
+  CPU_SET(cpu, &one);
+  CHECK_EQUAL(sched_setaffinity(0, sizeof one, &one), 0);
+  CHECK_EQUAL(wp_usable_cpus(), 1);
+  sched_setaffinity(0, sizeof before, &before);
+}
+
+typedef struct hooks {
+  uint32_t started, stopped, destroyed; /* one bit per worker; count */
+  uint64_t open_signals;
+  int32_t wrong_index;
+} hooks;
+
+static void on_start(void *context, uint32_t worker) {
+  hooks *hooks = context;
+  sigset_t mask;
+  pthread_sigmask(SIG_BLOCK, NULL, &mask);
+  for (int signal = 1; signal < 64; signal++) {
+    if (signal != 32 && signal != 33 && !sigismember(&mask, signal)) {
+      __atomic_fetch_or(&hooks->open_signals, UINT64_C(1) << signal, __ATOMIC_RELAXED);
+    }
+  }
+  if (wp_worker_index() != (int32_t)worker) hooks->wrong_index = 1;
+  CHECK(!(__atomic_fetch_or(&hooks->started, 1u << worker, __ATOMIC_RELAXED) & 1u << worker));
+}
+
+static void on_stop(void *context, uint32_t worker) {
+  hooks *hooks = context;
+  CHECK(__atomic_load_n(&hooks->started, __ATOMIC_RELAXED) & 1u << worker);
+  CHECK(!(__atomic_fetch_or(&hooks->stopped, 1u << worker, __ATOMIC_RELAXED) & 1u << worker));
+  CHECK_EQUAL(hooks->destroyed, 0);
+}
+
+static void on_destroy(void *context) { ((hooks *)context)->destroyed++; }
+
+static void hooks_run_once_on_each_worker(void) {
+  hooks hooks = { 0 };
+  wp_pool_options options = WP_POOL_OPTIONS_INIT;
+  wp_pool *pool = NULL;
+  options.workers = 4;
+  options.thread_start = on_start;
+  options.thread_stop = on_stop;
+  options.context = &hooks;
+  options.destroy_context = on_destroy;
+  CHECK_EQUAL(wp_pool_create(&options, &pool), WP_OK);
+  CHECK_EQUAL(hooks.destroyed, 0);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+  CHECK_EQUAL(hooks.started, 15);
+  CHECK_EQUAL(hooks.stopped, 15);
+  CHECK_EQUAL(hooks.destroyed, 1);
+  CHECK_EQUAL(hooks.wrong_index, 0);
+  uint64_t faults = 0;
+  static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT };
+  for (int i = 0; i < 7; i++) faults |= UINT64_C(1) << own[i];
+  faults |= UINT64_C(1) << SIGKILL | UINT64_C(1) << SIGSTOP; /* nobody can block these */
+  CHECK_EQUAL(hooks.open_signals & ~faults, 0);
+}
+
+static void compare_name(void *context, uint32_t worker) {
+  char name[32] = "", expected[64];
+  CHECK_EQUAL(pthread_getname_np(pthread_self(), name, sizeof name), 0);
+  snprintf(expected, sizeof expected, "%s-%u", (const char *)context, (unsigned)worker);
+  expected[15] = 0;
+  CHECK_TEXT(name, expected);
+}
+
+static void threads_are_named(void) {
+  static const char *const prefixes[] = { NULL, "reads", "", "a-long-name-for-threads" };
+  for (int i = 0; i < 4; i++) {
+    wp_pool_options options = WP_POOL_OPTIONS_INIT;
+    wp_pool *pool = NULL;
+    options.workers = 3;
+    options.name_prefix = prefixes[i];
+    options.thread_start = compare_name;
+    options.context = (void *)(prefixes[i] ? prefixes[i] : "wp");
+    CHECK_EQUAL(wp_pool_create(&options, &pool), WP_OK);
+    CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+  }
+}
+
+static void wrong_options_are_refused(void) {
+  static wp_pool *const nothing = NULL;
+  wp_pool *pool = NULL;
+  hooks hooks = { 0 };
+  const wp_pool_options good = WP_POOL_OPTIONS_INIT;
+  wp_pool_options bad;
+#define REFUSED(change) \
+  bad = good; \
+  bad.context = &hooks; \
+  bad.destroy_context = on_destroy; \
+  bad.change; \
+  CHECK_EQUAL(wp_pool_create(&bad, &pool), WP_INVALID_ARGUMENT); \
+  CHECK(pool == nothing)
+  REFUSED(struct_size = 0);
+  REFUSED(struct_size = 4);
+  REFUSED(struct_size = sizeof bad + 8);
+  REFUSED(workers = 1025);
+  REFUSED(workers = UINT32_MAX);
+  REFUSED(flags = 2);
+  REFUSED(flags = UINT32_MAX);
+  REFUSED(reserved = 1);
+  CHECK_EQUAL(wp_pool_create(&good, NULL), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(hooks.destroyed, 0);
+  CHECK_EQUAL(threads(), 1);
+}
+
+static void a_used_pool_is_busy(void) {
+  wp_pool *pool = pool_of(2);
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 0);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_BUSY);
+  CHECK_EQUAL(wp_last_error(), WP_BUSY);
+  destroy(pipeline, pool);
+}
+
+static int32_t destroy_from_inside(WITHIN(context)) {
+  UNUSED;
+  CHECK_EQUAL(wp_pool_destroy(context), WP_BUSY);
+  CHECK_EQUAL(wp_worker_index(), call->worker);
+  return WP_STAGE_OK;
+}
+
+static void a_worker_cannot_destroy_its_pool(void) {
+  wp_pool *pool = pool_of(2);
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 0);
+  counter ten = { 10, 0 };
+  set_source(pipeline, count_up, &ten);
+  add_stage(pipeline, WP_PARALLEL, destroy_from_inside, pool);
+  CHECK_EQUAL(wp_worker_index(), -1);
+  CHECK_EQUAL(wp_pipeline_run(pipeline), WP_OK);
+  destroy(pipeline, pool);
+}
+
+static int runs_ten_blocks(wp_pool *pool) {
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 0);
+  counter ten = { 10, 0 };
+  memory memory = { 0 };
+  set_source(pipeline, count_up, &ten);
+  set_sink(pipeline, remember, &memory);
+  int32_t status = wp_pipeline_run(pipeline);
+  return wp_pipeline_destroy(pipeline) == WP_OK && status == WP_OK && memory.count == 10;
+}
+
+static void a_child_process_leaves_the_parents_pool_alone(void) {
+  wp_pool *pool = pool_of(2);
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 0), *none = NULL;
+  counter ten = { 10, 0 };
+  set_source(pipeline, count_up, &ten);
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    wp_pool *own = NULL;
+    int wrong = 0;
+    wrong |= wp_pool_destroy(pool) != WP_FORKED;
+    wrong |= (wp_pipeline_create(pool, NULL, &none) != WP_FORKED) << 1;
+    wrong |= (wp_pipeline_run(pipeline) != WP_FORKED) << 2;
+    wrong |= (wp_pipeline_start(pipeline) != WP_FORKED) << 3;
+    wrong |= (wp_pipeline_destroy(pipeline) != WP_FORKED) << 4;
+    wrong |= (wp_pool_create(NULL, &own) != WP_OK || !runs_ten_blocks(own)) << 5;
+    wrong |= (wp_pool_destroy(own) != WP_OK) << 6;
+    _exit(wrong);
+  }
+  int status = -1;
+  CHECK_EQUAL(waitpid(child, &status, 0), child);
+  CHECK(WIFEXITED(status));
+  CHECK_EQUAL(WEXITSTATUS(status), 0);
+  CHECK_EQUAL(wp_pipeline_run(pipeline), WP_OK);
+  destroy(pipeline, pool);
+}
+
+static void pools_come_and_go(void) {
+  for (int i = 0; i < 200; i++) {
+    wp_pool *pool = pool_of(1 + i % 5);
+    if (i % 2) CHECK(runs_ten_blocks(pool));
+    CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+  }
+  CHECK_EQUAL(threads(), 1);
+}
+
+int main(void) {
+  RUN("a pool has the workers asked for, and none after destroy", a_pool_has_the_workers_asked_for);
+  RUN("the default is one worker per usable CPU", the_default_is_one_worker_per_usable_cpu);
+  RUN("hooks run once on each worker, signals blocked", hooks_run_once_on_each_worker);
+  RUN("threads are named prefix-index, cut to 15 bytes", threads_are_named);
+  RUN("wrong options are refused and keep nothing", wrong_options_are_refused);
+  RUN("a pool with a pipeline is busy", a_used_pool_is_busy);
+  RUN("a worker cannot destroy its pool", a_worker_cannot_destroy_its_pool);
+  RUN("a child process leaves the parent's pool alone", a_child_process_leaves_the_parents_pool_alone);
+  RUN("pools come and go", pools_come_and_go);
+  return CHECK_SUMMARY();
+}
