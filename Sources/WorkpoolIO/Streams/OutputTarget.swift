@@ -84,11 +84,6 @@ struct OutputTarget {
   /// Removes temporary files of this output whose process is gone. One that cannot be removed
   /// disturbs nobody.
   func removeDeadParts(sparing inputs: [Endpoint]) {
-    final class Found {
-      let begin: String
-      var names: [String] = []
-      init(_ begin: String) { self.begin = begin }
-    }
     let found = Found("." + name + ".wpool-")
     _ = wpl_folder_visit(
       folder,
@@ -155,4 +150,11 @@ extension Endpoint {
     guard let info, let theirs = other.info else { return false }
     return info.isSameStorage(as: theirs)
   }
+}
+
+/// Names in a folder that begin like a temporary file of an output.
+private final class Found {
+  let begin: String
+  var names: [String] = []
+  init(_ begin: String) { self.begin = begin }
 }
