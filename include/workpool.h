@@ -543,6 +543,232 @@ typedef struct wp_pipeline_statistics {
 WP_API int32_t wp_pipeline_statistics_get(const wp_pipeline *pipeline,
                                           wp_pipeline_statistics *statistics);
 
+/* ===== 7 Readers and writers ================================================================ */
+
+/* How the bytes of a file are packed. Readers find it by content, writers by option or suffix. */
+#define WP_COMPRESSION_AUTO 0u /* writers: .gz .bgz, .zst .zstd, else plain */
+#define WP_COMPRESSION_PLAIN 1u
+#define WP_COMPRESSION_GZIP 2u /* written as BGZF: members of 65,280 bytes, which any gzip reads */
+#define WP_COMPRESSION_BGZF 3u /* reported by readers; for writers the same as GZIP */
+#define WP_COMPRESSION_ZSTD 4u /* written as independent frames of 1 MiB */
+
+typedef struct wp_reader wp_reader;
+
+#define WP_SPLIT_LINES 0u   /* whole lines (or records that end with `delimiter`) */
+#define WP_SPLIT_FASTQ 1u   /* records of four lines */
+#define WP_SPLIT_FIXED 2u   /* records of `record_size` bytes */
+
+#define WP_TRAILING_ERROR 0u  /* bytes behind the last member or frame are an error */
+#define WP_TRAILING_WARN 1u   /* ... are a note */
+#define WP_TRAILING_IGNORE 2u
+
+typedef struct wp_reader_options {
+  uint32_t struct_size;
+  uint32_t split;              /* WP_SPLIT_... : what wp_reader_next returns */
+  uint64_t records_per_block;  /* 0: lines by bytes_per_block, FASTQ 10,000, fixed 1 MiB of them */
+  uint64_t bytes_per_block;    /* lines: at least so many, on to the next end; 0: 1 MiB */
+  uint64_t record_size;        /* WP_SPLIT_FIXED: bytes, > 0 */
+  uint64_t max_record;         /* bytes; 0: 256 MiB */
+  uint64_t max_window;         /* largest zstd window, bytes; 0: 128 MiB; at most 2 GiB */
+  uint32_t trailing;           /* WP_TRAILING_... */
+  uint32_t has_delimiter;      /* WP_SPLIT_LINES: 1 if `delimiter` counts; 0: line feed */
+  uint32_t delimiter;          /* 0-255 */
+  uint32_t reserved;           /* 0 */
+} wp_reader_options;
+#define WP_READER_OPTIONS_INIT { sizeof(wp_reader_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* Opens a plain, gzip (any number of members), BGZF or zstd (any number of frames) file, told apart
+ * by content. "-" is not special here: see wp_reader_open_fd. options: borrows. Returns WP_OK,
+ * WP_IO_FAILED, WP_UNSUPPORTED (another packing), WP_INVALID_ARGUMENT, WP_NO_MEMORY.
+ * Threads: any. */
+WP_API int32_t wp_reader_open(const char *path, const wp_reader_options *options,
+                              wp_reader **out_reader);
+
+/* The same from a descriptor, which is duplicated: the caller's stays the caller's. `name` stands
+ * for the path in messages; NULL: "descriptor". Never seeks: pipes and FIFOs will do.
+ * Threads: any. */
+WP_API int32_t wp_reader_open_fd(int32_t descriptor, const char *name,
+                                 const wp_reader_options *options, wp_reader **out_reader);
+
+/* Fills `data` with decoded bytes; *out_size is less than `size` only at the end, and 0 with WP_END
+ * when all of the file was sound: CRC, length and checksum are always checked. Do not mix with
+ * wp_reader_next. Returns WP_OK, WP_END, WP_CORRUPT_INPUT, WP_TRUNCATED_INPUT, WP_UNSUPPORTED,
+ * WP_LIMIT_EXCEEDED, WP_IO_FAILED, WP_NO_MEMORY; what came before an error is returned first.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_read(wp_reader *reader, void *data, size_t size, size_t *out_size);
+
+/* A block of whole records. */
+typedef struct wp_chunk {
+  const uint8_t *data; /* borrowed until the next call for this reader */
+  size_t size;
+  uint64_t records;
+  uint64_t first_record; /* records of the file before this block */
+  uint64_t offset;       /* decoded bytes of the file before this block */
+} wp_chunk;
+
+/* The next block, as `split` says. Returns as wp_reader_read, and WP_MALFORMED_RECORD for a
+ * remainder.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_next(wp_reader *reader, wp_chunk *out_chunk);
+
+typedef struct wp_reader_info {
+  uint32_t struct_size;  /* set by the caller */
+  uint32_t compression;  /* WP_COMPRESSION_... */
+  uint64_t parts;        /* members, blocks or frames begun */
+  uint64_t packed_bytes; /* taken from the file so far */
+  uint64_t bytes;        /* decoded so far */
+  uint64_t packed_size;  /* of a regular file; UINT64_MAX: unknown */
+} wp_reader_info;
+
+/* What the file turned out to be, so far. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_get_info(const wp_reader *reader, wp_reader_info *info);
+
+/* Things worth telling that are no errors, such as a missing BGZF end marker; a line each, complete
+ * at the end. NULL beyond the last one; borrowed until the next call for this reader.
+ * Threads: one at a time. */
+WP_API const char *wp_reader_note(wp_reader *reader, size_t index);
+
+/* NULL: nothing. WP_BUSY while a pipeline reads from it. Returns WP_OK, WP_BUSY.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_close(wp_reader *reader);
+
+/* Makes the reader the source of a pipeline: every block is a block of whole records, and meta[0]
+ * is the number of its records, meta[1] the records before it. Keeps the reader until the pipeline
+ * is destroyed; one run. Returns as wp_pipeline_set_source.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_set_reader(wp_pipeline *pipeline, wp_reader *reader);
+
+typedef struct wp_writer wp_writer;
+
+#define WP_WRITER_OVERWRITE 1u /* replace an existing file */
+#define WP_WRITER_SYNC 2u      /* fsync before the name appears */
+
+typedef struct wp_writer_options {
+  uint32_t struct_size;
+  uint32_t compression; /* WP_COMPRESSION_... */
+  uint32_t has_level;   /* 1 if `level` counts; 0: the default of the compression */
+  int32_t level;        /* gzip 0-9 [6], zstd 1-22 [5] */
+  uint32_t flags;       /* WP_WRITER_... */
+  uint32_t reserved;    /* 0 */
+} wp_writer_options;
+#define WP_WRITER_OPTIONS_INIT { sizeof(wp_writer_options), 0, 0, 0, 0, 0 }
+
+/* Opens an output. The file has a temporary name until wp_writer_finish, so nothing that looks whole
+ * is ever incomplete. Returns WP_OK, WP_OUTPUT_EXISTS, WP_IO_FAILED, WP_INVALID_ARGUMENT,
+ * WP_NO_MEMORY.
+ * Threads: any. */
+WP_API int32_t wp_writer_open(const char *path, const wp_writer_options *options,
+                              wp_writer **out_writer);
+
+/* The same to a descriptor, which is duplicated; WP_COMPRESSION_AUTO is plain. `name` stands for the
+ * path in messages; NULL: "descriptor".
+ * Threads: any. */
+WP_API int32_t wp_writer_open_fd(int32_t descriptor, const char *name,
+                                 const wp_writer_options *options, wp_writer **out_writer);
+
+/* Appends bytes: borrows. The file's content depends on the bytes and the options alone, not on how
+ * they were cut into calls. Returns WP_OK, WP_IO_FAILED, WP_NO_MEMORY, WP_INVALID_STATE.
+ * Threads: one at a time. */
+WP_API int32_t wp_writer_write(wp_writer *writer, const void *data, size_t size);
+
+typedef struct wp_writer_info {
+  uint32_t struct_size; /* set by the caller */
+  uint32_t compression;
+  uint64_t bytes;        /* given */
+  uint64_t packed_bytes; /* of the file */
+} wp_writer_info;
+
+/* Completes the file, which gets its name now. `info` may be NULL. Returns WP_OK, WP_IO_FAILED,
+ * WP_OUTPUT_EXISTS, WP_NO_MEMORY, WP_INVALID_STATE (finished already).
+ * Threads: one at a time. */
+WP_API int32_t wp_writer_finish(wp_writer *writer, wp_writer_info *info);
+
+/* Frees the writer; without a finish before, the output is removed. NULL: nothing. WP_BUSY while a
+ * pipeline writes to it. Returns WP_OK, WP_BUSY.
+ * Threads: one at a time. */
+WP_API int32_t wp_writer_close(wp_writer *writer);
+
+/* Makes the writer the end of a pipeline: adds a stage that gathers the blocks' bytes in order, one
+ * that packs on any worker, and the sink that writes. Keeps the writer until the pipeline is
+ * destroyed; one run; the host calls wp_writer_finish after it. Returns as wp_pipeline_set_sink.
+ * Threads: one at a time. */
+WP_API int32_t wp_pipeline_set_writer(wp_pipeline *pipeline, wp_writer *writer);
+
+/* ===== 8 FASTQ: steps and recipes =========================================================== */
+
+typedef struct wp_recipe wp_recipe;
+
+/* A step of the built-in catalogue, from 0. Sets any of the pointers that is not NULL; all of them
+ * are valid for ever. `keys` is text such as "n: int, segment: segment". Returns WP_OK, WP_END (no
+ * such index).
+ * Threads: any. */
+WP_API int32_t wp_step_info(size_t index, const char **name, const char **summary,
+                            const char **keys);
+
+/* Makes an empty recipe for reads of `segment_count` segments. Names: letters, digits and '_'; NULL:
+ * "read1", "read2", ... Segments are ordered by name, unless all of them come from one interleaved
+ * stream. Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY.
+ * Threads: any. */
+WP_API int32_t wp_recipe_create(const char *const *segment_names, size_t segment_count,
+                                int32_t is_interleaved, wp_recipe **out_recipe);
+
+/* Adds a step, written as on the command line: "CutStart n=5", "FilterByNumericTag in_label=len
+ * min_value=50 keep_or_remove=keep". Words are split as a shell does; a value is read as TOML where
+ * it is some, else as text. All checks are made by wp_recipe_check and wp_recipe_run. Returns WP_OK,
+ * WP_INVALID_ARGUMENT, WP_INVALID_STATE (checked already).
+ * Threads: one at a time. */
+WP_API int32_t wp_recipe_add(wp_recipe *recipe, const char *step);
+
+/* Judges the steps together: names, keys, types, ranges, labels. wp_last_error_text() lists all that
+ * is wrong, a line each. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: one at a time. */
+WP_API int32_t wp_recipe_check(wp_recipe *recipe);
+
+#define WP_RUN_SERIAL_REFERENCE 1u /* a plain loop on the calling thread, no workers */
+#define WP_RUN_OVERWRITE 2u        /* replace existing outputs */
+
+typedef struct wp_run_options {
+  uint32_t struct_size;
+  uint32_t flags;                /* WP_RUN_... */
+  uint32_t max_blocks_in_flight; /* 0: the smaller of 100 and 4 x workers + 4 */
+  uint32_t compression;          /* of all outputs; WP_COMPRESSION_AUTO: by suffix */
+  uint64_t records_per_block;    /* 0: 10,000 */
+  uint32_t has_level;            /* 1 if `level` counts */
+  int32_t level;
+  wp_token *token;               /* borrows; NULL: none */
+  /* Called on the thread that runs, about every `progress_ns` (0: 100 ms), and once at the end. May
+   * cancel the token. NULL: none. */
+  void (*progress)(void *context, uint64_t reads, uint64_t bytes);
+  void *progress_context;
+  int64_t progress_ns;
+} wp_run_options;
+#define WP_RUN_OPTIONS_INIT { sizeof(wp_run_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, 0 }
+
+typedef struct wp_run_report {
+  uint32_t struct_size; /* set by the caller */
+  int32_t status;
+  uint64_t wall_ns;
+  uint64_t reads_in; /* molecules: one record of each segment */
+  uint64_t reads_out;
+  uint64_t bases_in;
+  uint64_t bases_out;
+} wp_run_report;
+
+/* Runs FASTQ files through the recipe: `inputs` are one path per segment (in the recipe's order),
+ * or one if it is interleaved; `outputs` one path for all segments (interleaved), or one per
+ * segment. Files are packed and unpacked as for readers and writers, and outputs appear only when
+ * all went well. `report` may be NULL. Returns WP_OK, WP_STOPPED (a Head ended the input: a success),
+ * WP_CANCELLED, WP_MALFORMED_RECORD and all that readers, writers and steps return.
+ * Threads: one at a time; not from a callback of a pipeline on the same pool. */
+WP_API int32_t wp_recipe_run(wp_recipe *recipe, wp_pool *pool, const char *const *inputs,
+                             size_t input_count, const char *const *outputs, size_t output_count,
+                             const wp_run_options *options, wp_run_report *report);
+
+/* NULL: nothing.
+ * Threads: one at a time. */
+WP_API void wp_recipe_destroy(wp_recipe *recipe);
+
 #ifdef __cplusplus
 }
 #endif
