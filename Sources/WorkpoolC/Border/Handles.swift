@@ -18,7 +18,7 @@ extension OpaquePointer {
   var token: Token { object() }
   var pipeline: Pipeline { object() }
 
-  private func object<T: AnyObject>() -> T {
+  func object<T: AnyObject>() -> T {
     Unmanaged<T>.fromOpaque(UnsafeRawPointer(self)).takeUnretainedValue()
   }
 }

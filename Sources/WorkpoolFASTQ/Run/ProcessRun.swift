@@ -18,7 +18,7 @@ public final class ProcessRun: @unchecked Sendable {
   private let pipeline: Pipeline
   private let outputs: OutputSet
   private let readers: [JoinedBlockReader]
-  private let writers: [ProcessWriter]
+  private var writers: [SlicedWriter] = []
   private let blocks: ProcessBlockPool
   private let monitor: Monitor
   private let packedBytesTotal: UInt64?
@@ -67,10 +67,6 @@ public final class ProcessRun: @unchecked Sendable {
     self.readers = readers
     packedBytesTotal = Self.totalSize(readers)
 
-    let workers = plan.pipeline.isSerialReference ? 1 : pool?.workerCount ?? 1
-    var writers: [ProcessWriter] = []
-    for output in plan.outputs { writers.append(try ProcessWriter(output, workers: workers)) }
-    self.writers = writers
     let streams = plan.inputs.count
     blocks = try ProcessBlockPool { () throws(WorkpoolError) in
       let batch: FASTQBatch
@@ -87,14 +83,22 @@ public final class ProcessRun: @unchecked Sendable {
       inputs: plan.inputs.flatMap { $0 }, options: plan.outputSet)
     pipeline = try Pipeline(on: pool, plan.pipeline)
     do throws(WorkpoolError) {
-      try build()
+      // A level that is not there must not leave anything behind.
+      for output in plan.outputs { _ = try Packer.make(output.compression, level: output.level) }
       let token = plan.pipeline.token
       try outputs.open { token?.isCancelled ?? false }
+      let workers = plan.pipeline.isSerialReference ? 1 : pool?.workerCount ?? 1
+      for (index, output) in plan.outputs.enumerated() {
+        writers.append(
+          try SlicedWriter(
+            outputs.sink(index), compression: output.compression, level: output.level,
+            workers: workers))
+      }
+      try build()
     } catch {
       try pipeline.destroy()
       throw error
     }
-    for (index, writer) in writers.enumerated() { writer.sink = outputs.sink(index) }
   }
 
   deinit {
@@ -184,8 +188,8 @@ public final class ProcessRun: @unchecked Sendable {
     for (index, step) in (plan.recipe?.steps ?? []).enumerated() {
       report.steps.append((step.name, step.number, counters[index]))
     }
-    for writer in writers {
-      report.outputs.append((writer.output.endpoint, writer.bytes, writer.packedBytes))
+    for (output, writer) in zip(plan.outputs, writers) {
+      report.outputs.append((output.endpoint, writer.info.bytes, writer.info.packedBytes))
     }
     do throws(WorkpoolError) { try pipeline.destroy() } catch { report.error = error }
     return report
@@ -368,13 +372,13 @@ public final class ProcessRun: @unchecked Sendable {
   }
 
   private func encode(_ block: ProcessBlock, _: StageContext) throws(WorkpoolError) -> StepOutcome {
-    for (output, writer) in zip(block.outputs, writers) {
+    for (output, planned) in zip(block.outputs, plan.outputs) {
       switch plan.content {
       case .records:
         blocks.take(&output.bytes)
         output.bytes.count = 0
         try FASTQEncoder.encode(
-          block.batch, segments: writer.output.segments, into: &output.bytes)
+          block.batch, segments: planned.segments, into: &output.bytes)
       case .blocks:
         if parses {
           blocks.take(&output.bytes)
@@ -411,7 +415,7 @@ public final class ProcessRun: @unchecked Sendable {
       let output = block.outputs[index]
       let run = OutputText()
       blocks.take(&run.bytes)
-      let size = try writer.gatherer.gather(output.part) { (size) throws(WorkpoolError) in
+      let size = try writer.gather(output.part) { (size) throws(WorkpoolError) in
         try run.bytes.room(size)
       }
       blocks.give(&output.bytes)
@@ -427,11 +431,11 @@ public final class ProcessRun: @unchecked Sendable {
     for (index, writer) in writers.enumerated() where writer.isPacked {
       let output = block.outputs[index]
       if output.bytes.count == 0 { continue }
-      let packer = try writer.packer(context.worker)
       let packed = OutputText()
       blocks.take(&packed.bytes)
-      let room = try packed.bytes.room(packer.bound(output.bytes.count))
-      let size = try packer.pack(output.part, into: room)
+      let size = try writer.pack(output.part, worker: context.worker) {
+        (size) throws(WorkpoolError) in try packed.bytes.room(size)
+      }
       blocks.give(&output.bytes)
       let made = packed.bytes.giveAway()
       output.bytes.adopt(made.memory, count: size, capacity: made.capacity)

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import WorkpoolCore
+import WorkpoolPipeline
+
+/// An input file: read as decoded bytes, block by block, or as the source of a pipeline.
+///
+/// Threads: one at a time.
+public final class FileReader {
+  private let reader: CompressedReader
+  fileprivate let blocks: BlockReader
+  private let buffer = ByteBuffer()
+  private var note: UnsafeMutablePointer<CChar>?
+  /// A pipeline reads from it.
+  public fileprivate(set) var isAttached = false
+
+  public init(
+    _ endpoint: Endpoint, splitter: Splitter,
+    options: CompressedReader.Options = CompressedReader.Options()
+  ) throws(WorkpoolError) {
+    reader = try CompressedReader(try ByteSource(endpoint), options: options)
+    blocks = BlockReader(reader, splitter: splitter)
+  }
+
+  deinit { wpl_free(note) }
+
+  public var info: StreamInfo { reader.info }
+  public var packedSize: UInt64? { reader.packedSize }
+  public var notes: [String] { reader.notes }
+
+  /// Decoded bytes; fewer than asked for only at the end, 0 when all of the file was sound.
+  public func read(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
+    try checkIsFree()
+    return try reader.read(into: bytes)
+  }
+
+  /// The next block of whole records; its bytes are valid until the next call.
+  public func next() throws(WorkpoolError) -> (bytes: UnsafeRawBufferPointer, extent: BlockExtent)? {
+    try checkIsFree()
+    guard let extent = try blocks.next(into: buffer) else { return nil }
+    return (buffer.bytes, extent)
+  }
+
+  /// A note as C text, valid until the next call; nil beyond the last one.
+  package func noteText(_ index: Int) -> UnsafePointer<CChar>? {
+    let notes = reader.notes
+    guard notes.indices.contains(index) else { return nil }
+    wpl_free(note)
+    note = strdup(notes[index])
+    return UnsafePointer(note)
+  }
+
+  private func checkIsFree() throws(WorkpoolError) {
+    if isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
+  }
+
+  /// Says that a pipeline reads from the file, for as long as the pipeline keeps its stages.
+  fileprivate final class Attachment {
+    let file: FileReader
+    init(_ file: FileReader) {
+      self.file = file
+      file.isAttached = true
+    }
+    deinit { file.isAttached = false }
+  }
+}
+
+extension Pipeline {
+  /// Makes a file the source: each block holds whole records, `meta.0` is their number and `meta.1`
+  /// that of the records before them.
+  public func setReader(_ file: FileReader) throws(WorkpoolError) {
+    if file.isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
+    let attachment = FileReader.Attachment(file)
+    try setSource("read") { block, _ throws(WorkpoolError) in
+      let extent = try attachment.file.blocks.next { (size) throws(WorkpoolError) in
+        try block.ownBytes(size)
+      }
+      guard let extent else { return .endOfInput }
+      block.pointee.size = extent.size
+      block.pointee.meta.0 = UInt64(extent.records)
+      block.pointee.meta.1 = extent.recordsBefore
+      return .goOn
+    }
+  }
+}

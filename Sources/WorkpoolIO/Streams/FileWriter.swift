@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+import WorkpoolCore
+import WorkpoolPipeline
+
+/// An output file that gets its name when it is complete: written by calls, or as the end of a
+/// pipeline.
+///
+/// Threads: one at a time.
+public final class FileWriter {
+  public struct Options: Sendable {
+    /// nil: by the suffix of the path; plain for descriptors.
+    public var compression: Compression?
+    public var level: Int?
+    public var outputSet = OutputSet.Options()
+    public init() {}
+  }
+
+  private let outputs: OutputSet
+  fileprivate let writer: SlicedWriter
+  private let run = ByteBuffer()
+  private let packed = ByteBuffer()
+  private var isFinished = false
+  /// A pipeline writes to it.
+  public fileprivate(set) var isAttached = false
+
+  public init(_ endpoint: Endpoint, _ options: Options = Options()) throws(WorkpoolError) {
+    var suffix = Compression.plain
+    if case .path(let path) = endpoint { suffix = Compression(path: path) }
+    outputs = try OutputSet(
+      [OutputSet.Output(endpoint)], inputs: [], options: options.outputSet)
+    try outputs.open()
+    writer = try SlicedWriter(
+      outputs.sink(0), compression: options.compression ?? suffix, level: options.level,
+      workers: 1)
+  }
+
+  public var info: WriterInfo { writer.info }
+
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(WorkpoolError) {
+    try checkIsOpen()
+    guard writer.isPacked else { return try writer.write(bytes) }
+    run.count = try writer.gather(bytes) { [run] (size) throws(WorkpoolError) in
+      try run.reserve(size)
+    }
+    guard run.count > 0 else { return }
+    packed.count = try writer.pack(run.bytes, worker: 0) { [packed] (size) throws(WorkpoolError) in
+      try packed.reserve(size)
+    }
+    try writer.write(packed.bytes)
+  }
+
+  /// Completes the file and gives it its name.
+  public func finish() throws(WorkpoolError) -> WriterInfo {
+    try checkIsOpen()
+    isFinished = true
+    do throws(WorkpoolError) {
+      try writer.finish()
+      try outputs.commit()
+    } catch {
+      outputs.abandon()
+      throw error
+    }
+    return writer.info
+  }
+
+  /// Removes what is not finished.
+  public func abandon() {
+    isFinished = true
+    outputs.abandon()
+  }
+
+  private func checkIsOpen() throws(WorkpoolError) {
+    guard !isFinished else { throw WorkpoolError(.invalidState, "the writer is finished") }
+    guard !isAttached else { throw WorkpoolError(.busy, "a pipeline writes here") }
+  }
+
+  /// Says that a pipeline writes to the file, for as long as the pipeline keeps its stages.
+  fileprivate final class Attachment {
+    let file: FileWriter
+    var writer: SlicedWriter { file.writer }
+    init(_ file: FileWriter) {
+      self.file = file
+      file.isAttached = true
+    }
+    deinit { file.isAttached = false }
+  }
+}
+
+extension Pipeline {
+  /// Ends the pipeline with a file: the blocks' bytes are gathered in order, packed on any worker and
+  /// written in order. `finish` of the file is the host's, after the run.
+  public func setWriter(_ file: FileWriter) throws(WorkpoolError) {
+    if file.isAttached { throw WorkpoolError(.busy, "a pipeline writes here") }
+    let attachment = FileWriter.Attachment(file)
+    attachment.writer.prepare(workers: pool?.workerCount ?? 1)
+    if attachment.writer.isPacked {
+      try addStage("gather", .serial) { block, _ throws(WorkpoolError) in
+        let size = try attachment.writer.gather(UnsafeRawBufferPointer(block.bytes)) {
+          (size) throws(WorkpoolError) in try block.spareBytes(size)
+        }
+        if size > 0 { _ = block.commitSpare(size: size) } else { block.pointee.size = 0 }
+        return .goOn
+      }
+      try addStage("pack", .parallel) { block, context throws(WorkpoolError) in
+        guard block.pointee.size > 0 else { return .goOn }
+        let size = try attachment.writer.pack(
+          UnsafeRawBufferPointer(block.bytes), worker: context.worker
+        ) { (size) throws(WorkpoolError) in try block.spareBytes(size) }
+        _ = block.commitSpare(size: size)
+        return .goOn
+      }
+    }
+    try setSink("write") { block, _ throws(WorkpoolError) in
+      if block.pointee.size > 0 { try attachment.writer.write(UnsafeRawBufferPointer(block.bytes)) }
+      return .goOn
+    }
+  }
+}
+
+extension UnsafeMutablePointer where Pointee == Block {
+  /// The block's spare buffer as a `Reserve` returns it.
+  func spareBytes(_ size: Int) throws(WorkpoolError) -> UnsafeMutableRawBufferPointer {
+    guard let spare = spare(size) else { throw WorkpoolError(.noMemory, "no memory for a block") }
+    return UnsafeMutableRawBufferPointer(start: spare, count: size)
+  }
+
+  /// The block's own memory as a `Reserve` returns it: it grows, and keeps all that is in it.
+  func ownBytes(_ size: Int) throws(WorkpoolError) -> UnsafeMutableRawBufferPointer {
+    pointee.size = pointee.capacity
+    guard reserve(size) else { throw WorkpoolError(.noMemory, "no memory for a block") }
+    return UnsafeMutableRawBufferPointer(start: pointee.data, count: pointee.capacity)
+  }
+}
