@@ -57,6 +57,8 @@ public final class Pipeline: @unchecked Sendable {
     self.options = options
     self.pool = pool
     pool?.retain()
+    // Runs are told of a cancel by themselves; this says that the token is in use between them too.
+    options.token?.observe(Unmanaged.passUnretained(self).toOpaque()) { _ in }
   }
 
   deinit { monitor.destroy() }
@@ -180,6 +182,7 @@ public final class Pipeline: @unchecked Sendable {
     source = nil
     stages = []
     sink = nil
+    options.token?.forget(Unmanaged.passUnretained(self).toOpaque())
     pool?.release()
   }
 

@@ -30,7 +30,8 @@ static int tests_passed, tests_failed;
 
 #define check_failed(file, line, ...) \
   (__atomic_fetch_add(&checks_failed, 1, __ATOMIC_RELAXED) < 5 \
-     ? (void)(printf("  %s:%d: ", file, line), printf(__VA_ARGS__), printf("\n")) : (void)0)
+     ? (void)(printf("  %s:%d: ", file, line), printf(__VA_ARGS__), printf("\n"), fflush(stdout)) \
+     : (void)0)
 
 static inline void check_equal(const char *file, int line, const char *what, int64_t actual,
                                int64_t expected) {

@@ -73,13 +73,14 @@ static inline int32_t count_up(WITHIN(context)) {
 
 enum { MOST_REMEMBERED = 4096 };
 typedef struct memory {
-  uint64_t count, number[MOST_REMEMBERED], size[MOST_REMEMBERED];
+  uint64_t count, last, number[MOST_REMEMBERED], size[MOST_REMEMBERED];
 } memory;
 
 static inline int32_t remember(WITHIN(context)) {
   memory *memory = context;
   UNUSED;
-  if (memory->count) CHECK(block->number > memory->number[memory->count - 1]);
+  if (memory->count) CHECK(block->number > memory->last);
+  memory->last = block->number;
   if (memory->count < MOST_REMEMBERED) {
     memory->number[memory->count] = block->number;
     memory->size[memory->count] = block->size;

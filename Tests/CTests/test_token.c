@@ -93,8 +93,8 @@ static void a_run_notices_a_signal_handlers_cancel(void) {
   memory memory = { 0 };
   of_signal = token;
   set_source(pipeline, count_up, &endless);
-  set_sink(pipeline, remember, &memory);
   add_stage(pipeline, WP_SERIAL, raise_at_fifty, NULL);
+  set_sink(pipeline, remember, &memory);
   CHECK_EQUAL(wp_token_destroy(token), WP_BUSY);
   CHECK_EQUAL(wp_pipeline_run(pipeline), WP_CANCELLED);
   CHECK(memory.count <= 51);
