@@ -515,7 +515,7 @@ typedef struct wp_stage_statistics {
   uint64_t bytes_in;
   uint64_t bytes_out;
   uint64_t busy_ns;        /* in the callback; scaled up from timed calls */
-  uint64_t timed_calls;    /* all calls of 5 us or more, one of 16 below that */
+  uint64_t timed_calls;    /* all calls of 5 us or more, a sample of shorter ones */
   uint64_t call_min_ns;
   uint64_t call_max_ns;
   uint64_t parked;         /* blocks that had to wait for their turn or a place */

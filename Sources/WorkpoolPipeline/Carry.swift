@@ -138,7 +138,7 @@ extension PipelineRun {
       let own = ownStages + stage
       let number = record.pointee.block.number
       if state.pointee.isSerial {
-        if !arrive(record, own, state.pointee.turnIndex, seat) { return }
+        if !arrive(record, own, stage, state.pointee.turnIndex, seat) { return }
       } else if state.pointee.hasPlaces {
         guard let next = enter(record, stage, seat) else { return }
         if next != record {  // another block of this stage, for this one has to wait
@@ -196,14 +196,13 @@ extension PipelineRun {
         leavePlace(record, stage)
       }
       stage += 1
-      record.pointee.stage = Int32(truncatingIfNeeded: stage)
     }
   }
 
   /// - Returns: whether it is the block's turn; if not, it is parked and no longer the caller's.
   @inline(__always)
   private func arrive(
-    _ record: UnsafeMutablePointer<Record>, _ own: UnsafeMutablePointer<SeatStage>,
+    _ record: UnsafeMutablePointer<Record>, _ own: UnsafeMutablePointer<SeatStage>, _ stage: Int,
     _ turnIndex: Int, _ seat: Int
   ) -> Bool {
     let number = record.pointee.block.number
@@ -215,6 +214,7 @@ extension PipelineRun {
       (seats + seat).pointee.keptTurns &-= 1
       return true
     } else {
+      record.pointee.stage = Int32(truncatingIfNeeded: stage)
       let arrived = TurnCells.firstRecord + UInt32(truncatingIfNeeded: recordIndex(record))
       let old = cell.pointee.exchange(arrived, ordering: .acquiringAndReleasing)
       if old != TurnCells.turn {
@@ -285,6 +285,7 @@ extension PipelineRun {
       return record
     }
     seatStage(seat, stage).pointee.counts.parked.count()
+    record.pointee.stage = Int32(truncatingIfNeeded: stage)
     guard let index = places.park(recordIndex(record), oldest: oldestRecord) else { return nil }
     (records + index).pointee.flags.insert(.hasPlace)
     return records + index
@@ -325,31 +326,46 @@ extension PipelineRun {
       let code = startWorker(own, state, seat, record)
       guard code == StageReturn.ok else { return code }
     }
-    own.pointee.counts.calls.count()
-    own.pointee.counts.bytesIn.count(UInt64(truncatingIfNeeded: record.pointee.block.size))
+    let size = record.pointee.block.size
     var code: Int32
-    if own.pointee.untilTimed > 0 {
-      own.pointee.untilTimed &-= 1
+    let untilTimed = own.pointee.counts.untilTimed.load(ordering: .relaxed)
+    if untilTimed > 0 {
+      own.pointee.counts.untilTimed.store(untilTimed &- 1, ordering: .relaxed)
       code = function(state.pointee.context, record, own.pointee.scratch, own)
     } else {
       let begin = Clock.now
       code = function(state.pointee.context, record, own.pointee.scratch, own)
       timed(own, stage, from: begin)
     }
-    own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: record.pointee.block.size))
-    let block = record.pointee.block
-    if block.size > block.capacity || block.size < 0 || (block.data == nil && block.size > 0) {
-      record.pointee.block.size = 0
-      code = fail(record, Status.badReturn.rawValue, "the callback left a broken block")
+    if size | record.pointee.block.size != 0 || record.pointee.spare != Payload.nowhere {
+      code = checkPayload(record, own, sizeBefore: size, code)
     }
+    return code
+  }
+
+  /// Counts the bytes that a callback got and left, and sees that the block is sound.
+  @inline(never)
+  private func checkPayload(
+    _ record: UnsafeMutablePointer<Record>, _ own: UnsafeMutablePointer<SeatStage>,
+    sizeBefore: Int, _ code: Int32
+  ) -> Int32 {
     if record.pointee.spare != Payload.nowhere { giveSpare(record) }
+    own.pointee.counts.bytesIn.count(UInt64(truncatingIfNeeded: sizeBefore))
+    let block = record.pointee.block
+    guard block.size >= 0 && block.size <= block.capacity
+      && (block.data != nil || block.size == 0)
+    else {
+      record.pointee.block.size = 0
+      return fail(record, Status.badReturn.rawValue, "the callback left a broken block")
+    }
+    own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: block.size))
     return code
   }
 
   @inline(never)
   private func timed(_ own: UnsafeMutablePointer<SeatStage>, _ stage: Int, from begin: Int64) {
     let time = UInt64(clamping: Clock.now - begin)
-    own.pointee.untilTimed = time < 1_000 ? 63 : time < 5_000 ? 15 : 0
+    own.pointee.counts.beginPeriod(time < 500 ? 255 : time < 5_000 ? 15 : 0)
     own.pointee.counts.timedCalls.count()
     own.pointee.counts.timedNanoseconds.count(time)
     if time < own.pointee.counts.minNanoseconds.load(ordering: .relaxed) {

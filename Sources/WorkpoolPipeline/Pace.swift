@@ -119,6 +119,10 @@ extension PipelineRun {
     }
     let before = pace.pointee.lastPulses.exchange(pulses, ordering: .relaxed)
     guard before == pulses, hasOpenWork || hasQueuedWork else { return false }
+    // What was measured does not hold any more: the run stays spread until all is measured again.
+    for index in 0..<stageCount {
+      stages[index].cost.store(Pace.unknownCost, ordering: .relaxed)
+    }
     pace.pointee.isSpread.store(true, ordering: .relaxed)
     return true
   }

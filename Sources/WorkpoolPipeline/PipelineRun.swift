@@ -142,8 +142,6 @@ struct PipelineRun: ~Copyable {
     var isStarted = false
     /// Number + 1 of the block whose turn here this worker keeps; 0: none.
     var keptTurn: UInt64 = 0
-    /// Calls until one is timed.
-    var untilTimed: Int32 = 0
     var counts = StageCounts()
     let line = Padding()
   }
@@ -173,7 +171,10 @@ struct PipelineRun: ~Copyable {
 
 /// Counts of one worker at one stage. Written by that worker, read by anyone.
 struct StageCounts: ~Copyable {
-  let calls = Atomic<UInt64>(0)
+  /// Calls until one is timed, of `period` since the last one; `earlierCalls` come before those.
+  let untilTimed = Atomic<Int32>(0)
+  let period = Atomic<Int32>(0)
+  let earlierCalls = Atomic<UInt64>(0)
   let bytesIn = Atomic<UInt64>(0)
   let bytesOut = Atomic<UInt64>(0)
   let dropped = Atomic<UInt64>(0)
@@ -186,6 +187,18 @@ struct StageCounts: ~Copyable {
   let timedNanoseconds = Atomic<UInt64>(0)
   let minNanoseconds = Atomic<UInt64>(.max)
   let maxNanoseconds = Atomic<UInt64>(0)
+
+  var calls: UInt64 {
+    let since = period.load(ordering: .relaxed) &- untilTimed.load(ordering: .relaxed)
+    return earlierCalls.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: since)
+  }
+
+  /// After a timed call: the next one is `calls` calls away.
+  func beginPeriod(_ calls: Int32) {
+    earlierCalls.count(UInt64(truncatingIfNeeded: period.load(ordering: .relaxed)) &+ 1)
+    period.store(calls, ordering: .relaxed)
+    untilTimed.store(calls, ordering: .relaxed)
+  }
 }
 
 extension Atomic where Value == UInt64 {

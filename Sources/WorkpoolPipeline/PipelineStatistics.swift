@@ -51,7 +51,7 @@ extension PipelineRun {
     var least = UInt64.max
     for seat in 0..<workerCount {
       let own = seatStage(seat, stage)
-      sum.calls &+= own.pointee.counts.calls.load(ordering: .relaxed)
+      sum.calls &+= own.pointee.counts.calls
       sum.bytesIn &+= own.pointee.counts.bytesIn.load(ordering: .relaxed)
       sum.bytesOut &+= own.pointee.counts.bytesOut.load(ordering: .relaxed)
       sum.blocksDropped &+= own.pointee.counts.dropped.load(ordering: .relaxed)
