@@ -36,7 +36,10 @@ EMBEDDED := WORKPOOL_EMBEDDED=1 WORKPOOL_SWIFT_RESOURCES="$$($(SWIFT) -print-tar
   sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')" \
   $(SWIFT) build -c release --disable-local-rpath --scratch-path .build/embedded
 
+# Always from scratch: Embedded Swift puts code of lower modules into the objects of higher ones, and
+# Swift 6.3 does not rebuild those when only the lower module changes.
 build/unstripped/libworkpool.so: $(SOURCES) | build/.setup-build
+	@rm -rf .build/embedded
 	$(EMBEDDED)
 	@mkdir -p $(@D)
 	cp .build/embedded/release/libworkpool.so $@

@@ -137,6 +137,11 @@ extension PipelineRun {
       let state = stages + stage
       let own = ownStages + stage
       let number = record.pointee.block.number
+      if state.pointee.isFree {
+        pass(record, number, stage, state, own, seat)
+        stage += 1
+        continue
+      }
       if state.pointee.isSerial {
         if !arrive(record, own, stage, state.pointee.turnIndex, seat) { return }
       } else if state.pointee.hasPlaces {
@@ -147,20 +152,10 @@ extension PipelineRun {
         }
       }
 
-      if !record.pointee.flags.contains(.isTombstone) {
-        if state.pointee.function != nil {
-          if isCut(number, stage) {
-            own.pointee.counts.cut.count()
-            bury(record, cutReason)
-          } else {
-            let code = call(record, stage, state, own, seat)
-            if code != StageReturn.ok { act(on: code, record, stage, seat) }
-          }
-        } else if isCut(number, stage) {
-          bury(record, cutReason)
-        }
-      } else {
-        own.pointee.counts.passed.count()
+      if state.pointee.function != nil {
+        pass(record, number, stage, state, own, seat)
+      } else if !record.pointee.flags.contains(.isTombstone) && isCut(number, stage) {
+        bury(record, cutReason)
       }
 
       if stage == last {
@@ -196,6 +191,23 @@ extension PipelineRun {
         leavePlace(record, stage)
       }
       stage += 1
+    }
+  }
+
+  /// Calls a stage for a block that may enter it, unless the block is gone or cut off.
+  @inline(__always)
+  private func pass(
+    _ record: UnsafeMutablePointer<Record>, _ number: UInt64, _ stage: Int,
+    _ state: UnsafeMutablePointer<StageState>, _ own: UnsafeMutablePointer<SeatStage>, _ seat: Int
+  ) {
+    if record.pointee.flags.contains(.isTombstone) {
+      own.pointee.counts.passed.count()
+    } else if isCut(number, stage) {
+      own.pointee.counts.cut.count()
+      bury(record, cutReason)
+    } else {
+      let code = call(record, stage, state, own, seat)
+      if code != StageReturn.ok { act(on: code, record, stage, seat) }
     }
   }
 

@@ -108,6 +108,8 @@ struct PipelineRun: ~Copyable {
   struct StageState: ~Copyable {
     let function: Stage.Function?
     let context: UnsafeMutableRawPointer?
+    /// Any block may enter at any time.
+    let isFree: Bool
     let isSerial: Bool
     let hasPlaces: Bool
     let hasScratch: Bool

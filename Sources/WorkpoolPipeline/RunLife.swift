@@ -31,7 +31,8 @@ extension PipelineRun {
       let places = index > 0 && index < count - 1 ? stage?.concurrencyLimit ?? 0 : 0
       (stages + index).initialize(
         to: StageState(
-          function: stage?.function, context: stage?.context, isSerial: isSerial,
+          function: stage?.function, context: stage?.context, isFree: !isSerial && places == 0,
+          isSerial: isSerial,
           hasPlaces: places > 0, hasScratch: stage?.workerStart != nil,
           turnIndex: isSerial ? turnCount : -1,
           places: places > 0
