@@ -407,9 +407,9 @@ WP_API int32_t wp_pipeline_skip(wp_pipeline *pipeline, uint64_t number, int64_t 
  * Threads: any. */
 WP_API int32_t wp_pipeline_close(wp_pipeline *pipeline);
 
-/* Waits until everything submitted so far has been delivered. Returns WP_OK, WP_TIMED_OUT,
- * WP_RESULTS_WAITING if results must be read first, the outcome of a run that ended otherwise,
- * WP_WOULD_DEADLOCK from a callback of the pipeline itself, WP_INVALID_STATE.
+/* Waits until everything submitted so far has been delivered, or can be read with next_result.
+ * Returns WP_OK, WP_TIMED_OUT, the outcome of a run that ended otherwise, WP_WOULD_DEADLOCK from a
+ * callback of the pipeline itself, WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
 

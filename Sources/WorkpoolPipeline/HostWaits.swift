@@ -126,7 +126,7 @@ extension PipelineRun {
     }
   }
 
-  /// Waits until everything submitted so far has left the last stage.
+  /// Waits until everything submitted so far has left the last stage: it was delivered or can be read.
   func flush(timeout: Int64) -> Status {
     if isOnThisThread { return .wouldDeadlock }
     let deadline = Clock.deadline(after: timeout)
@@ -148,11 +148,8 @@ extension PipelineRun {
         return status == .ok || status == .stopped ? .ok : status
       }
       if flow.pointee.isCancelled.load(ordering: .relaxed) { return .cancelled }
-      if options.pullsResults && !options.readerIsAnotherThread
-        && host.pointee.unreadResults + host.pointee.heldResults >= limit
-      {
-        return .resultsWaiting
-      }
+      // Every place holds a finished block: the last of them is about to be counted as retired.
+      if host.pointee.unreadResults + host.pointee.heldResults >= limit { return .ok }
       if let deadline, Clock.now >= deadline { return .timedOut }
       waitSlice(deadline)
     }

@@ -5,6 +5,7 @@
 #define STAGES_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <workpool.h>
 
 #include "check.h"
@@ -101,6 +102,15 @@ static inline int32_t pass(WITHIN(context)) {
   (void)context;
   UNUSED;
   return WP_STAGE_OK;
+}
+
+/* 0 to 4 us by block and stage, and now and then another thread's turn: stages that all workers
+ * share, for what takes no time is left to one. */
+static inline void take_time(uint64_t number, uint32_t stage) {
+  uint64_t r = (number * 5 + stage) * UINT64_C(0x9E3779B97F4A7C15);
+  r ^= r >> 29;
+  if (r % 64 == 0) sched_yield();
+  for (uint64_t i = r >> 8 & 4095; i > 0; i--) __asm__ volatile("");
 }
 
 /* ----- building ----- */
