@@ -61,7 +61,18 @@ let package = Package(
 )
 
 if !isEmbedded {
+  package.dependencies += [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ]
+  package.products += [.executable(name: "wpool", targets: ["wpool"])]
   package.targets += [
+    .executableTarget(
+      name: "wpool",
+      dependencies: [
+        "CPlatform", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO", "WorkpoolFASTQ",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: floorSettings),
     .testTarget(
       name: "WorkpoolIOTests",
       dependencies: ["CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolIO"],

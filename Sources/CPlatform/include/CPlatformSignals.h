@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Signals of a program of its own. A library inside somebody else's program calls none of this.
+ * Included by CPlatform.h.
+ */
+#ifndef WORKPOOL_CPLATFORM_SIGNALS_H
+#define WORKPOOL_CPLATFORM_SIGNALS_H
+#include <stdint.h>
+
+/* From now on the first SIGINT or SIGTERM is remembered and turns *word, which must stay, from 0
+ * into `value`; the next one ends the process at once with 128 + its number. A SIGINT that is
+ * ignored stays ignored. SIGPIPE and SIGXFSZ do nothing; children get them as ever. */
+void wpl_signals_catch(uint32_t *word, uint32_t value);
+/* The signal that was remembered, or 0. */
+int32_t wpl_signal_caught(void);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "CPlatform.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+static uint32_t *word_to_set;
+static uint32_t value_to_set;
+static int caught;
+
+static void remember(int number) {
+  int none = 0;
+  if (!__atomic_compare_exchange_n(&caught, &none, number, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    _exit(128 + number);
+  uint32_t zero = 0;
+  __atomic_compare_exchange_n(word_to_set, &zero, value_to_set, 0, __ATOMIC_SEQ_CST,
+                              __ATOMIC_SEQ_CST);
+}
+/* Not SIG_IGN, which children would inherit. */
+static void pass(int number) { (void)number; }
+
+static void on(int number, void (*handler)(int)) {
+  struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, NULL);
+}
+
+void wpl_signals_catch(uint32_t *word, uint32_t value) {
+  word_to_set = word;
+  value_to_set = value;
+  struct sigaction before;
+  if (sigaction(SIGINT, NULL, &before) < 0 || before.sa_handler != SIG_IGN) on(SIGINT, remember);
+  on(SIGTERM, remember);
+  on(SIGPIPE, pass);
+  on(SIGXFSZ, pass);
+}
+int32_t wpl_signal_caught(void) { return __atomic_load_n(&caught, __ATOMIC_SEQ_CST); }

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Workpool
+
+struct ProcessCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "process",
+    abstract: "Read records, take them through steps and commands, write them in input order.",
+    usage: "wpool process <input> ... [-o <output> ...] [<options>]",
+    discussion: """
+      Inputs are plain, gzip, BGZF or zstd, told apart by content, and read one after the other. \
+      Outputs appear under their names only when all of them are complete; until then, and after \
+      a failure, the file <output>.incompleted is there. Sizes are numbers with K, M or G, powers \
+      of 1024.
+
+      wpool process reads.fq.gz -o long.fq.gz \\
+        --step 'CalcLength out_label=n' \\
+        --step 'FilterByNumericTag in_label=n min_value=50 keep_or_remove=keep'
+      wpool process r1.fq.gz --mate r2.fq.gz -o 'head_{segment}.fq.zst' --step 'Head n=1000'
+      wpool process --lines log.gz --command 'grep error' --command-ok 0,1
+      """)
+
+  @OptionGroup(title: "Inputs and outputs") var streams: StreamOptions
+  @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "Workers and limits") var limits: LimitOptions
+  @OptionGroup(title: "What is told") var words: WordOptions
+
+  func run() throws {
+    var builder = PlanBuilder(self)
+    let job = try builder.build()
+    throw words.dryRun ? try DryRun(job).run() : try ProcessSession(job).run()
+  }
+}
+
+struct StreamOptions: ParsableArguments {
+  @Argument(
+    help: "Files to read; - is standard input.", completion: .file())
+  var inputs: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "File with the mates of an input's reads, one for each input: segments read1 and read2.",
+      valueName: "file"), completion: .file())
+  var mate: [String] = []
+
+  @Flag(help: "The input holds the reads of read1 and read2 in turn.")
+  var interleaved = false
+
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp(
+      """
+      File to write; - is standard output, as is no -o. Twice: one for each segment. Once: pairs \
+      are interleaved, or, with {segment} in the name, there is a file for each.
+      """, valueName: "file"), completion: .file())
+  var output: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "plain, gzip or zstd, instead of what the output's suffix says: .gz .bgz .zst .zstd.",
+      valueName: "codec"))
+  var compression: CompressionChoice?
+
+  @Option(
+    help: ArgumentHelp("Level: gzip 0 to 9 [6], zstd 1 to 22 [5].", valueName: "n"))
+  var level: Int?
+
+  @Flag(help: "Replace outputs that exist. No input is ever written.")
+  var allowOverwrite = false
+
+  @Flag(help: "Keep the temporary files after a failure.")
+  var keepPartial = false
+
+  @Flag(help: "Put files and folders on the device before an output gets its name.")
+  var sync = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Bytes behind the last gzip member or zstd frame: error, warn or ignore. [error]",
+      valueName: "outcome"))
+  var trailing: TrailingChoice?
+}
+
+struct WorkOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A step and its keys, as list-steps shows them; repeatable, in order.",
+      valueName: "action key=value ..."))
+  var step: [String] = []
+
+  @Flag(help: "The input is lines; steps are Head, Skip and FilterSample.")
+  var lines = false
+
+  @Option(
+    help: ArgumentHelp(
+      "The same for records that end with this byte: a character, \\0, \\t, \\xHH.",
+      valueName: "byte"))
+  var delimiter: ByteValue?
+
+  @Option(help: ArgumentHelp("The same for records of this size.", valueName: "n"))
+  var recordBytes: Count?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Run sh -c with this for every block, after all steps: the block on its standard input, the \
+      result on its standard output; repeatable, in order. WPOOL_BLOCK is the block's number.
+      """, valueName: "command"))
+  var command: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Exit codes of commands that are no error. [0]", valueName: "codes"))
+  var commandOk: ExitCodeList?
+}
+
+struct LimitOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("j"), .long],
+    help: ArgumentHelp(
+      "Workers, packing and unpacking included. [$WPOOL_MAX_WORKERS, or auto: usable CPUs]",
+      valueName: "n|auto"))
+  var maxWorkers: WorkerCount?
+
+  @Flag(help: "No workers: one plain loop, to compare with; progress is told at the end.")
+  var serial = false
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Blocks in memory at most. [the smaller of 100 and 4 for each worker and 4: a block of \
+      10,000 reads is some megabytes]
+      """, valueName: "n"))
+  var maxBlocks: Count?
+
+  @Option(
+    help: ArgumentHelp("Records in a block. [10000; lines: as --block-bytes says]", valueName: "n"))
+  var blockSize: Count?
+
+  @Option(
+    help: ArgumentHelp(
+      "Bytes in a block of lines, delimited or fixed records. [1M]", valueName: "size"))
+  var blockBytes: Size?
+
+  @Option(
+    help: ArgumentHelp("Largest window of a zstd frame, up to 2G. [128M]", valueName: "size"))
+  var zstdWindow: Size?
+
+  @Option(help: ArgumentHelp("Longest record. [256M]", valueName: "size"))
+  var maxRecord: Size?
+}
+
+struct WordOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "auto, bar, plain, json or none. [$WPOOL_PROGRESS, or auto: a bar on a terminal, else none]",
+      valueName: "form"))
+  var progress: ProgressChoice?
+
+  @Option(
+    help: ArgumentHelp("Descriptor that progress is written to. [2]", valueName: "n"))
+  var progressFd: Int32?
+
+  @Flag(help: "Print a table of the run on standard error.")
+  var stats = false
+
+  @Option(
+    help: ArgumentHelp("Write what happened as JSON, also after a failure.", valueName: "file"),
+    completion: .file())
+  var reportJson: String?
+
+  @Flag(name: [.customShort("n"), .long], help: "Check, print what would be done, write nothing.")
+  var dryRun = false
+
+  @Flag(name: .shortAndLong, help: "No notes, and a bar only if it is asked for.")
+  var quiet = false
+
+  @Flag(name: .shortAndLong, help: "More notes: what inputs and outputs are.")
+  var verbose = false
+}

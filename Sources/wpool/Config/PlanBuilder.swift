@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Glibc
+import Workpool
+
+/// What a command line asks for, checked as far as it can be without opening anything.
+struct ProcessJob {
+  var plan: ProcessPlan
+  var recipe: Recipe?
+  var segments: [String]
+  /// 0: none, the serial reference.
+  var workers: Int
+  var words: WordOptions
+  var progress: ProgressChoice
+}
+
+/// Makes a plan of a command line and collects all that is wrong with it.
+struct PlanBuilder {
+  private let streams: StreamOptions
+  private let work: WorkOptions
+  private let limits: LimitOptions
+  private let words: WordOptions
+  private var problems: [String] = []
+
+  init(_ command: ProcessCommand) {
+    streams = command.streams
+    work = command.work
+    limits = command.limits
+    words = command.words
+  }
+
+  mutating func build() throws(Failure) -> ProcessJob {
+    try refuseConfigurations()
+    let workers = try workerCount()
+    let progress = try Environment.value(words.progress, or: "WPOOL_PROGRESS") ?? .auto
+    checkCombinations()
+    let inputs = inputs()
+    let outputs = outputs()
+    try stopIfWrong()
+
+    let recipe = try recipe()
+    var plan = ProcessPlan(content: try content(recipe), inputs: inputs, outputs: outputs)
+    plan.reader.trailing = streams.trailing?.trailing ?? .error
+    if let window = limits.zstdWindow { plan.reader.maxWindow = UInt64(window.bytes) }
+    plan.maxRecord = maxRecord
+    plan.commands = work.command.map { text in
+      var command = BlockCommand(text)
+      if let codes = work.commandOk?.codes { command.acceptedExitCodes = codes }
+      return command
+    }
+    plan.outputSet.allowsOverwrite = streams.allowOverwrite
+    plan.outputSet.keepsPartial = streams.keepPartial
+    plan.outputSet.syncs = streams.sync
+    plan.pipeline.isSerialReference = limits.serial
+    plan.pipeline.maxBlocksInFlight =
+      limits.maxBlocks?.number ?? min(100, 4 * max(workers, 1) + 4)
+    return ProcessJob(
+      plan: plan, recipe: recipe, segments: segments, workers: workers, words: words,
+      progress: progress)
+  }
+
+  private func stopIfWrong() throws(Failure) {
+    if !problems.isEmpty { throw Failure(exitCode: .usage, messages: problems) }
+  }
+
+  // MARK: The command line as a whole
+
+  private func refuseConfigurations() throws(Failure) {
+    guard let first = streams.inputs.first else {
+      throw .usage("no input; see wpool process --help")
+    }
+    if first.hasSuffix(".toml") && streams.output.isEmpty {
+      throw .usage(
+        first + ": pipelines in TOML are not supported by this version; use --step and -o")
+    }
+  }
+
+  private func workerCount() throws(Failure) -> Int {
+    if limits.serial { return 0 }
+    let count = try Environment.value(limits.maxWorkers, or: "WPOOL_MAX_WORKERS")
+    return count?.number ?? Pool.usableCPUs
+  }
+
+  private mutating func checkCombinations() {
+    let cuts = [
+      work.lines ? "--lines" : nil, work.delimiter.map { _ in "--delimiter" },
+      work.recordBytes.map { _ in "--record-bytes" },
+    ].compactMap { $0 }
+    refuse(cuts.count > 1, cuts.joined(separator: " and ") + " exclude each other")
+    if let cut = cuts.first {
+      refuse(!streams.mate.isEmpty, cut + " and --mate exclude each other")
+      refuse(streams.interleaved, cut + " and --interleaved exclude each other")
+    }
+    refuse(
+      !streams.mate.isEmpty && streams.interleaved, "--mate and --interleaved exclude each other")
+    refuse(limits.serial && limits.maxWorkers != nil, "--serial and -j exclude each other")
+    refuse(words.quiet && words.verbose, "-q and -v exclude each other")
+    refuse(work.commandOk != nil && work.command.isEmpty, "--command-ok needs --command")
+    refuse(
+      limits.blockSize != nil && limits.blockBytes != nil,
+      "--block-size and --block-bytes exclude each other")
+    refuse(
+      limits.blockBytes != nil && !isBlocks,
+      "--block-bytes needs --lines, --delimiter or --record-bytes")
+    refuse(
+      streams.interleaved && (limits.blockSize?.number ?? 2) % 2 != 0,
+      "--block-size must be even for --interleaved")
+    refuse(
+      (limits.maxBlocks?.number ?? 1) > Pipeline.mostBlocksInFlight,
+      "--max-blocks is more than \(Pipeline.mostBlocksInFlight)")
+    refuse((limits.zstdWindow?.bytes ?? 0) > 2 << 30, "--zstd-window is more than 2G")
+    refuse(
+      (work.recordBytes?.number ?? 0) > maxRecord, "--record-bytes is more than --max-record")
+    if let descriptor = words.progressFd {
+      refuse(fcntl(descriptor, F_GETFD) < 0, "--progress-fd \(descriptor) is not open")
+    }
+  }
+
+  private mutating func refuse(_ isWrong: Bool, _ message: String) {
+    if isWrong { problems.append(message) }
+  }
+
+  // MARK: Streams
+
+  private var isBlocks: Bool {
+    work.lines || work.delimiter != nil || work.recordBytes != nil
+  }
+
+  private var segments: [String] {
+    if isBlocks { return ["lines"] }
+    return streams.mate.isEmpty && !streams.interleaved ? ["read1"] : ["read1", "read2"]
+  }
+
+  private mutating func inputs() -> [[Endpoint]] {
+    var lists = [streams.inputs]
+    if !streams.mate.isEmpty {
+      lists.append(streams.mate)
+      refuse(
+        streams.mate.count != streams.inputs.count,
+        "as many --mate as inputs are needed, not \(streams.mate.count) for "
+          + "\(streams.inputs.count)")
+      for (input, mate) in zip(streams.inputs, streams.mate) where input == mate {
+        refuse(input != "-", input + " is both an input and its own mate")
+      }
+    }
+    refuse(lists.joined().filter { $0 == "-" }.count > 1, "- is given twice as an input")
+    refuse(lists.joined().contains(""), "the name of an input is empty")
+    return lists.map { $0.map { $0 == "-" ? .standardInput : .path($0) } }
+  }
+
+  private mutating func outputs() -> [ProcessPlan.Output] {
+    let all = segments
+    var names: [(name: String, segments: Range<Int>)] = []
+    switch streams.output.count {
+    case 0: names = [("-", 0..<all.count)]
+    case 1:
+      let pieces = Self.pieces(of: streams.output[0])
+      if pieces.count > 1 {
+        for (index, segment) in all.enumerated() {
+          names.append((pieces.joined(separator: segment), index..<index + 1))
+        }
+      } else {
+        names = [(streams.output[0], 0..<all.count)]
+      }
+    case all.count:
+      for (index, name) in streams.output.enumerated() {
+        refuse(Self.pieces(of: name).count > 1, "{segment} names all outputs: one -o is enough")
+        names.append((name, index..<index + 1))
+      }
+    default:
+      refuse(
+        true, "\(streams.output.count) outputs for \(all.count) segment\(all.count > 1 ? "s" : "")")
+    }
+    refuse(names.count > 1 && !work.command.isEmpty, "--command needs a single output")
+    return names.map { output($0.name, $0.segments) }
+  }
+
+  /// What stands around `{segment}`.
+  private static func pieces(of name: String) -> [String] {
+    var pieces: [String] = []
+    var rest = Array(name.utf8)[...]
+    let mark = Array("{segment}".utf8)
+    var piece: [UInt8] = []
+    while let byte = rest.first {
+      if rest.starts(with: mark) {
+        pieces.append(String(decoding: piece, as: UTF8.self))
+        piece = []
+        rest = rest.dropFirst(mark.count)
+      } else {
+        piece.append(byte)
+        rest = rest.dropFirst()
+      }
+    }
+    return pieces + [String(decoding: piece, as: UTF8.self)]
+  }
+
+  private mutating func output(_ name: String, _ segments: Range<Int>) -> ProcessPlan.Output {
+    let compression =
+      streams.compression?.compression ?? (name == "-" ? .plain : Compression(path: name))
+    refuse(name.isEmpty, "the name of an output is empty")
+    if let level = streams.level {
+      refuse(compression == .plain, "--level: \(shown(name)) is not packed")
+      let levels = compression.levels
+      refuse(
+        compression != .plain && !levels.contains(level),
+        "--level \(level): \(compression.name) has \(levels.lowerBound) to \(levels.upperBound)")
+    }
+    if !isBlocks, name != "-", let format = RecordFormat(path: name), format != .fastq {
+      refuse(true, "\(name): \(format.name) output is not supported by this version")
+    }
+    return ProcessPlan.Output(
+      name == "-" ? .standardOutput : .path(name), segments: segments, compression: compression,
+      level: compression == .plain ? nil : streams.level, owner: "-o " + name)
+  }
+
+  private func shown(_ name: String) -> String { name == "-" ? "standard output" : name }
+
+  // MARK: Work
+
+  private var maxRecord: Int { limits.maxRecord?.bytes ?? Splitter.defaultMaxRecord }
+
+  private func recipe() throws(Failure) -> Recipe? {
+    var requests: [StepRequest] = []
+    var problems: [String] = []
+    for (index, text) in work.step.enumerated() {
+      do throws(WorkpoolError) {
+        requests.append(try StepParser.parse(text))
+      } catch {
+        problems.append("step \(index + 1): " + error.text)
+      }
+    }
+    if isBlocks {
+      for (index, request) in requests.enumerated() {
+        guard let step = StepCatalogue.step(named: request.action),
+          !["Head", "Skip", "FilterSample"].contains(step.name)
+        else { continue }
+        problems.append(
+          "step \(index + 1) (\(step.name)): needs reads; Head, Skip and FilterSample do not")
+      }
+      if requests.isEmpty && problems.isEmpty { return nil }
+    }
+    guard problems.isEmpty else { throw Failure(exitCode: .usage, messages: problems) }
+    do throws(RecipeError) {
+      return try Recipe(
+        segments: segments, isInterleaved: streams.interleaved, steps: requests)
+    } catch {
+      throw Failure(exitCode: .usage, messages: error.problems.map { $0.text })
+    }
+  }
+
+  private func content(_ recipe: Recipe?) throws(Failure) -> ProcessPlan.Content {
+    guard isBlocks else {
+      guard let recipe else { preconditionFailure("reads always have a recipe") }
+      return .records(recipe, recordsPerBlock: limits.blockSize?.number ?? 10_000)
+    }
+    if let size = work.recordBytes?.number {
+      let bytes = limits.blockBytes?.bytes ?? 1 << 20
+      let count = limits.blockSize?.number ?? max(1, bytes / size)
+      return .blocks(.fixed(FixedSplitter(recordSize: size, count: count)), recipe)
+    }
+    let size: LineSplitter.BlockSize =
+      limits.blockSize.map { .records($0.number) } ?? .bytes(limits.blockBytes?.bytes ?? 1 << 20)
+    return .blocks(
+      .lines(
+        LineSplitter(
+          size, delimiter: work.delimiter?.byte ?? UInt8(ascii: "\n"), maxRecord: maxRecord)),
+      recipe)
+  }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Workpool
+
+/// What a run did, for programs: the file of `--report-json`.
+enum RunReport {
+  static func json(
+    _ job: ProcessJob, _ report: ProcessReport, _ times: RunClock.Times, _ code: ExitCode
+  ) -> String {
+    JSON.object([
+      ("version", JSON(VersionCommand.number)),
+      ("command", .array(CommandLine.arguments.map { JSON($0) })),
+      ("status", JSON(code == .success ? "ok" : "failed")),
+      ("exit_code", JSON(Int(code.rawValue))),
+      ("error", report.error.map { error($0) } ?? .null),
+      ("stopped_early", .bool(report.status == .stopped)),
+      (
+        "times",
+        .object([
+          ("start", JSON(times.start)), ("wall_seconds", .number(times.wallSeconds)),
+          ("run_seconds", .number(Double(report.wallNanoseconds) / 1e9)),
+          ("cpu_seconds", .number(times.cpuSeconds)),
+        ])
+      ),
+      ("workers", JSON(job.workers)),
+      ("limits", limits(job)),
+      ("reads", change(report.readsIn, report.readsOut)),
+      ("bases", change(report.basesIn, report.basesOut)),
+      ("inputs", .array(report.inputs.map { input($0.endpoint, $0.info) })),
+      (
+        "outputs",
+        .array(
+          report.outputs.map {
+            .object([
+              ("path", JSON($0.endpoint.name)), ("bytes", JSON($0.bytes)),
+              ("packed_bytes", JSON($0.packedBytes)),
+            ])
+          })
+      ),
+      ("steps", .array(report.steps.map { step($0.name, $0.number, $0.counters) })),
+      ("stages", .array(report.stages.map { stage($0) })),
+      ("engine", engine(report.pipeline)),
+      ("notes", .array(report.notes.map { JSON($0) })),
+    ]).page
+  }
+
+  private static func error(_ error: WorkpoolError) -> JSON {
+    .object([
+      ("code", JSON(error.status.name.description)), ("message", JSON(error.message)),
+      ("path", JSON(error.path)), ("place", JSON(error.place)),
+      ("errno", JSON(Int(error.systemError))), ("text", JSON(error.text)),
+    ])
+  }
+
+  private static func limits(_ job: ProcessJob) -> JSON {
+    .object([
+      ("max_blocks", JSON(job.plan.pipeline.maxBlocksInFlight)),
+      ("max_record", JSON(job.plan.maxRecord)),
+      ("zstd_window", JSON(job.plan.reader.maxWindow)),
+    ])
+  }
+
+  private static func change(_ before: UInt64, _ after: UInt64) -> JSON {
+    .object([("in", JSON(before)), ("out", JSON(after))])
+  }
+
+  private static func input(_ endpoint: Endpoint, _ info: StreamInfo) -> JSON {
+    .object([
+      ("path", JSON(endpoint.name)), ("codec", JSON(info.compression.name.description)),
+      ("format", info.records.map { JSON($0.name.description) } ?? .null),
+      ("parts", JSON(info.parts)), ("packed_bytes", JSON(info.packedBytes)),
+      ("bytes", JSON(info.decodedBytes)),
+    ])
+  }
+
+  private static func step(_ name: String, _ number: Int?, _ counters: StepCounters) -> JSON {
+    .object([
+      ("number", number.map { JSON($0) } ?? .null), ("name", JSON(name)),
+      ("reads_in", JSON(counters.readsIn)), ("reads_out", JSON(counters.readsOut)),
+      ("bases_in", JSON(counters.basesIn)), ("bases_out", JSON(counters.basesOut)),
+    ])
+  }
+
+  private static func stage(_ stage: StageStatistics) -> JSON {
+    .object([
+      ("name", JSON(stage.name)), ("kind", JSON(stage.kind.name)), ("calls", JSON(stage.calls)),
+      ("blocks_in", JSON(stage.blocksIn)), ("blocks_out", JSON(stage.blocksOut)),
+      ("busy_seconds", .number(Double(stage.busyNanoseconds) / 1e9)),
+      ("parked", JSON(stage.parked)),
+    ])
+  }
+
+  private static func engine(_ statistics: PipelineStatistics) -> JSON {
+    .object([
+      ("blocks_in", JSON(statistics.blocksIn)), ("blocks_out", JSON(statistics.blocksOut)),
+      ("in_flight_max", JSON(statistics.inFlightMax)), ("limit", JSON(statistics.limit)),
+      ("wakes", JSON(statistics.wakes)),
+    ])
+  }
+}

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""What the program says: help, versions, wrong command lines, progress, tables, reports."""
+
+import json
+import os
+import pty
+import re
+import shutil
+import subprocess
+
+from support import PROJECT, Case, environment, fastq, reads
+
+RECORDS = reads(500, seed=10)
+BASES = sum(len(r[1]) for r in RECORDS)
+
+
+class Words(Case):
+    def setUp(self):
+        super().setUp()
+        self.input = self.write("in.fq", fastq(RECORDS))
+
+    # Help and versions
+
+    def test_the_version_is_that_of_the_header(self):
+        header = (PROJECT / "include/workpool.h").read_text()
+        numbers = [re.search(rf"define WP_VERSION_{part} (\d+)", header).group(1)
+                   for part in ("MAJOR", "MINOR", "PATCH")]
+        text = self.ok("version").decode()
+        self.assertTrue(text.startswith(f"wpool {'.'.join(numbers)}\n"), text)
+        self.assertRegex(text, r"zlib \d+\.\d+.*, zstd \d+\.\d+")
+        self.assertEqual(self.ok("--version").decode(), text)
+
+    def test_help_is_data(self):
+        for args in (["--help"], ["help"], ["-h"], []):
+            text = self.ok(*args).decode()
+            for command in ("process", "list-steps", "completions", "version", "141"):
+                self.assertIn(command, text)
+        for args in (["process", "--help"], ["help", "process"]):
+            text = self.ok(*args).decode()
+            for flag in ("--mate", "--interleaved", "--output", "--step", "--command-ok",
+                         "--max-workers", "--zstd-window", "--report-json", "--dry-run"):
+                self.assertIn(flag, text)
+
+    def test_steps_are_listed(self):
+        names = [step["name"] for step in json.loads(self.ok("list-steps", "--json"))]
+        for name in ("Head", "Skip", "CutStart", "ValidateName", "FilterSample"):
+            self.assertIn(name, names)
+        text = self.ok("list-steps").decode()
+        for name in names:
+            self.assertRegex(text, rf"(?m)^{name}\b.*: ")
+
+    def test_completions_are_scripts(self):
+        for shell in "bash", "fish", "zsh":
+            script = self.ok("completions", shell)
+            self.assertIn(b"report-json", script)
+            if shutil.which(shell):
+                subprocess.run([shell, "-n"], input=script, check=True)
+        self.fails(2, "completions", "csh")
+
+    # Wrong command lines
+
+    def test_wrong_command_lines_end_with_2_and_write_nothing(self):
+        for args in (
+            ["process"], ["process", "in.fq", "--none"], ["nothing"], ["process", "in.toml"],
+            ["process", "in.fq", "-j", "0"], ["process", "in.fq", "-j", "1025"],
+            ["process", "in.fq", "-j", "x"], ["process", "in.fq", "--serial", "-j", "2"],
+            ["process", "in.fq", "--max-blocks", "0"], ["process", "in.fq", "--max-blocks", "65537"],
+            ["process", "in.fq", "--block-size", "0"], ["process", "in.fq", "--block-bytes", "1K"],
+            ["process", "--lines", "in.fq", "--block-bytes", "1X"],
+            ["process", "--lines", "in.fq", "--block-bytes", "0"],
+            ["process", "--lines", "in.fq", "--block-bytes", "99999999999G"],
+            ["process", "--lines", "in.fq", "--block-bytes", "1K", "--block-size", "2"],
+            ["process", "--lines", "in.fq", "--delimiter", "x"],
+            ["process", "in.fq", "--delimiter", "xx"], ["process", "in.fq", "--record-bytes", "0"],
+            ["process", "--lines", "in.fq", "--mate", "in.fq"],
+            ["process", "in.fq", "--mate", "in.fq"],
+            ["process", "in.fq", "--mate", "a", "--mate", "b"],
+            ["process", "in.fq", "--mate", "a", "--interleaved"],
+            ["process", "-", "--mate", "-"], ["process", "in.fq", "--interleaved", "--block-size", "3"],
+            ["process", "in.fq", "-o", "a", "-o", "b"],
+            ["process", "in.fq", "--interleaved", "-o", "a", "-o", "b", "-o", "c"],
+            ["process", "in.fq", "--interleaved", "-o", "{segment}", "-o", "b"],
+            ["process", "in.fq", "-o", ""], ["process", ""],
+            ["process", "in.fq", "-o", "a.gz", "--level", "10"],
+            ["process", "in.fq", "-o", "a.zst", "--level", "0"],
+            ["process", "in.fq", "-o", "a.fq", "--level", "1"],
+            ["process", "in.fq", "--compression", "xz"], ["process", "in.fq", "-o", "a.bam"],
+            ["process", "in.fq", "-o", "a.fasta.gz"], ["process", "in.fq", "--trailing", "x"],
+            ["process", "in.fq", "--zstd-window", "3G"], ["process", "in.fq", "--progress", "x"],
+            ["process", "in.fq", "--progress-fd", "77"], ["process", "in.fq", "-q", "-v"],
+            ["process", "--lines", "in.fq", "--step", "CutStart n=1"],
+        ):
+            with self.subTest(args=args):
+                ended = self.fails(2, *args)
+                self.assertEqual(ended.out, b"")
+                for line in ended.err.splitlines():
+                    self.assertTrue(line.startswith("wpool: "), ended)
+                self.assertEqual(self.names(), ["in.fq"])
+
+    def test_the_environment_is_checked_too(self):
+        for name, value in (("WPOOL_MAX_WORKERS", "x"), ("WPOOL_PROGRESS", "x")):
+            self.fails(2, "process", "in.fq", env=environment(**{name: value}), says=name)
+
+    def test_a_flag_wins_over_the_environment(self):
+        self.ok("process", "in.fq", "-j", "1", "--progress", "none",
+                env=environment(WPOOL_MAX_WORKERS="x", WPOOL_PROGRESS="x"))
+        self.ok("process", "in.fq", "--report-json", "r.json", "-j", "3",
+                env=environment(WPOOL_MAX_WORKERS="2"))
+        self.assertEqual(json.loads((self.folder / "r.json").read_text())["workers"], 3)
+        self.ok("process", "in.fq", "--report-json", "s.json", env=environment(WPOOL_MAX_WORKERS="2"))
+        self.assertEqual(json.loads((self.folder / "s.json").read_text())["workers"], 2)
+
+    def test_all_that_is_wrong_with_steps_is_listed(self):
+        ended = self.fails(
+            2, "process", "in.fq", "-o", "out.fq", "--step", "Truncat n=1", "--step", "Head",
+            "--step", "CutStart n=0 x=1", "--step", "CalcLength out_label=never",
+            says=["step 1", "Truncate", "step 2 (Head)", "step 3 (CutStart): n", "unknown key x",
+                  "step 4 (CalcLength)"])
+        self.assertGreaterEqual(len(ended.err.splitlines()), 5)
+        ended = self.fails(
+            2, "process", "in.fq", "--step", "Head n", "--step", "Head 'n=1", says=["step 1", "step 2"])
+        self.assertEqual(len(ended.err.splitlines()), 2)
+        self.assertEqual(self.names(), ["in.fq"])
+
+    # A run told
+
+    def test_a_dry_run_writes_nothing(self):
+        text = self.ok(
+            "process", "in.fq", "-o", "out.fq.gz", "--step", "Head n=1", "--step", "CutEnd n=1", "-n",
+            "--report-json", "r.json").decode()
+        for word in ("plain FASTQ", "Head: serial", "CutEnd: parallel", "out.fq.gz", "level 6", "blocks"):
+            self.assertIn(word, text)
+        self.assertEqual(self.names(), ["in.fq"])
+        self.fails(1, "process", "none.fq", "-n", says="none.fq")
+        self.fails(2, "process", "in.fq", "-o", "in.fq", "-n", says="in.fq")
+
+    def test_the_table_of_a_run(self):
+        ended = self.wpool(
+            "process", "in.fq", "-o", "out.fq", "--stats", "--step", "CalcLength out_label=n", "--step",
+            "FilterByNumericTag in_label=n min_value=40 keep_or_remove=keep")
+        self.assertEqual((ended.code, ended.out), (0, b""))
+        kept = sum(len(r[1]) >= 40 for r in RECORDS)
+        self.assertRegex(ended.err, rf"reads +500 +{kept} ")
+        self.assertRegex(ended.err, rf"bases +{BASES:,} ")
+        self.assertRegex(ended.err, rf"2 FilterByNumericTag +500 +{kept} ")
+        self.assertRegex(ended.err, r"MB/s")
+        self.assertRegex(ended.err, r"(?m)^write +serial +1 ")
+
+    def test_a_report_of_a_run(self):
+        self.ok("process", "in.fq", "-o", "out.fq.gz", "--report-json", "r.json", "--step", "Head n=100",
+                "--block-size", "10", "-j", "2")
+        report = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual(report["status"], "ok")
+        self.assertEqual(report["exit_code"], 0)
+        self.assertIsNone(report["error"])
+        self.assertTrue(report["stopped_early"])
+        self.assertEqual(report["reads"], {"in": 100, "out": 100})
+        self.assertEqual(report["steps"][0]["name"], "Head")
+        self.assertEqual(report["steps"][0]["reads_out"], 100)
+        self.assertEqual(report["inputs"][0]["codec"], "plain")
+        (output,) = report["outputs"]
+        self.assertEqual(output["bytes"], len(fastq(RECORDS[:100])))
+        self.assertEqual(output["packed_bytes"], os.path.getsize(self.path("out.fq.gz")))
+        self.assertEqual(self.names(), ["in.fq", "out.fq.gz", "r.json"])
+
+    def test_a_report_of_a_failure(self):
+        path = self.write("bad.fq", fastq(RECORDS) + b"@cut")
+        self.fails(1, "process", path, "-o", "out.fq", "--report-json", "r.json")
+        report = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual(report["status"], "failed")
+        self.assertEqual(report["exit_code"], 1)
+        self.assertIn("bad.fq", report["error"]["path"])
+        self.assertIn("501", report["error"]["text"])
+
+    def test_notes_can_be_silenced(self):
+        path = self.write("none.fq", b"")
+        ended = self.wpool("process", path)
+        self.assertEqual((ended.code, ended.out), (0, b""))
+        self.assertRegex(ended.err, r"^wpool: note: .*none.fq.*\n$")
+        self.ok("process", path, "-q")
+
+    def test_more_notes_can_be_had(self):
+        ended = self.wpool("process", "in.fq", "-o", "out.fq.gz", "-v")
+        self.assertEqual(ended.code, 0)
+        self.assertRegex(ended.err, r"note: in.fq: plain")
+        self.assertRegex(ended.err, r"note: out.fq.gz: ")
+
+    def test_progress_in_lines(self):
+        ended = self.wpool("process", "in.fq", "-o", "out.fq", "--progress", "plain")
+        self.assertRegex(ended.err.splitlines()[-1], r"^wpool: 500 reads, .*MB/s")
+        ended = self.wpool(
+            "process", "in.fq", "-o", "o2.fq", env=environment(WPOOL_PROGRESS="json"))
+        last = json.loads(ended.err.splitlines()[-1])
+        self.assertTrue(last["end"])
+        self.assertEqual((last["reads"], last["bases"]), (500, BASES))
+        self.assertEqual(last["bytes"], len(fastq(RECORDS)))
+
+    def test_progress_on_a_descriptor(self):
+        read, write = os.pipe()
+        self.ok("process", "in.fq", "-o", "out.fq", "--progress", "json", "--progress-fd", str(write),
+                pass_fds=[write])
+        os.close(write)
+        with os.fdopen(read) as file:
+            self.assertTrue(json.loads(file.read().splitlines()[-1])["end"])
+
+    def test_a_bar_on_a_terminal_and_only_there(self):
+        outer, inner = pty.openpty()
+        done = subprocess.run(
+            [os.path.abspath(os.environ.get("WPOOL", str(PROJECT / "build/bin/wpool"))), "process",
+             self.input, "-o", self.path("out.fq")],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=inner, env=environment(), timeout=60)
+        os.close(inner)
+        shown = b""
+        try:
+            while True:
+                piece = os.read(outer, 4096)
+                if not piece:
+                    break
+                shown += piece
+        except OSError:
+            pass
+        os.close(outer)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(b"\r500 reads", shown)
+        self.assertTrue(shown.endswith(b"\n"))
+        self.ok("process", "in.fq", "-o", "out2.fq")
