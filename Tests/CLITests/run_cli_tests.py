@@ -72,9 +72,10 @@ def main():
         print(f"no program at {support.WPOOL}; set WPOOL", file=sys.stderr)
         return 2
     found = unittest.defaultTestLoader.discover(str(FOLDER), pattern="test_*.py")
-    for test in tests_of(found):
-        if not patterns or any(p in test.id() for p in patterns):
-            test.run(result)
+    chosen = unittest.TestSuite(
+        test for test in tests_of(found)
+        if not patterns or any(p in test.id() for p in patterns))
+    chosen.run(result)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.passed} passed, {failed} failed")
     return 1 if failed or not result.passed else 0

@@ -86,7 +86,7 @@ class Case(unittest.TestCase):
         first = self.fails(code, "process", *args, *SMALL, *MODES[0], says=says, **more)
         for mode in MODES[1:]:
             other = self.fails(code, "process", *args, *SMALL, *mode, says=says, **more)
-            self.assertEqual(first.err, other.err, (args, mode))
+            self.assertEqual((first.err, first.out), (other.err, other.out), (args, mode))
         return first
 
     def start(self, *args, **more):

@@ -208,9 +208,11 @@ struct PlanBuilder {
     if !isBlocks, name != "-", let format = RecordFormat(path: name), format != .fastq {
       refuse(true, "\(name): \(format.name) output is not supported by this version")
     }
-    return ProcessPlan.Output(
+    var output = ProcessPlan.Output(
       name == "-" ? .standardOutput : .path(name), segments: segments, compression: compression,
-      level: compression == .plain ? nil : streams.level, owner: "-o " + name)
+      level: streams.level)
+    output.owner = "-o " + name
+    return output
   }
 
   private func shown(_ name: String) -> String { name == "-" ? "standard output" : name }
@@ -232,7 +234,7 @@ struct PlanBuilder {
     if isBlocks {
       for (index, request) in requests.enumerated() {
         guard let step = StepCatalogue.step(named: request.action),
-          !["Head", "Skip", "FilterSample"].contains(step.name)
+          !ProcessPlan.countingSteps.contains(step.name)
         else { continue }
         problems.append(
           "step \(index + 1) (\(step.name)): needs reads; Head, Skip and FilterSample do not")

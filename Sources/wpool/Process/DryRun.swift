@@ -43,7 +43,9 @@ struct DryRun {
     }
     let reader = try CompressedReader(path: path, options: job.plan.reader)
     var text = "\(reader.info.compression.name)"
-    if case .records = job.plan.content { text += " \(try reader.recordFormat().name)" }
+    if case .records = job.plan.content {
+      text += " \(try reader.recordFormat()?.name ?? "without records")"
+    }
     if let size = reader.packedSize { text += ", \(Figures.grouped(size)) bytes" }
     return text
   }
