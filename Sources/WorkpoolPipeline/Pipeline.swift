@@ -43,25 +43,22 @@ public final class Pipeline: @unchecked Sendable {
   private var stages: [Stage] = []
   private var sink: Stage?
   private var current: UnsafeMutablePointer<PipelineRun>?
-  private let monitor: Monitor
 
   /// - Parameter pool: may be nil for the serial reference.
   public init(on pool: Pool?, _ options: Options = Options()) throws(WorkpoolError) {
+    // First everything is in place: then a throw leaves no half object.
+    self.options = options
+    self.pool = pool
     guard 1...Self.mostBlocksInFlight ~= options.maxBlocksInFlight else {
       throw WorkpoolError(.invalidArgument, "maxBlocksInFlight must be 1 to 65536")
     }
     guard pool != nil || options.isSerialReference else {
       throw WorkpoolError(.invalidArgument, "a pipeline needs a pool")
     }
-    monitor = try Monitor()
-    self.options = options
-    self.pool = pool
     pool?.retain()
     // Runs are told of a cancel by themselves; this says that the token is in use between them too.
     options.token?.observe(Unmanaged.passUnretained(self).toOpaque()) { _ in }
   }
-
-  deinit { monitor.destroy() }
 
   // MARK: Building
 

@@ -17,7 +17,7 @@ struct PipelineRun: ~Copyable {
   let address: UnsafeMutablePointer<PipelineRun>
   let workSource: UnsafeMutablePointer<WorkSource>
   let arena: Arena
-  unowned(unsafe) let pool: Pool!
+  let pool: PoolLink
   let workerCount: Int
   /// Source, stages, and the last one: the sink, or the empty stage in which blocks retire in order.
   let stageCount: Int

@@ -94,7 +94,7 @@ extension PipelineRun {
     result.inFlight = UInt64(clamping: min(Int64(limit), Int64(limit) - credits))
     result.inFlightMax = UInt64(flow.pointee.mostInFlight.load(ordering: .relaxed))
     result.limit = UInt64(limit)
-    result.wakes = pool?.wakes ?? 0
+    result.wakes = pool.wakes
     return result
   }
 }

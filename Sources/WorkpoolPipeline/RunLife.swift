@@ -114,7 +114,7 @@ extension PipelineRun {
         isStuck: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.noticeStuck() }))
     address.initialize(
       to: PipelineRun(
-        address: address, workSource: workSource, arena: arena, pool: pool,
+        address: address, workSource: workSource, arena: arena, pool: PoolLink(pool),
         workerCount: workerCount, stageCount: count, stages: stages, seats: seats,
         seatStages: seatStages, records: records, errorTexts: errorTexts,
         mask: UInt64(capacity - 1), limit: limit, turns: turns, buffers: buffers, ready: ready,

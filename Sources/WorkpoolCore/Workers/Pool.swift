@@ -10,7 +10,7 @@ import Synchronization
 /// *searching* (awake without work: they are going to look at every source). A wake moves a worker
 /// from parked to searching at once, on its behalf, so that nobody wakes a second one meanwhile.
 ///
-/// - *Publish* (`workAppeared`): the work is made visible by a sequentially consistent
+/// - *Publish* (`PoolLink.workAppeared`): the work is made visible by a sequentially consistent
 ///   read-modify-write (P1); then the word is read (P2). Only if somebody is parked and nobody
 ///   is searching, one worker is woken.
 /// - *Park*: one read-modify-write moves the worker from searching to parked (S1); then it looks at
@@ -20,7 +20,7 @@ import Synchronization
 /// sees the parked worker and wakes it, unless somebody else is searching. If P2 comes before S1,
 /// then P1 comes before S2 and the parking worker sees the work. A searcher that kept the publisher
 /// from waking either finds the work or parks, and then its own S2 comes after P1. A searcher that
-/// finds work and was the last one looks again and wakes one more (`foundWork`), because for what was
+/// finds work and was the last one looks again and wakes one more (`PoolLink.endSearch`), because for what was
 /// published while it searched nobody was woken.
 ///
 /// Who parks, who is woken and which sources exist is decided under one lock; each of these stands
@@ -80,7 +80,7 @@ public final class Pool: @unchecked Sendable {
     let sourceCount = Atomic<Int>(0)
   }
   private static let oneParked: UInt64 = 1
-  private static let oneSearching: UInt64 = 1 << 32
+  static let oneSearching: UInt64 = 1 << 32
   private static let sentinelTick: Int64 = 1_000_000
 
   public let workerCount: Int
@@ -89,7 +89,7 @@ public final class Pool: @unchecked Sendable {
   public let forkGeneration: UInt32
   private let hooks: Hooks
   private let seats: UnsafeMutablePointer<Seat>
-  private let shared: UnsafeMutablePointer<Shared>
+  let shared: UnsafeMutablePointer<Shared>
   private let monitor: Monitor
 
   // Under the lock.
@@ -197,14 +197,6 @@ public final class Pool: @unchecked Sendable {
     monitor.unlock()
   }
 
-  /// Wakes so far, for the statistics.
-  public var wakes: UInt64 { shared.pointee.wakes.load(ordering: .relaxed) }
-
-  /// How many sources are attached: a worker shares its time when there are several.
-  @inline(__always) public var sourceCount: Int {
-    shared.pointee.sourceCount.load(ordering: .relaxed)
-  }
-
   /// The worker that the calling thread is, of any pool; nil on other threads.
   public static var currentWorker: Int32? {
     wpl_thread_worker()?.assumingMemoryBound(to: Seat.self).pointee.index
@@ -247,27 +239,7 @@ public final class Pool: @unchecked Sendable {
 
   // MARK: Publishing
 
-  /// After work was made visible by a sequentially consistent read-modify-write: wakes one worker if
-  /// some are parked and none is searching.
-  @inline(__always)
-  public func workAppeared() {
-    let word = shared.pointee.word.load(ordering: .sequentiallyConsistent)
-    if word != 0 && word < Self.oneSearching { wakeOne() }
-  }
-
-  /// After work was made visible for which nobody shall be woken: a sentinel will see to it that it
-  /// is not forgotten.
-  @inline(__always)
-  public func workAppearedQuietly() {
-    if !shared.pointee.hasSentinel.load(ordering: .relaxed)
-      && shared.pointee.word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0
-    {
-      appointSentinel()
-    }
-  }
-
-  @inline(never)
-  private func wakeOne() {
+  func wakeOne() {
     monitor.lock()
     let word = shared.pointee.word.load(ordering: .relaxed)
     guard word >= Self.oneParked && word < Self.oneSearching,
@@ -279,8 +251,7 @@ public final class Pool: @unchecked Sendable {
     Parker.signal(parker(index))
   }
 
-  @inline(never)
-  private func appointSentinel() {
+  func appointSentinel() {
     monitor.lock()
     guard !shared.pointee.hasSentinel.load(ordering: .relaxed),
       let index = firstParked()
@@ -325,27 +296,6 @@ public final class Pool: @unchecked Sendable {
     return (worker - first) / MemoryLayout<Seat>.stride
   }
 
-  // MARK: Searching, called by sources for a worker that is inside
-
-  /// The calling worker has no work and is going to look for some.
-  public func beginSearch() {
-    shared.pointee.word.wrappingAdd(Self.oneSearching, ordering: .sequentiallyConsistent)
-  }
-
-  /// The calling worker, a searcher, has found work.
-  /// - Returns: whether it was the last searcher and must look whether there is more.
-  public func endSearch() -> Bool {
-    let old = shared.pointee.word.wrappingSubtract(
-      Self.oneSearching, ordering: .sequentiallyConsistent
-    ).oldValue
-    return old >> 32 == 1
-  }
-
-  /// Whether no other worker is searching: then this one may spin for a moment.
-  public var isOnlySearcher: Bool {
-    shared.pointee.word.load(ordering: .relaxed) >> 32 == 1
-  }
-
   // MARK: The life of a worker
 
   private func live(_ seat: UnsafeMutablePointer<Seat>) {
@@ -362,7 +312,7 @@ public final class Pool: @unchecked Sendable {
         monitor.unlock()
         // The source ends the search when it gives out work.
         let isSearching = source.pointee.work(source.pointee.context, index, true)
-        if !isSearching { beginSearch() }
+        if !isSearching { PoolLink(self).beginSearch() }
         monitor.lock()
         source.pointee.workersInside -= 1
         if !source.pointee.isAttached {

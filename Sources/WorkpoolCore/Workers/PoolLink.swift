@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+import Synchronization
+
+/// A pool as those see it who publish work on it millions of times a second: plain words, so that
+/// looking whether somebody sleeps touches no reference count. The pool must live longer.
+public struct PoolLink: @unchecked Sendable {
+  private let pool: Unmanaged<Pool>?
+  private let shared: UnsafeMutablePointer<Pool.Shared>?
+  public let maySpin: Bool
+
+  /// nil: nobody is there to be woken.
+  public init(_ pool: Pool?) {
+    self.pool = pool.map { Unmanaged.passUnretained($0) }
+    shared = pool?.shared
+    maySpin = pool?.maySpin ?? false
+  }
+
+  /// After work was made visible by a sequentially consistent read-modify-write: wakes one worker if
+  /// some are parked and none is searching.
+  @inline(__always)
+  public func workAppeared() {
+    guard let word = shared?.pointee.word.load(ordering: .sequentiallyConsistent) else { return }
+    if word != 0 && word < Pool.oneSearching { wakeOne() }
+  }
+
+  /// After work was made visible for which nobody shall be woken: a sentinel will see to it that it
+  /// is not forgotten.
+  @inline(__always)
+  public func workAppearedQuietly() {
+    guard let shared, !shared.pointee.hasSentinel.load(ordering: .relaxed) else { return }
+    if shared.pointee.word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0 {
+      appointSentinel()
+    }
+  }
+
+  /// How many sources are attached: a worker shares its time when there are several.
+  @inline(__always)
+  public var sourceCount: Int { shared?.pointee.sourceCount.load(ordering: .relaxed) ?? 0 }
+
+  /// Wakes so far, for the statistics.
+  public var wakes: UInt64 { shared?.pointee.wakes.load(ordering: .relaxed) ?? 0 }
+
+  @inline(never)
+  private func wakeOne() { pool?.takeUnretainedValue().wakeOne() }
+
+  @inline(never)
+  private func appointSentinel() { pool?.takeUnretainedValue().appointSentinel() }
+
+  // MARK: Searching, for a worker that is inside a source
+
+  /// The calling worker has no work and is going to look for some.
+  public func beginSearch() {
+    shared?.pointee.word.wrappingAdd(Pool.oneSearching, ordering: .sequentiallyConsistent)
+  }
+
+  /// The calling worker, a searcher, has found work.
+  /// - Returns: whether it was the last searcher and must look whether there is more.
+  public func endSearch() -> Bool {
+    guard let shared else { return false }
+    let old = shared.pointee.word.wrappingSubtract(
+      Pool.oneSearching, ordering: .sequentiallyConsistent
+    ).oldValue
+    return old >> 32 == 1
+  }
+
+  /// Whether no other worker is searching: then this one may spin for a moment.
+  public var isOnlySearcher: Bool {
+    guard let shared else { return false }
+    return shared.pointee.word.load(ordering: .relaxed) >> 32 == 1
+  }
+
+  // MARK: Sources
+
+  @inline(never)
+  public func attach(_ source: UnsafeMutablePointer<WorkSource>) {
+    pool?.takeUnretainedValue().attach(source)
+  }
+
+  /// From now on no worker enters the source; those inside leave by themselves.
+  @inline(never)
+  public func detach(_ source: UnsafeMutablePointer<WorkSource>) {
+    pool?.takeUnretainedValue().detach(source)
+  }
+
+  /// Waits until no worker is inside a detached source.
+  @inline(never)
+  public func waitUntilLeft(_ source: UnsafeMutablePointer<WorkSource>) {
+    pool?.takeUnretainedValue().waitUntilLeft(source)
+  }
+}
