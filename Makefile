@@ -22,7 +22,7 @@ SOURCES := Package.swift $(shell find Sources include -type d -o -type f)
   test-swift test-c test-abi test-cli test-python test-examples test-tsan test-asan
 all: lib build
 lib: $(LIB)
-build: $(if $(wildcard Sources/wpool),$(TOOL))
+build: $(TOOL)
 
 # ----- set-up -------------------------------------------------------------------------------
 
@@ -62,14 +62,16 @@ SAMPLE := examples/data/sample
 run: $(TOOL)
 	@mkdir -p build/run
 	$(TOOL) process $(SAMPLE)_1.fastq.gz --mate $(SAMPLE)_2.fastq.gz \
-	  --step 'Truncate n=140' --step 'CalcExpectedError' \
-	  --step 'FilterByNumericTag in_label=expected_error max_value=1' \
-	  -o build/run/kept_1.fastq.gz -o build/run/kept_2.fastq.gz \
-	  --allow-overwrite --progress --stats
+	  -o build/run/kept_1.fastq.gz -o build/run/kept_2.fastq.gz --allow-overwrite \
+	  --step 'Truncate n=140 segment=read1' --step 'Truncate n=140 segment=read2' \
+	  --step 'CalcExpectedError aggregate=sum out_label=errors' \
+	  --step 'FilterByNumericTag in_label=errors max_value=2 keep_or_remove=keep' \
+	  --block-size 1000 --progress plain --stats
+	@ls -l build/run/kept_1.fastq.gz build/run/kept_2.fastq.gz
 
 # ----- tests --------------------------------------------------------------------------------
 
-SUITES := $(if $(wildcard Tests/*/*Tests.swift),swift) c abi $(if $(wildcard Tests/CLITests),cli) \
+SUITES := swift c abi cli \
   $(if $(wildcard Tests/PythonTests),python) $(if $(wildcard examples/run),examples)
 # A blocked thread must not block the run: every program has its seconds.
 LIMITED := timeout --kill-after=10
@@ -88,7 +90,7 @@ test-c test-abi: test-%: build/.setup-test $(LIB)
 	@$(LIMITED) 900 $(MAKE) --no-print-directory -C Tests/CTests $*
 
 test-cli: build/.setup-test $(TOOL)
-	$(LIMITED) 900 $(PYTHON) Tests/CLITests/run.py $(abspath $(TOOL))
+	WPOOL=$(abspath $(TOOL)) $(LIMITED) 1200 $(PYTHON) Tests/CLITests/run_cli_tests.py
 test-python: build/.setup-test $(LIB)
 	WORKPOOL_LIBRARY=$(abspath $(LIB)) PYTHONPATH=Sources/Python $(LIMITED) 900 \
 	  $(PYTHON) -m unittest discover -s Tests/PythonTests -t Tests/PythonTests
@@ -124,16 +126,13 @@ install: all
 	  'Version: $(VERSION)' 'Requires.private: zlib libzstd' 'Libs: -L$${libdir} -lworkpool' \
 	  'Libs.private: -lm -lpthread' 'Cflags: -I$${includedir}' \
 	  > $(DESTDIR)$(LIBDIR)/pkgconfig/workpool.pc
-ifneq ($(wildcard Sources/wpool),)
 	install -D -m 755 $(TOOL) $(DESTDIR)$(PREFIX)/bin/wpool
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-	  $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	$(TOOL) --generate-completion-script bash \
-	  > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/wpool
-	$(TOOL) --generate-completion-script zsh > $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_wpool
-	$(TOOL) --generate-completion-script fish \
-	  > $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/wpool.fish
-endif
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions \
+	  zsh/site-functions fish/vendor_completions.d)
+	cd $(DESTDIR)$(PREFIX)/share && for file in bash-completion/completions/wpool \
+	  zsh/site-functions/_wpool fish/vendor_completions.d/wpool.fish; do \
+	  $(abspath $(TOOL)) completions $${file%%[-/]*} > $$file || exit 1; \
+	done
 
 clean:
 	rm -rf build .build
