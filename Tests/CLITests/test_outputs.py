@@ -50,6 +50,11 @@ class Outputs(Case):
         self.assertEqual(self.names(), ["in.fq", "m.fq", "o_read2.fq"])
         self.assertEqual((self.folder / "o_read2.fq").read_bytes(), b"old")
 
+    def test_a_refused_run_ends_in_order_whatever_its_workers_do(self):
+        path = self.write("in.fq", TEXT)
+        for workers in ["1", "2", "8", "64"] * 15:
+            self.fails(1, "process", path, "-o", "in.fq/none", "-j", workers)
+
     def test_an_existing_output_is_replaced_if_allowed(self):
         self.write("out.fq", b"old")
         self.ok("process", self.write("in.fq", TEXT), "-o", "out.fq", "--allow-overwrite", "--sync")

@@ -143,6 +143,10 @@ public final class ProcessRun: @unchecked Sendable {
   /// Ends the run; returns at once.
   public func cancel() { try? pipeline.cancel() }  // not started: `start` will do nothing
 
+  /// Where the outputs are until they get their names, for a program that must leave while the
+  /// run hangs in the operating system. Any thread, any time.
+  public var temporaryFiles: [String] { outputs.temporaryFiles }
+
   public var progress: ProcessProgress {
     var progress = ProcessProgress()
     progress.reads = reads.load(ordering: .relaxed)

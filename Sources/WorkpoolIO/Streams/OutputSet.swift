@@ -100,6 +100,10 @@ public final class OutputSet {
 
   deinit { abandon() }
 
+  /// The temporary names of the regular outputs, whether or not the files are there. Any thread,
+  /// any time.
+  public var temporaryFiles: [String] { targets.filter { $0.isRegular }.map { $0.part } }
+
   /// Creates the marker and the temporary files and opens the rest.
   ///
   /// A FIFO is waited for until somebody reads it or `isCancelled` says so. A run that cannot

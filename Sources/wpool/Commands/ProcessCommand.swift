@@ -121,7 +121,7 @@ struct LimitOptions: ParsableArguments {
       valueName: "n|auto"))
   var maxWorkers: WorkerCount?
 
-  @Flag(help: "No workers: one plain loop, to compare with; progress is told at the end.")
+  @Flag(help: "No workers: one plain loop, to compare with.")
   var serial = false
 
   @Option(

@@ -9,7 +9,8 @@ struct Size: ExpressibleByArgument {
   init?(argument: String) {
     var digits = argument[...]
     var factor = 1
-    if let unit = argument.last, let power = ["K", "M", "G", "T"].firstIndex(of: unit.uppercased()) {
+    if let unit = argument.last, let power = ["K", "M", "G", "T"].firstIndex(of: unit.uppercased())
+    {
       digits = digits.dropLast()
       for _ in 0...power { factor *= 1024 }
     }

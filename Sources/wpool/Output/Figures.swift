@@ -29,7 +29,9 @@ enum Figures {
   }
 
   /// `1.23 GB`, in powers of 1000.
-  static func bytes(_ count: UInt64) -> String { scaled(Double(count), ["B", "kB", "MB", "GB", "TB"]) }
+  static func bytes(_ count: UInt64) -> String {
+    scaled(Double(count), ["B", "kB", "MB", "GB", "TB"])
+  }
 
   /// `12.3 M`
   static func count(_ number: UInt64) -> String {
@@ -40,7 +42,9 @@ enum Figures {
     whole > 0 ? fixed(100 * part / whole, 1) + " %" : "–"
   }
 
-  static func seconds(_ nanoseconds: UInt64) -> String { fixed(Double(nanoseconds) / 1e9, 3) + " s" }
+  static func seconds(_ nanoseconds: UInt64) -> String {
+    fixed(Double(nanoseconds) / 1e9, 3) + " s"
+  }
 
   /// `0:07`, `12:34`, `1:02:03`
   static func clock(_ seconds: Double) -> String {

@@ -8,6 +8,10 @@ struct ProcessSession {
   private let job: ProcessJob
   private let start = RunClock()
 
+  /// Looks at the run after a signal, before the process goes without it: nine tenths of a second,
+  /// in which children that are told to end are ended.
+  private static let patience = 9
+
   init(_ job: ProcessJob) { self.job = job }
 
   func run() throws -> ExitCode {
@@ -15,7 +19,7 @@ struct ProcessSession {
     do throws(WorkpoolError) {
       return end(try performed(), reportFile)
     } catch {
-      if let signal = Interrupts.caught { return .signal(signal) }
+      if let signal = Interrupts.caught { return interrupted(signal) }
       throw Failure(beforeStart: error)
     }
   }
@@ -25,39 +29,50 @@ struct ProcessSession {
     Interrupts.cancel(token)
     var plan = job.plan
     plan.pipeline.token = token
-    var pool: Pool?
-    if job.workers > 0 {
-      var options = Pool.Options()
-      options.workers = job.workers
-      pool = try Pool(options)
-    }
-    let run = try ProcessRun(plan, on: pool)
+    let run = try RunThread(plan, workers: job.workers)
     var progress = ProgressDisplay(job)
     try run.start()
-    var isCancelled = false
-    while !(try run.wait(timeout: ProgressDisplay.interval)) {
-      if !isCancelled && token.isCancelled {
-        isCancelled = true
-        run.cancel()
+    var patience = Self.patience
+    while true {
+      switch run.wait(timeout: ProgressDisplay.interval) {
+      case .ended(let report):
+        progress.end(run.progress, isComplete: !report.status.isError)
+        return report
+      case .notBegun(let error): throw error
+      case nil: progress.show(run.progress)
       }
-      progress.show(run.progress)
+      if let signal = Interrupts.caught {
+        token.cancel()
+        patience -= 1
+        if patience == 0 {
+          progress.end(run.progress, isComplete: false)
+          leave(run, signal)
+        }
+      }
     }
-    let report = run.finish()
-    progress.end(run.progress, isComplete: report.error == nil)
-    return report
+  }
+
+  /// The run hangs in the operating system: the process goes without it.
+  private func leave(_ run: RunThread, _ signal: Int32) -> Never {
+    if !job.plan.outputSet.keepsPartial { run.removeTemporaryFiles() }
+    _exit(interrupted(signal).rawValue)
+  }
+
+  private func interrupted(_ signal: Int32) -> ExitCode {
+    Console.say("ended by \(signal == SIGINT ? "SIGINT" : "SIGTERM"); the output is not complete")
+    return .signal(signal)
   }
 
   private func end(_ report: ProcessReport, _ file: ReportFile?) -> ExitCode {
     var code = exitCode(report)
-    let signal = report.error == nil ? nil : Interrupts.caught
     if !job.words.quiet {
       for note in report.notes { Console.note(note) }
     }
     if job.words.verbose {
       for line in RunSummary.streams(report) { Console.note(line) }
     }
-    if let signal {
-      Console.say("ended by \(signal == SIGINT ? "SIGINT" : "SIGTERM"); no output is complete")
+    if report.status.isError, let signal = Interrupts.caught {
+      code = interrupted(signal)
     } else if let error = report.error, code != .closedOutput {
       Console.say(error.text)
     }
@@ -75,7 +90,7 @@ struct ProcessSession {
   }
 
   private func exitCode(_ report: ProcessReport) -> ExitCode {
-    guard let error = report.error else { return .success }
-    return Interrupts.caught.map { .signal($0) } ?? ExitCode(error)
+    guard report.status.isError else { return .success }
+    return report.error.map { ExitCode($0) } ?? .run
   }
 }

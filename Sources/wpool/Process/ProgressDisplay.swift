@@ -35,7 +35,8 @@ struct ProgressDisplay {
     lastShown = began
   }
 
-  mutating func show(_ progress: ProcessProgress) {
+  mutating func show(_ progress: ProcessProgress?) {
+    guard let progress else { return }
     let now = wpl_now()
     let interval = form == .bar ? Self.interval * 9 / 10 : Self.lineInterval
     guard form != .none, now - lastShown >= interval else { return }
@@ -44,7 +45,8 @@ struct ProgressDisplay {
   }
 
   /// The last word: a bar vanishes after a failure, so that the message stands alone.
-  mutating func end(_ progress: ProcessProgress, isComplete: Bool) {
+  mutating func end(_ progress: ProcessProgress?, isComplete: Bool) {
+    guard let progress else { return }
     switch form {
     case .none: return
     case .bar where !isComplete: write("\r" + String(repeating: " ", count: drawn) + "\r")
@@ -89,7 +91,8 @@ struct ProgressDisplay {
     var words: [String] = []
     if hasReads { words.append(Figures.count(progress.reads) + " reads") }
     words.append(Figures.bytes(progress.decodedBytes))
-    words.append(Figures.fixed(Double(progress.decodedBytes) / 1e6 / max(seconds, 1e-9), 0) + " MB/s")
+    words.append(
+      Figures.fixed(Double(progress.decodedBytes) / 1e6 / max(seconds, 1e-9), 0) + " MB/s")
     if isEnd {
       words.append(Figures.clock(seconds))
     } else if let share = share(progress) {
@@ -127,7 +130,10 @@ struct ProgressDisplay {
       ("bytes", JSON(progress.decodedBytes)),
       ("packed_bytes", JSON(progress.packedBytesRead)),
       ("packed_bytes_total", progress.packedBytesTotal.map { JSON($0) } ?? .null),
-      ("eta_seconds", isEnd ? .null : remaining(progress, seconds).map { .number($0.rounded()) } ?? .null),
+      (
+        "eta_seconds",
+        isEnd ? .null : remaining(progress, seconds).map { .number($0.rounded()) } ?? .null
+      ),
     ])
   }
 }
