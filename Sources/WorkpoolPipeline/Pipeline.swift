@@ -43,6 +43,7 @@ public final class Pipeline: @unchecked Sendable {
   private var stages: [Stage] = []
   private var sink: Stage?
   private var current: UnsafeMutablePointer<PipelineRun>?
+  private var isDestroyed = false
 
   /// - Parameter pool: may be nil for the serial reference.
   public init(on pool: Pool?, _ options: Options = Options()) throws(WorkpoolError) {
@@ -152,9 +153,11 @@ public final class Pipeline: @unchecked Sendable {
     PipelineRun.destroy(run)
   }
 
-  /// Cancels a run that is under way, waits for its end and frees everything, stages included.
+  /// Cancels a run that is under way, waits for its end and frees everything, stages included. A second
+  /// call does nothing.
   /// - Throws: `busy` in a callback of the pipeline, and while the host holds results.
   public func destroy() throws(WorkpoolError) {
+    if isDestroyed { return }
     if let current {
       guard !current.pointee.isOnThisThread else {
         throw WorkpoolError(.busy, "a callback cannot destroy its own pipeline")
@@ -173,6 +176,7 @@ public final class Pipeline: @unchecked Sendable {
       discard(current)
     }
     current = nil
+    isDestroyed = true
     for stage in [source] + stages.map({ $0 }) + [sink] {
       stage?.destroyContext?(stage?.context)
     }
