@@ -680,7 +680,8 @@ typedef struct wp_writer_info {
 } wp_writer_info;
 
 /* Completes the file, which gets its name now. `info` may be NULL. Returns WP_OK, WP_IO_FAILED,
- * WP_OUTPUT_EXISTS, WP_NO_MEMORY, WP_INVALID_STATE (finished already).
+ * WP_OUTPUT_EXISTS, WP_NO_MEMORY, WP_INVALID_STATE (finished already, or the run that wrote it did not
+ * end well), WP_BUSY (that run has not ended).
  * Threads: one at a time. */
 WP_API int32_t wp_writer_finish(wp_writer *writer, wp_writer_info *info);
 

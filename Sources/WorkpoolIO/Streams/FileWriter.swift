@@ -20,8 +20,10 @@ public final class FileWriter {
   private let run = ByteBuffer()
   private let packed = ByteBuffer()
   private var isFinished = false
+  /// The pipeline that writes to it; the pipeline's stages set and clear it.
+  fileprivate unowned(unsafe) var pipeline: Pipeline?
   /// A pipeline writes to it.
-  public fileprivate(set) var isAttached = false
+  public var isAttached: Bool { pipeline != nil }
 
   public init(_ endpoint: Endpoint, _ options: Options = Options()) throws(WorkpoolError) {
     var suffix = Compression.plain
@@ -49,9 +51,18 @@ public final class FileWriter {
     try writer.write(packed.bytes)
   }
 
-  /// Completes the file and gives it its name.
+  /// Completes the file and gives it its name; after the run if a pipeline writes to it.
+  /// - Throws: also `invalidState` after a run that did not end well: the file would not be whole.
   public func finish() throws(WorkpoolError) -> WriterInfo {
-    try checkIsOpen()
+    guard !isFinished else { throw WorkpoolError(.invalidState, "the writer is finished") }
+    if let pipeline {
+      guard let outcome = try? pipeline.result() else {  // an error says that no run has ended
+        throw WorkpoolError(.busy, "a pipeline writes here")
+      }
+      guard !outcome.status.isError else {
+        throw WorkpoolError(.invalidState, "the run that wrote here did not end well")
+      }
+    }
     isFinished = true
     do throws(WorkpoolError) {
       try writer.finish()
@@ -78,11 +89,11 @@ public final class FileWriter {
   fileprivate final class Attachment {
     let file: FileWriter
     var writer: SlicedWriter { file.writer }
-    init(_ file: FileWriter) {
+    init(_ file: FileWriter, _ pipeline: Pipeline) {
       self.file = file
-      file.isAttached = true
+      file.pipeline = pipeline
     }
-    deinit { file.isAttached = false }
+    deinit { file.pipeline = nil }
   }
 }
 
@@ -91,7 +102,7 @@ extension Pipeline {
   /// written in order. `finish` of the file is the host's, after the run.
   public func setWriter(_ file: FileWriter) throws(WorkpoolError) {
     if file.isAttached { throw WorkpoolError(.busy, "a pipeline writes here") }
-    let attachment = FileWriter.Attachment(file)
+    let attachment = FileWriter.Attachment(file, self)
     attachment.writer.prepare(workers: pool?.workerCount ?? 1)
     if attachment.writer.isPacked {
       try addStage("gather", .serial) { block, _ throws(WorkpoolError) in
