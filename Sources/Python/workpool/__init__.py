@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Ordered parallel pipelines over blocks of bytes, with readers and writers of compressed files.
+
+    import workpool
+
+    with workpool.Pool() as pool, workpool.Pipeline(pool) as pipeline:
+        pipeline.source(workpool.open_reader("words.txt.gz"))
+        pipeline.stage(lambda block: bytes(block).upper())
+        with workpool.open_writer("upper.txt.gz") as writer:
+            pipeline.sink(writer).run()
+
+The words are those of the C interface, ``workpool.h``.
+"""
+from ._block import DROP, END, STOP, STOP_DROP, Answer, Block, Result
+from ._errors import (
+    BadReturn,
+    Busy,
+    Cancelled,
+    Closed,
+    CorruptInput,
+    DuplicateBlock,
+    Forked,
+    InvalidArgument,
+    InvalidState,
+    IOFailed,
+    LimitExceeded,
+    MalformedRecord,
+    MissingBlock,
+    NoMemory,
+    NoThread,
+    OutputExists,
+    ResultsWaiting,
+    StageFailed,
+    TimedOut,
+    TruncatedInput,
+    Unsupported,
+    WorkpoolError,
+    WouldBlock,
+    WouldDeadlock,
+)
+from ._pipeline import BlockError, Outcome, Pipeline
+from ._pool import Pool, Token, build_info, usable_cpus, version
+from ._recipe import Recipe, Report, Step, StepInfo, steps
+from ._statistics import PipelineStatistics, StageStatistics
+from ._streams import Chunk, Reader, ReaderInfo, Writer, WriterInfo, open_reader, open_writer
+
+__version__ = "0.1.0"
+__all__ = [
+    "Answer",
+    "BadReturn",
+    "Block",
+    "BlockError",
+    "Busy",
+    "Cancelled",
+    "Chunk",
+    "Closed",
+    "CorruptInput",
+    "DROP",
+    "DuplicateBlock",
+    "END",
+    "Forked",
+    "IOFailed",
+    "InvalidArgument",
+    "InvalidState",
+    "LimitExceeded",
+    "MalformedRecord",
+    "MissingBlock",
+    "NoMemory",
+    "NoThread",
+    "Outcome",
+    "OutputExists",
+    "Pipeline",
+    "PipelineStatistics",
+    "Pool",
+    "Reader",
+    "ReaderInfo",
+    "Recipe",
+    "Report",
+    "Result",
+    "ResultsWaiting",
+    "STOP",
+    "STOP_DROP",
+    "StageFailed",
+    "StageStatistics",
+    "Step",
+    "StepInfo",
+    "TimedOut",
+    "Token",
+    "TruncatedInput",
+    "Unsupported",
+    "WorkpoolError",
+    "WouldBlock",
+    "WouldDeadlock",
+    "Writer",
+    "WriterInfo",
+    "build_info",
+    "open_reader",
+    "open_writer",
+    "steps",
+    "usable_cpus",
+    "version",
+]

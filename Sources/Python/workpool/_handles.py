@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Native objects, destroyed when the last Python object that needs them goes."""
+from __future__ import annotations
+
+import os
+import sys
+from ctypes import byref, c_void_p
+from typing import Any, Callable, Optional
+
+from . import _errors
+from . import _library as c
+from ._library import lib
+
+Destroy = Callable[[Optional[int]], Optional[int]]
+
+# What could not be destroyed where it was given up: a pool in one of its own workers, for example.
+_left_over: list[tuple[int, Destroy, tuple[Any, ...]]] = []
+
+
+def make(create: Callable[..., int], *arguments: Any) -> int:
+    """Calls ``create(*arguments, &out)``; returns the native object."""
+    destroy_left_over()
+    out = c_void_p()
+    _errors.check(create(*arguments, byref(out)))
+    assert out.value is not None
+    return out.value
+
+
+def destroy_left_over() -> None:
+    if lib.wp_worker_index() >= 0:
+        return
+    for _ in range(len(_left_over)):
+        pointer, destroy, keeps = _left_over.pop(0)
+        if destroy(pointer) == c.WP_BUSY:
+            _left_over.append((pointer, destroy, keeps))
+
+
+class Handle:
+    """Owns a native object. ``keeps`` is what the native side uses: other handles, callbacks.
+
+    ``cancel`` makes it end soon; it is called first where destroying has to wait for another time.
+    """
+
+    __slots__ = ("pointer", "destroy", "cancel", "keeps", "process", "__weakref__")
+
+    def __init__(
+        self, pointer: int, destroy: Destroy, *keeps: Any, cancel: Optional[Destroy] = None
+    ) -> None:
+        self.pointer = pointer
+        self.destroy = destroy
+        self.cancel = cancel
+        self.keeps = keeps
+        self.process = os.getpid()
+
+    def __del__(self) -> None:
+        # While the interpreter ends no callback can run, and what a child inherited is the parent's.
+        if sys.is_finalizing() or self.process != os.getpid():
+            return
+        # A worker that waited for others here, while they wait for it, would wait for ever.
+        is_worker = lib.wp_worker_index() >= 0
+        if is_worker and self.cancel is not None:
+            self.cancel(self.pointer)
+        if is_worker or self.destroy(self.pointer) == c.WP_BUSY:
+            _left_over.append((self.pointer, self.destroy, self.keeps))

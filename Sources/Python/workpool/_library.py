@@ -1,0 +1,420 @@
+# SPDX-License-Identifier: MIT
+"""The C interface as ctypes sees it: every struct and every function of workpool.h, once.
+
+Names are those of the header, which is also the documentation. Nothing outside this package should
+import this module.
+"""
+from __future__ import annotations
+
+import ctypes
+import os
+from ctypes import CFUNCTYPE, POINTER, Structure
+from ctypes import c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from pathlib import Path
+from typing import Any, Iterator
+
+VERSION = (0, 1)  # major and minor that these declarations are for
+
+WP_OK, WP_STOPPED, WP_END = 0, 1, 2
+WP_INVALID_ARGUMENT, WP_INVALID_STATE, WP_NO_MEMORY, WP_NO_THREAD, WP_BUSY = -1, -2, -3, -4, -5
+WP_CLOSED, WP_CANCELLED, WP_TIMED_OUT, WP_WOULD_BLOCK, WP_WOULD_DEADLOCK = -6, -7, -8, -9, -10
+WP_RESULTS_WAITING, WP_STAGE_FAILED, WP_BAD_RETURN, WP_DUPLICATE_BLOCK = -11, -12, -13, -14
+WP_MISSING_BLOCK, WP_FORKED, WP_UNSUPPORTED = -15, -16, -17
+WP_IO_FAILED, WP_CORRUPT_INPUT, WP_TRUNCATED_INPUT, WP_MALFORMED_RECORD = -30, -31, -32, -33
+WP_LIMIT_EXCEEDED, WP_OUTPUT_EXISTS = -34, -35
+WP_USER_CODE = -1000
+
+WP_POOL_ALLOW_FEWER_WORKERS = 1
+WP_PARALLEL, WP_SERIAL, WP_SERIAL_ANY_ORDER = 0, 1, 2
+WP_STAGE_OK, WP_STAGE_DROP, WP_STAGE_STOP, WP_STAGE_STOP_DROP, WP_SOURCE_END = 0, 1, 2, 3, 5
+WP_STAGE_SEE_ALL, WP_STAGE_MAY_BLOCK = 1, 2
+WP_PIPELINE_SERIAL_REFERENCE, WP_PIPELINE_COLLECT_ERRORS = 1, 2
+WP_PIPELINE_PULL_RESULTS, WP_PIPELINE_READER_IS_ANOTHER_THREAD = 4, 8
+WP_SPLIT_LINES, WP_SPLIT_FASTQ, WP_SPLIT_FIXED = 0, 1, 2
+WP_TRAILING_ERROR, WP_TRAILING_WARN, WP_TRAILING_IGNORE = 0, 1, 2
+WP_COMPRESSION_AUTO, WP_COMPRESSION_PLAIN, WP_COMPRESSION_GZIP = 0, 1, 2
+WP_COMPRESSION_BGZF, WP_COMPRESSION_ZSTD = 3, 4
+WP_WRITER_OVERWRITE, WP_WRITER_SYNC = 1, 2
+WP_RUN_SERIAL_REFERENCE, WP_RUN_OVERWRITE = 1, 2
+NO_NUMBER, NO_STAGE, UNKNOWN_SIZE = 2**64 - 1, 2**32 - 1, 2**64 - 1
+
+
+# ----- structs --------------------------------------------------------------------------------
+
+
+class wp_block(Structure):
+    _fields_ = [
+        ("number", c_uint64),
+        ("source_number", c_uint64),
+        ("data", c_void_p),
+        ("size", c_size_t),
+        ("capacity", c_size_t),
+        ("meta", c_uint64 * 4),
+    ]
+
+
+class wp_call(Structure):
+    _fields_ = [("worker", c_uint32), ("stage", c_uint32), ("token", c_void_p)]
+
+
+thread_hook = CFUNCTYPE(None, c_void_p, c_uint32)
+context_hook = CFUNCTYPE(None, c_void_p)
+wp_stage_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(wp_block), c_void_p, POINTER(wp_call))
+worker_start_hook = CFUNCTYPE(c_int32, c_void_p, c_uint32, POINTER(c_void_p))
+worker_finish_hook = CFUNCTYPE(None, c_void_p, c_uint32, c_void_p)
+finish_hook = CFUNCTYPE(c_int32, c_void_p, c_int32)
+wp_release_fn = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t, c_int32)
+progress_hook = CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
+
+
+class Sized(Structure):
+    """A struct that begins with its own size; fields that are not given stay 0, their default."""
+
+    def __init__(self, **fields: Any) -> None:
+        super().__init__(struct_size=ctypes.sizeof(self), **fields)
+
+
+class wp_pool_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("workers", c_uint32),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
+        ("stack_size", c_uint64),
+        ("name_prefix", c_char_p),
+        ("thread_start", thread_hook),
+        ("thread_stop", thread_hook),
+        ("context", c_void_p),
+        ("destroy_context", context_hook),
+    ]
+
+
+class wp_stage_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("fn", wp_stage_fn),
+        ("context", c_void_p),
+        ("destroy_context", context_hook),
+        ("name", c_char_p),
+        ("max_concurrency", c_uint32),
+        ("flags", c_uint32),
+        ("worker_start", worker_start_hook),
+        ("worker_finish", worker_finish_hook),
+        ("finish", finish_hook),
+    ]
+
+
+class wp_pipeline_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("max_blocks_in_flight", c_uint32),
+        ("max_errors_kept", c_uint32),
+        ("max_failures", c_uint64),
+        ("token", c_void_p),
+    ]
+
+
+class wp_payload(Structure):
+    _fields_ = [
+        ("data", c_void_p),
+        ("size", c_size_t),
+        ("release", wp_release_fn),
+        ("release_context", c_void_p),
+        ("meta", c_uint64 * 4),
+    ]
+
+
+class wp_result(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("status", c_int32),
+        ("number", c_uint64),
+        ("stage", c_uint32),
+        ("code", c_int32),
+        ("blocks_delivered", c_uint64),
+        ("blocks_dropped", c_uint64),
+        ("blocks_cut", c_uint64),
+        ("blocks_failed", c_uint64),
+        ("errors", c_uint64),
+        ("errors_not_kept", c_uint64),
+    ]
+
+
+class wp_error_entry(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("code", c_int32),
+        ("number", c_uint64),
+        ("stage", c_uint32),
+        ("reserved", c_uint32),
+        ("text", c_char * 256),
+    ]
+
+
+class wp_stage_statistics(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("name", c_char * 32),
+        ("calls", c_uint64),
+        ("blocks_in", c_uint64),
+        ("blocks_out", c_uint64),
+        ("blocks_dropped", c_uint64),
+        ("blocks_cut", c_uint64),
+        ("blocks_failed", c_uint64),
+        ("bytes_in", c_uint64),
+        ("bytes_out", c_uint64),
+        ("busy_ns", c_uint64),
+        ("timed_calls", c_uint64),
+        ("call_min_ns", c_uint64),
+        ("call_max_ns", c_uint64),
+        ("parked", c_uint64),
+    ]
+
+
+class wp_pipeline_statistics(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("stages", c_uint32),
+        ("wall_ns", c_uint64),
+        ("blocks_in", c_uint64),
+        ("blocks_out", c_uint64),
+        ("in_flight", c_uint64),
+        ("in_flight_max", c_uint64),
+        ("limit", c_uint64),
+        ("wakes", c_uint64),
+    ]
+
+
+class wp_reader_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("split", c_uint32),
+        ("records_per_block", c_uint64),
+        ("bytes_per_block", c_uint64),
+        ("record_size", c_uint64),
+        ("max_record", c_uint64),
+        ("max_window", c_uint64),
+        ("trailing", c_uint32),
+        ("has_delimiter", c_uint32),
+        ("delimiter", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class wp_chunk(Structure):
+    _fields_ = [
+        ("data", c_void_p),
+        ("size", c_size_t),
+        ("records", c_uint64),
+        ("first_record", c_uint64),
+        ("offset", c_uint64),
+    ]
+
+
+class wp_reader_info(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("compression", c_uint32),
+        ("parts", c_uint64),
+        ("packed_bytes", c_uint64),
+        ("bytes", c_uint64),
+        ("packed_size", c_uint64),
+    ]
+
+
+class wp_writer_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("compression", c_uint32),
+        ("has_level", c_uint32),
+        ("level", c_int32),
+        ("flags", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class wp_writer_info(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("compression", c_uint32),
+        ("bytes", c_uint64),
+        ("packed_bytes", c_uint64),
+    ]
+
+
+class wp_run_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("max_blocks_in_flight", c_uint32),
+        ("compression", c_uint32),
+        ("records_per_block", c_uint64),
+        ("has_level", c_uint32),
+        ("level", c_int32),
+        ("token", c_void_p),
+        ("progress", progress_hook),
+        ("progress_context", c_void_p),
+        ("progress_ns", c_int64),
+    ]
+
+
+class wp_run_report(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("status", c_int32),
+        ("wall_ns", c_uint64),
+        ("reads_in", c_uint64),
+        ("reads_out", c_uint64),
+        ("bases_in", c_uint64),
+        ("bases_out", c_uint64),
+    ]
+
+
+# ----- functions ------------------------------------------------------------------------------
+
+_out = POINTER(c_void_p)
+_text_out = POINTER(c_char_p)
+
+FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
+    "wp_version_number": (c_int32,),
+    "wp_version_string": (c_char_p,),
+    "wp_build_info": (c_char_p,),
+    "wp_status_name": (c_char_p, c_int32),
+    "wp_status_text": (c_char_p, c_int32),
+    "wp_last_error": (c_int32,),
+    "wp_last_error_text": (c_char_p,),
+    "wp_pool_create": (c_int32, POINTER(wp_pool_options), _out),
+    "wp_pool_destroy": (c_int32, c_void_p),
+    "wp_pool_workers": (c_uint32, c_void_p),
+    "wp_worker_index": (c_int32,),
+    "wp_usable_cpus": (c_uint32,),
+    "wp_token_create": (c_int32, c_void_p, _out),
+    "wp_token_destroy": (c_int32, c_void_p),
+    "wp_token_cancel": (None, c_void_p),
+    "wp_token_cancel_from_signal": (None, c_void_p),
+    "wp_token_is_cancelled": (c_uint32, c_void_p),
+    "wp_token_word": (POINTER(c_uint32), c_void_p),
+    "wp_pipeline_create": (c_int32, c_void_p, POINTER(wp_pipeline_options), _out),
+    "wp_pipeline_destroy": (c_int32, c_void_p),
+    "wp_pipeline_set_source": (c_int32, c_void_p, POINTER(wp_stage_options)),
+    "wp_pipeline_add_stage": (c_int32, c_void_p, POINTER(wp_stage_options)),
+    "wp_pipeline_set_sink": (c_int32, c_void_p, POINTER(wp_stage_options)),
+    "wp_pipeline_start": (c_int32, c_void_p),
+    "wp_pipeline_wait": (c_int32, c_void_p, c_int64),
+    "wp_pipeline_run": (c_int32, c_void_p),
+    "wp_pipeline_submit": (c_int32, c_void_p, POINTER(wp_payload), c_int64),
+    "wp_pipeline_submit_numbered": (c_int32, c_void_p, c_uint64, POINTER(wp_payload), c_int64),
+    "wp_pipeline_skip": (c_int32, c_void_p, c_uint64, c_int64),
+    "wp_pipeline_close": (c_int32, c_void_p),
+    "wp_pipeline_flush": (c_int32, c_void_p, c_int64),
+    "wp_pipeline_next_result": (c_int32, c_void_p, c_int64, POINTER(POINTER(wp_block))),
+    "wp_block_release": (None, POINTER(wp_block)),
+    "wp_pipeline_stop": (c_int32, c_void_p),
+    "wp_pipeline_cancel": (c_int32, c_void_p),
+    "wp_block_reserve": (c_int32, POINTER(wp_block), c_size_t),
+    "wp_block_spare": (c_int32, POINTER(wp_block), c_size_t, _out),
+    "wp_block_commit_spare": (c_int32, POINTER(wp_block), c_size_t),
+    "wp_block_set_data": (
+        c_int32, POINTER(wp_block), c_void_p, c_size_t, wp_release_fn, c_void_p,
+    ),
+    "wp_block_fail": (c_int32, POINTER(wp_block), c_int32, c_char_p),
+    "wp_pipeline_result": (c_int32, c_void_p, POINTER(wp_result)),
+    "wp_pipeline_error": (c_int32, c_void_p, c_size_t, POINTER(wp_error_entry)),
+    "wp_pipeline_stage_statistics": (c_int32, c_void_p, c_uint32, POINTER(wp_stage_statistics)),
+    "wp_pipeline_statistics_get": (c_int32, c_void_p, POINTER(wp_pipeline_statistics)),
+    "wp_reader_open": (c_int32, c_char_p, POINTER(wp_reader_options), _out),
+    "wp_reader_open_fd": (c_int32, c_int32, c_char_p, POINTER(wp_reader_options), _out),
+    "wp_reader_read": (c_int32, c_void_p, c_void_p, c_size_t, POINTER(c_size_t)),
+    "wp_reader_next": (c_int32, c_void_p, POINTER(wp_chunk)),
+    "wp_reader_get_info": (c_int32, c_void_p, POINTER(wp_reader_info)),
+    "wp_reader_note": (c_char_p, c_void_p, c_size_t),
+    "wp_reader_close": (c_int32, c_void_p),
+    "wp_pipeline_set_reader": (c_int32, c_void_p, c_void_p),
+    "wp_writer_open": (c_int32, c_char_p, POINTER(wp_writer_options), _out),
+    "wp_writer_open_fd": (c_int32, c_int32, c_char_p, POINTER(wp_writer_options), _out),
+    "wp_writer_write": (c_int32, c_void_p, c_void_p, c_size_t),
+    "wp_writer_finish": (c_int32, c_void_p, POINTER(wp_writer_info)),
+    "wp_writer_close": (c_int32, c_void_p),
+    "wp_pipeline_set_writer": (c_int32, c_void_p, c_void_p),
+    "wp_step_info": (c_int32, c_size_t, _text_out, _text_out, _text_out),
+    "wp_recipe_create": (c_int32, _text_out, c_size_t, c_int32, _out),
+    "wp_recipe_add": (c_int32, c_void_p, c_char_p),
+    "wp_recipe_check": (c_int32, c_void_p),
+    "wp_recipe_run": (
+        c_int32, c_void_p, c_void_p, _text_out, c_size_t, _text_out, c_size_t,
+        POINTER(wp_run_options), POINTER(wp_run_report),
+    ),
+    "wp_recipe_destroy": (None, c_void_p),
+}
+
+# ----- loading --------------------------------------------------------------------------------
+
+
+def _candidates() -> Iterator[str]:
+    """Where the library may be; the first that exists is the one."""
+    here = Path(__file__).resolve().parent
+    yield str(here / "libworkpool.so.0")
+    for folder in list(here.parents)[1:3]:  # the project's tree, when this is Sources/Python/workpool
+        if (folder / "include" / "workpool.h").exists():
+            yield str(folder / "build" / "lib" / "libworkpool.so")
+
+
+def _load() -> ctypes.CDLL:
+    given = os.environ.get("WORKPOOL_LIBRARY")
+    paths = [given] if given else [path for path in _candidates() if os.path.exists(path)]
+    path = paths[0] if paths else "libworkpool.so.0"
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        raise ImportError(
+            f"cannot load libworkpool ({error}); set WORKPOOL_LIBRARY to the path of libworkpool.so"
+        ) from None
+    for name, (result, *arguments) in FUNCTIONS.items():
+        try:
+            function = getattr(library, name)
+        except AttributeError:
+            raise ImportError(f"{path} is too old: it has no function {name}") from None
+        function.restype = result
+        function.argtypes = arguments
+    number = library.wp_version_number()
+    if number // 100 != VERSION[0] * 100 + VERSION[1]:
+        text = library.wp_version_string().decode()
+        raise ImportError(f"{path} is version {text}, not {VERSION[0]}.{VERSION[1]}")
+    return library
+
+
+lib = _load()
+
+
+# ----- Python's own C interface ---------------------------------------------------------------
+
+
+class Py_buffer(Structure):
+    """Where and how large the memory of a bytes-like object is; fixed since Python 3.3."""
+
+    _fields_ = [
+        ("buf", c_void_p),
+        ("obj", c_void_p),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", c_char_p),
+        ("shape", c_void_p),
+        ("strides", c_void_p),
+        ("suboffsets", c_void_p),
+        ("internal", c_void_p),
+    ]
+
+
+attach_thread = ctypes.PYFUNCTYPE(ctypes.c_int)(("PyGILState_Ensure", ctypes.pythonapi))
+detach_thread = ctypes.PYFUNCTYPE(None, ctypes.c_int)(("PyGILState_Release", ctypes.pythonapi))
+get_buffer = ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, POINTER(Py_buffer), ctypes.c_int)(
+    ("PyObject_GetBuffer", ctypes.pythonapi)
+)
+release_buffer = ctypes.PYFUNCTYPE(None, POINTER(Py_buffer))(
+    ("PyBuffer_Release", ctypes.pythonapi)
+)

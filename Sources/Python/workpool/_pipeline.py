@@ -1,0 +1,605 @@
+# SPDX-License-Identifier: MIT
+"""Ordered pipelines: a source, stages and a sink that workers carry numbered blocks through."""
+from __future__ import annotations
+
+import time
+from ctypes import POINTER, byref
+from types import TracebackType
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
+
+from . import _errors
+from . import _library as c
+from ._block import _LEND_FROM, END, Block, Result
+from ._handles import Handle, make
+from ._library import lib
+from ._memory import Buffer, BytesLike, Loans, bytes_view
+from ._pool import Pool, Token
+from ._statistics import PipelineStatistics, statistics_of
+from ._streams import Reader, Writer
+
+StageFunction = Callable[[Block], object]
+Progress = Callable[[PipelineStatistics], object]
+
+KINDS = {
+    "parallel": c.WP_PARALLEL,
+    "serial": c.WP_SERIAL,
+    "serial_any_order": c.WP_SERIAL_ANY_ORDER,
+}
+_OUTCOMES = (c.WP_OK, c.WP_STOPPED, c.WP_STAGE_FAILED, c.WP_MISSING_BLOCK)
+_SLICE = 100_000_000  # ns: so soon a wait notices Ctrl-C
+
+
+class Outcome(NamedTuple):
+    """How a run ended. ``number`` and ``stage`` tell which block decided an error or a stop."""
+
+    status: str  #: "ok", "stopped", "failed" or "cancelled"
+    number: Optional[int]
+    stage: Optional[int]
+    code: int
+    delivered: int
+    dropped: int
+    cut: int
+    failed: int
+    errors: int
+    errors_not_kept: int
+
+
+class BlockError(NamedTuple):
+    """One entry of a run's error list; ``exception`` is what the callback raised, if it did."""
+
+    number: int
+    stage: int
+    code: int
+    text: str
+    exception: Optional[BaseException]
+
+
+class _Shared:
+    """What callbacks share with their pipeline, and all that they know of it."""
+
+    def __init__(self, max_errors_kept: int, limit: int) -> None:
+        self.loans = Loans()
+        self.raised: dict[tuple[int, int], BaseException] = {}
+        self.most_raised = max_errors_kept + limit
+
+    def keep(self, number: int, stage: int, error: BaseException) -> None:
+        self.raised[number, stage] = error
+        if len(self.raised) > self.most_raised:  # the lowest numbers are those that are asked for
+            self.raised.pop(max(self.raised), None)
+
+
+class _Stage(NamedTuple):
+    function: StageFunction
+    name: str
+    kind: int
+    max_concurrency: int
+    flags: int
+
+
+class Pipeline:
+    """Carries numbered blocks from a source through stages to a sink, in input order at every
+    serial stage and at the sink, with at most ``limit`` blocks at once.
+
+    ::
+
+        with workpool.Pool() as pool, workpool.Pipeline(pool) as pipeline:
+            pipeline.source([b"one", b"two"])
+            pipeline.stage(lambda block: bytes(block).upper())
+            pipeline.sink(lambda block: print(block.number, bytes(block)))
+            pipeline.run()
+
+    A callback gets a Block and returns None (the block goes on), a bytes-like object (its new
+    payload), DROP, STOP or STOP_DROP. An exception in a callback ends the run; whoever waits for it
+    gets that exception. A pipeline may run again after its run has ended.
+
+    ``collect_errors``: errors drop their block and are listed in ``errors``; ``max_failures`` of
+    them end the run. ``token`` cancels runs. ``serial``: a plain loop on the calling thread, for
+    comparison. ``reader_is_another_thread``: submit waits although results are unread.
+
+    Leaving a ``with`` closes the input and waits for the end; after an exception it cancels. A
+    pipeline that nobody refers to is cancelled.
+    """
+
+    def __init__(
+        self,
+        pool: Optional[Pool],
+        limit: int = 100,
+        *,
+        collect_errors: bool = False,
+        max_failures: int = 0,
+        max_errors_kept: int = 100,
+        token: Optional[Token] = None,
+        serial: bool = False,
+        reader_is_another_thread: bool = False,
+    ) -> None:
+        if not 1 <= limit <= 65_536:
+            raise _errors.InvalidArgument(f"limit must be 1 to 65536, not {limit}")
+        if pool is None and not serial:
+            raise _errors.InvalidArgument("a pipeline needs a pool, unless it is serial")
+        if pool is not None and pool.closed:
+            raise _errors.InvalidState("the pool is closed")
+        self.pool = pool
+        self._options = c.wp_pipeline_options(
+            flags=(collect_errors and c.WP_PIPELINE_COLLECT_ERRORS)
+            | (serial and c.WP_PIPELINE_SERIAL_REFERENCE)
+            | (reader_is_another_thread and c.WP_PIPELINE_READER_IS_ANOTHER_THREAD),
+            max_blocks_in_flight=limit,
+            max_errors_kept=max_errors_kept,
+            max_failures=max_failures,
+            token=token._handle.pointer if token is not None else None,
+        )
+        self._token = token
+        self._is_serial = serial
+        self._collects = collect_errors
+        self._shared = _Shared(max_errors_kept, limit)
+        self._source: Union[_Stage, Reader, None] = None
+        self._items: Optional[Iterable[BytesLike]] = None
+        self._stages: list[_Stage] = []
+        self._sink: Union[_Stage, Writer, None] = None
+        self._handle: Optional[Handle] = None
+        self._pulls = False
+        self._is_seen = True  # somebody knows how the last run ended
+        self._is_destroyed = False
+        if pool is not None:
+            pool._pipelines.add(self)
+
+    # ----- building -----------------------------------------------------------------------
+
+    def source(
+        self,
+        source: Union[StageFunction, Iterable[BytesLike], Reader],
+        *,
+        name: str = "source",
+        may_block: bool = False,
+    ) -> Pipeline:
+        """Where blocks come from: a callback that fills the block it gets, or returns its payload,
+        or END; an iterable of bytes-like objects; or a Reader. It is called on workers, for one
+        block after the other. Without a source the host submits.
+        """
+        self._check_building()
+        if self._source is not None:
+            raise _errors.InvalidState("there is a source already")
+        if isinstance(source, Reader):
+            self._source = source
+        elif callable(source):
+            self._source = self._make_stage(source, name, "serial", 0, False, may_block)
+        else:
+            iter(source)  # raises for what is not iterable
+            self._items = source
+            self._source = self._make_stage(lambda _: END, name, "serial", 0, False, may_block)
+        return self
+
+    def stage(
+        self,
+        function: StageFunction,
+        kind: str = "parallel",
+        *,
+        name: Optional[str] = None,
+        max_concurrency: int = 0,
+        see_all: bool = False,
+        may_block: bool = False,
+    ) -> Pipeline:
+        """Adds a stage. ``kind``: "parallel" (any blocks at once, at most ``max_concurrency`` of
+        them), "serial" (one at a time: block 0, 1, 2, ...) or "serial_any_order".
+        ``see_all``: a stop in a later stage does not keep blocks from this one. ``may_block``: it
+        may wait for a disk, a child or the network.
+        """
+        self._check_building()
+        if self._sink is not None:
+            raise _errors.InvalidState("the sink is the last stage")
+        name = name or f"stage {len(self._stages) + 1}"
+        self._stages.append(
+            self._make_stage(function, name, kind, max_concurrency, see_all, may_block)
+        )
+        return self
+
+    def sink(
+        self, sink: Union[StageFunction, Writer], *, name: str = "sink", may_block: bool = False
+    ) -> Pipeline:
+        """What gets the blocks in input order at the end: a callback, or a Writer."""
+        self._check_building()
+        if self._sink is not None:
+            raise _errors.InvalidState("there is a sink already")
+        if isinstance(sink, Writer):
+            self._sink = sink
+        else:
+            self._sink = self._make_stage(sink, name, "serial", 0, False, may_block)
+        return self
+
+    def _check_building(self) -> None:
+        if self._handle is not None or self._is_destroyed:
+            raise _errors.InvalidState("a pipeline cannot be changed after its start")
+
+    @staticmethod
+    def _make_stage(
+        function: object, name: str, kind: str, max_concurrency: int, see_all: bool, may_block: bool
+    ) -> _Stage:
+        if not callable(function):
+            raise TypeError(f"a stage is a callable, not {type(function).__name__}")
+        if kind not in KINDS:
+            raise _errors.InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
+        if max_concurrency < 0 or max_concurrency and kind != "parallel":
+            raise _errors.InvalidArgument("max_concurrency is a limit for parallel stages")
+        flags = (see_all and c.WP_STAGE_SEE_ALL) | (may_block and c.WP_STAGE_MAY_BLOCK)
+        return _Stage(function, name, KINDS[kind], max_concurrency, flags)
+
+    def _build(self, pulls: bool) -> Handle:
+        options = c.wp_pipeline_options.from_buffer_copy(self._options)
+        if pulls:
+            options.flags |= c.WP_PIPELINE_PULL_RESULTS
+        pool = self.pool._handle if self.pool is not None else None
+        if self.pool is not None and pool is None:
+            raise _errors.InvalidState("the pool is closed")
+        pointer = make(lib.wp_pipeline_create, pool.pointer if pool else None, byref(options))
+        keeps: list[Any] = [pool, self._token and self._token._handle, self._shared]
+        handle = Handle(pointer, lib.wp_pipeline_destroy, keeps, cancel=lib.wp_pipeline_cancel)
+
+        def add(stage: _Stage, number: int, register: Any, takes_payload: bool) -> None:
+            callback = c.wp_stage_fn(_callback(stage, number, self._shared, takes_payload))
+            keeps.append(callback)
+            options = c.wp_stage_options(
+                kind=stage.kind,
+                fn=callback,
+                name=stage.name.encode(),
+                max_concurrency=stage.max_concurrency,
+                flags=stage.flags,
+            )
+            _errors.check(register(pointer, byref(options)))
+
+        if isinstance(self._source, Reader):
+            keeps.append(self._source._lend())
+            _errors.check(lib.wp_pipeline_set_reader(pointer, self._source._pointer))
+        elif self._source is not None:
+            source = self._source
+            if self._items is not None:
+                source = source._replace(function=_from(iter(self._items)))
+            add(source, 0, lib.wp_pipeline_set_source, True)
+        for number, stage in enumerate(self._stages, 1):
+            add(stage, number, lib.wp_pipeline_add_stage, True)
+        if isinstance(self._sink, Writer):
+            keeps.append(self._sink._lend())
+            _errors.check(lib.wp_pipeline_set_writer(pointer, self._sink._pointer))
+        elif self._sink is not None:
+            add(self._sink, len(self._stages) + 1, lib.wp_pipeline_set_sink, False)
+        return handle
+
+    # ----- running ------------------------------------------------------------------------
+
+    def run(self, progress: Optional[Progress] = None) -> Outcome:
+        """Starts and waits for the end; see ``wait``. An exception while waiting, such as Ctrl-C,
+        cancels the run first.
+        """
+        if self._source is None:
+            raise _errors.InvalidState("without a source: start, submit, close, wait")
+        if not self._is_serial:
+            self.start()
+            return self._wait_or_cancel(progress)
+        status = lib.wp_pipeline_run(self._prepare(False).pointer)
+        if status not in _OUTCOMES:
+            _errors.check(status)
+        return self._conclude()
+
+    def start(self, results: bool = False) -> None:
+        """Begins a run. ``results``: there is no sink, and the host reads ``results()``."""
+        handle = self._prepare(results)
+        _errors.check(lib.wp_pipeline_start(handle.pointer))
+        self._is_seen = False
+
+    def _prepare(self, pulls: bool) -> Handle:
+        if self._is_destroyed:
+            raise _errors.InvalidState("the pipeline was destroyed")
+        if pulls and self._sink is not None:
+            raise _errors.InvalidState("a pipeline with a sink has no results to read")
+        if self.running:
+            raise _errors.InvalidState("the pipeline is running")
+        if self._handle is None or self._pulls != pulls or self._items is not None:
+            self._handle = None
+            self._handle = self._build(pulls)
+            self._pulls = pulls
+        self._shared.raised.clear()
+        return self._handle
+
+    @property
+    def running(self) -> bool:
+        """Whether a run has begun and not ended."""
+        if self._handle is None or self._is_serial:
+            return False
+        status = lib.wp_pipeline_wait(self._handle.pointer, 0)
+        return status in (c.WP_TIMED_OUT, c.WP_RESULTS_WAITING, c.WP_WOULD_DEADLOCK)
+
+    def wait(
+        self, timeout: Optional[float] = None, progress: Optional[Progress] = None
+    ) -> Outcome:
+        """Waits for the end of the run and returns how it ended.
+
+        Raises the exception that ended the run, Cancelled, or TimedOut after ``timeout`` seconds;
+        ResultsWaiting if results must be read first. With ``collect_errors`` failed blocks raise
+        nothing: see ``errors``. ``progress`` is called on this thread about ten times a second and
+        at the end, with the statistics.
+        """
+        status = self._sliced(
+            lambda nanoseconds: lib.wp_pipeline_wait(self._started.pointer, nanoseconds),
+            timeout,
+            progress,
+        )
+        if status not in _OUTCOMES and status != c.WP_CANCELLED:
+            _errors.check(status)
+        self._is_seen = True
+        if progress is not None:
+            progress(self.statistics())
+        return self._conclude()
+
+    def submit(
+        self,
+        data: BytesLike = b"",
+        timeout: Optional[float] = None,
+        *,
+        number: Optional[int] = None,
+        meta: Sequence[int] = (),
+    ) -> bool:
+        """Submits the next block of a pipeline without source; waits for a place.
+
+        ``data`` may be used without a copy: it must not change until the block has left.
+        ``number``: its place in the order, for producers that know it (all blocks of a run, or
+        none). Returns False if the run was stopped and takes no more. Raises Closed, Cancelled,
+        what a stage raised, ResultsWaiting when all places are held by results that nobody has
+        read, and TimedOut or (timeout 0) WouldBlock.
+        """
+        handle, loans = self._started.pointer, self._shared.loans
+        buffer = Buffer(bytes_view(data))
+        payload = c.wp_payload(data=buffer.address, size=buffer.size)
+        for index, word in enumerate(meta):
+            payload.meta[index] = word
+        key = None
+        if buffer.size >= _LEND_FROM:
+            key = loans.lend(buffer)
+            payload.release, payload.release_context = loans.release, key
+
+        def call(nanoseconds: int) -> int:
+            if number is None:
+                return int(lib.wp_pipeline_submit(handle, byref(payload), nanoseconds))
+            return int(
+                lib.wp_pipeline_submit_numbered(handle, number, byref(payload), nanoseconds)
+            )
+
+        status = c.WP_INVALID_STATE
+        try:
+            status = self._sliced(call, timeout)
+        finally:
+            if key is None:
+                buffer.release()
+            elif status != c.WP_OK:
+                loans.take_back(key)
+        return self._accepted(status)
+
+    def skip(self, number: int, timeout: Optional[float] = None) -> bool:
+        """Declares that there will be no block with this number. As submit."""
+        handle = self._started.pointer
+        status = self._sliced(lambda ns: lib.wp_pipeline_skip(handle, number, ns), timeout)
+        return self._accepted(status)
+
+    def _accepted(self, status: int) -> bool:
+        if status == c.WP_STAGE_FAILED and not self._pulls:
+            self.wait()  # raises what the stage raised
+        return _errors.check(status) == c.WP_OK
+
+    def close(self) -> None:
+        """No more input: the run ends when all is delivered. Twice is as good as once."""
+        if self._handle is not None and self._source is None:
+            _errors.check(lib.wp_pipeline_close(self._handle.pointer))
+
+    def flush(self, timeout: Optional[float] = None) -> None:
+        """Waits until everything submitted so far has been delivered."""
+        handle = self._started.pointer
+        _errors.check(self._sliced(lambda ns: lib.wp_pipeline_flush(handle, ns), timeout))
+
+    def results(self) -> Iterator[Result]:
+        """The blocks in input order, as they come. Starts the pipeline unless it runs.
+
+        A result is valid until the next one is read. Leaving the loop early cancels the run. At
+        the end raises what ``wait`` raises.
+        """
+        if not self.running:
+            self.start(results=True)
+        elif not self._pulls:
+            raise _errors.InvalidState("started without results=True")
+        return self._read_results()
+
+    def _read_results(self) -> Iterator[Result]:
+        handle = self._started
+        has_ended = False
+        try:
+            while True:
+                native = POINTER(c.wp_block)()
+                status = self._sliced(
+                    lambda ns: lib.wp_pipeline_next_result(handle.pointer, ns, byref(native)), None
+                )
+                if status != c.WP_OK:
+                    break
+                result = Result(native, handle)
+                yield result
+                result.release()
+            if status == c.WP_WOULD_DEADLOCK:
+                raise _errors.WouldDeadlock("every place is held by a result that is still in use")
+            has_ended = True
+            self.wait()
+        finally:
+            if not has_ended:
+                self._cancel_and_wait()
+
+    def stop(self) -> None:
+        """Ends the input; blocks in flight are still delivered. Any thread, also in callbacks."""
+        _errors.check(lib.wp_pipeline_stop(self._started.pointer))
+
+    def cancel(self) -> None:
+        """Ends the run; returns at once. Any thread, also in callbacks."""
+        _errors.check(lib.wp_pipeline_cancel(self._started.pointer))
+
+    # ----- looking ------------------------------------------------------------------------
+
+    def statistics(self) -> PipelineStatistics:
+        """What the run and its stages have done so far."""
+        return statistics_of(self._started.pointer)
+
+    def outcome(self) -> Outcome:
+        """How the last run ended."""
+        result = c.wp_result()
+        _errors.check(lib.wp_pipeline_result(self._started.pointer, byref(result)))
+        names = {c.WP_OK: "ok", c.WP_STOPPED: "stopped", c.WP_CANCELLED: "cancelled"}
+        return Outcome(
+            names.get(result.status, "failed"),
+            None if result.number == c.NO_NUMBER else result.number,
+            None if result.stage == c.NO_STAGE else result.stage,
+            result.code,
+            result.blocks_delivered,
+            result.blocks_dropped,
+            result.blocks_cut,
+            result.blocks_failed,
+            result.errors,
+            result.errors_not_kept,
+        )
+
+    @property
+    def errors(self) -> list[BlockError]:
+        """The errors of the last run, in block order."""
+        errors: list[BlockError] = []
+        entry = c.wp_error_entry()
+        while not _errors.check(
+            lib.wp_pipeline_error(self._started.pointer, len(errors), byref(entry))
+        ):
+            text = entry.text.decode("utf-8", "replace")
+            raised = self._shared.raised.get((entry.number, entry.stage))
+            errors.append(BlockError(entry.number, entry.stage, entry.code, text, raised))
+        return errors
+
+    # ----- ending -------------------------------------------------------------------------
+
+    def destroy(self) -> None:
+        """Cancels a run under way, waits for its end, frees everything. Twice is as good as once.
+
+        Raises Busy in a callback of the pipeline itself.
+        """
+        handle = self._handle
+        if handle is not None and not self._is_serial:
+            if lib.wp_pipeline_wait(handle.pointer, 0) == c.WP_WOULD_DEADLOCK:
+                raise _errors.Busy("a callback cannot destroy its own pipeline")
+            self._cancel_and_wait()
+        self._handle = None
+        self._is_destroyed = True
+        self._shared.raised.clear()
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        try:
+            if kind is None and not self._is_seen:
+                self.close()
+                self._wait_or_cancel(None)
+        finally:
+            self.destroy()
+
+    def __repr__(self) -> str:
+        state = "destroyed" if self._is_destroyed else "running" if self.running else "not running"
+        return f"<workpool.Pipeline: {len(self._stages)} stages, {state}>"
+
+    @property
+    def _started(self) -> Handle:
+        if self._handle is None:
+            raise _errors.InvalidState("the pipeline was not started")
+        return self._handle
+
+    @staticmethod
+    def _slices(timeout: Optional[float]) -> Iterator[int]:
+        if timeout is None:
+            while True:
+                yield _SLICE
+        end = time.monotonic() + timeout
+        while True:
+            rest = int((end - time.monotonic()) * 1e9)
+            yield max(0, min(_SLICE, rest))
+            if rest <= _SLICE:
+                return
+
+    def _sliced(
+        self,
+        call: Callable[[int], int],
+        timeout: Optional[float],
+        progress: Optional[Progress] = None,
+    ) -> int:
+        """Repeats a call that may wait, so that Python sees signals in between."""
+        status = c.WP_TIMED_OUT
+        for nanoseconds in self._slices(timeout):
+            status = call(nanoseconds)
+            if status not in (c.WP_TIMED_OUT, c.WP_WOULD_BLOCK):
+                break
+            if progress is not None:
+                progress(self.statistics())
+        return status
+
+    def _wait_or_cancel(self, progress: Optional[Progress]) -> Outcome:
+        try:
+            return self.wait(progress=progress)
+        finally:
+            if not self._is_seen:
+                self._cancel_and_wait()
+
+    def _cancel_and_wait(self) -> None:
+        handle = self._started
+        lib.wp_pipeline_cancel(handle.pointer)
+        self._sliced(lambda ns: lib.wp_pipeline_wait(handle.pointer, ns), None)
+        self._is_seen = True
+
+    def _conclude(self) -> Outcome:
+        outcome = self.outcome()
+        if outcome.status == "cancelled":
+            raise _errors.Cancelled()
+        if outcome.status == "failed" and not self._collects:
+            raise self._exception(outcome)
+        return outcome
+
+    def _exception(self, outcome: Outcome) -> BaseException:
+        if outcome.number is not None and outcome.stage is not None:
+            raised = self._shared.raised.get((outcome.number, outcome.stage))
+            if raised is not None:
+                return raised
+        decided = [e for e in self.errors if (e.number, e.stage) == (outcome.number, outcome.stage)]
+        error = _errors.error(outcome.code, decided[0].text if decided else "")
+        error.block, error.stage = outcome.number, outcome.stage
+        return error
+
+
+def _from(items: Iterator[BytesLike]) -> StageFunction:
+    def source(_: Block) -> object:
+        return next(items, END)
+
+    return source
+
+
+def _callback(
+    stage: _Stage, index: int, shared: _Shared, takes_payload: bool
+) -> Callable[[Any, Any, Any, Any], int]:
+    """What the library calls: it must neither raise nor let memory of the block get away."""
+    function = stage.function
+    loans = shared.loans
+
+    def callback(_context: Any, native: Any, _scratch: Any, call: Any) -> int:
+        block = Block(native, call, index, loans)
+        try:
+            code = block._take(function(block), takes_payload)
+            block._end()
+            return code
+        except BaseException as error:
+            where = error.__traceback__
+            error.with_traceback(where.tb_next if where is not None else None)
+            if hasattr(error, "add_note"):
+                error.add_note(f"in block {block.number}, stage {index} ({stage.name})")
+            shared.keep(block.number, index, error)
+            return block._fail(error)
+
+    return callback

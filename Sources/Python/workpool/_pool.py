@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Pools of workers, and tokens that cancel what runs on them."""
+from __future__ import annotations
+
+import atexit
+import weakref
+from ctypes import byref
+from types import TracebackType
+from typing import TYPE_CHECKING, Optional
+
+from . import _errors
+from . import _library as c
+from ._handles import Handle, destroy_left_over, make
+from ._library import lib
+
+if TYPE_CHECKING:
+    from ._pipeline import Pipeline
+
+
+def usable_cpus() -> int:
+    """How many CPUs this process may use: affinity mask and cgroup quota, at least 1."""
+    return int(lib.wp_usable_cpus())
+
+
+def version() -> str:
+    """The version of the library that is loaded."""
+    return str(lib.wp_version_string().decode())
+
+
+def build_info() -> str:
+    """Version and what was built in, one line."""
+    return str(lib.wp_build_info().decode())
+
+
+# A thread that Python does not know gets a thread state for each callback, which costs ten times as
+# much as the callback itself (cpython#146219). Workers have one for as long as they live.
+_GILSTATE_LOCKED = 0
+_thread_start = c.thread_hook(lambda _context, _worker: c.attach_thread() and None)
+_thread_stop = c.thread_hook(lambda _context, _worker: c.detach_thread(_GILSTATE_LOCKED))
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+class Pool:
+    """A fixed number of worker threads, shared by any number of pipelines.
+
+    ``workers``: 1 to 1024; None means ``usable_cpus()``. ``name``: prefix of the threads' names.
+    A context manager: leaving it closes the pool.
+    """
+
+    def __init__(
+        self,
+        workers: Optional[int] = None,
+        *,
+        name: str = "wp",
+        stack_size: int = 0,
+        allow_fewer_workers: bool = False,
+    ) -> None:
+        if workers is not None and not 1 <= workers <= 1024:
+            raise _errors.InvalidArgument(f"workers must be 1 to 1024, not {workers}")
+        options = c.wp_pool_options(
+            workers=workers or 0,
+            flags=c.WP_POOL_ALLOW_FEWER_WORKERS if allow_fewer_workers else 0,
+            stack_size=stack_size,
+            name_prefix=name.encode(),
+            thread_start=_thread_start,
+            thread_stop=_thread_stop,
+        )
+        self._handle: Optional[Handle] = Handle(
+            make(lib.wp_pool_create, byref(options)), lib.wp_pool_destroy
+        )
+        self._pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
+        _pools.add(self)
+
+    @property
+    def workers(self) -> int:
+        """How many workers the pool has; 0 when it is closed."""
+        return int(lib.wp_pool_workers(self._handle.pointer)) if self._handle else 0
+
+    @property
+    def closed(self) -> bool:
+        return self._handle is None
+
+    def close(self) -> None:
+        """Cancels what runs on the pool, and ends its threads. Twice is as good as once.
+
+        Raises Busy in a callback of one of its pipelines.
+        """
+        destroy_left_over()
+        for pipeline in list(self._pipelines):
+            pipeline.destroy()
+        self._handle = None
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        value: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<workpool.Pool: {'closed' if self.closed else f'{self.workers} workers'}>"
+
+
+class Token:
+    """Cancels every run that was given it, from any thread.
+
+    ``parent``: cancelling that one cancels this one too.
+    """
+
+    def __init__(self, parent: Optional[Token] = None) -> None:
+        above = parent._handle if parent is not None else None
+        self._handle = Handle(
+            make(lib.wp_token_create, above.pointer if above else None),
+            lib.wp_token_destroy,
+            above,
+        )
+
+    def cancel(self) -> None:
+        """Cancels; returns at once. Twice is as good as once."""
+        lib.wp_token_cancel(self._handle.pointer)
+
+    @property
+    def cancelled(self) -> bool:
+        return bool(lib.wp_token_is_cancelled(self._handle.pointer))
+
+    @property
+    def reason(self) -> Optional[str]:
+        """Why it was cancelled: "user", "deadline" or "parent"; None while it is not."""
+        number = int(lib.wp_token_is_cancelled(self._handle.pointer))
+        return (None, "user", "deadline", "parent")[number] if number < 4 else "other"
+
+    def __repr__(self) -> str:
+        return f"<workpool.Token: {self.reason or 'not cancelled'}>"
+
+
+@atexit.register
+def _close_all() -> None:
+    # Workers that call back into an interpreter that has ended would hang: end them before.
+    for pool in list(_pools):
+        pool.close()
+    destroy_left_over()
