@@ -73,6 +73,16 @@ if !isEmbedded {
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: floorSettings),
+    .target(
+      name: "WorkpoolTestSupport", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolPipeline"],
+      path: "Tests/WorkpoolTestSupport", swiftSettings: floorSettings),
+    .testTarget(
+      name: "WorkpoolCoreTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolTestSupport"],
+      swiftSettings: floorSettings),
+    .testTarget(
+      name: "WorkpoolPipelineTests",
+      dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolTestSupport"],
+      swiftSettings: floorSettings),
     .testTarget(
       name: "WorkpoolIOTests",
       dependencies: ["CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolIO"],

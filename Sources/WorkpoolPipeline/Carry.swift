@@ -87,6 +87,7 @@ extension PipelineRun {
     pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     if hasWork {
       pace.pointee.active.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      if !isSpread { pool.workAppearedQuietly() }
       return false
     }
     return true
@@ -95,7 +96,14 @@ extension PipelineRun {
   /// A searcher has found work; if it was the last searcher, it sees to what else there is.
   @inline(never)
   private func foundWork() -> Bool {
-    if pool.endSearch() && isSpread && (hasOpenWork || hasQueuedWork) { pool.workAppeared() }
+    if pool.endSearch() {
+      if pool.sourceCount > 1 {
+        pool.wakeForOtherWork()
+      } else if isSpread && (hasOpenWork || hasQueuedWork) {
+        pool.workAppeared()
+      }
+    }
+    if !isSpread { pool.workAppearedQuietly() }
     return false
   }
 

@@ -13,6 +13,8 @@ import WorkpoolCore
 /// `Pool`) takes over if that one is held up by a callback.
 struct Pace: ~Copyable {
   static let unknownCost = UInt32.max
+  /// Longer calls count as this one, ns.
+  static let largestCost: UInt64 = 1 << 30
   /// Gain per block, ns, from which on a run spreads, and below which it becomes compact.
   static let spreadFrom: UInt32 = 450
   static let compactBelow: UInt32 = 300
@@ -35,13 +37,12 @@ extension PipelineRun {
   func noteCost(stage: Int, nanoseconds: UInt64) {
     let cell = stages + stage
     let old = cell.pointee.cost.load(ordering: .relaxed)
-    var sample = UInt32(clamping: nanoseconds)
+    var cost = min(nanoseconds, Pace.largestCost)
     if old != Pace.unknownCost {
       // A preempted call must not count as a long one: outliers enter step by step.
-      sample = min(sample, old &* 8 &+ 2_000 < old ? Pace.unknownCost - 1 : old * 8 + 2_000)
-      sample = UInt32((UInt64(old) * 3 + UInt64(sample)) / 4)
+      cost = (UInt64(old) * 3 + min(cost, UInt64(old) * 8 + 2_000)) / 4
     }
-    cell.pointee.cost.store(min(sample, 1 << 30), ordering: .relaxed)
+    cell.pointee.cost.store(UInt32(cost), ordering: .relaxed)
 
     var sum: UInt64 = 0
     var longestSerial: UInt32 = 0
@@ -60,7 +61,11 @@ extension PipelineRun {
     let wasSpread = pace.pointee.isSpread.load(ordering: .relaxed)
     let isSpread =
       workerCount > 1 && gain >= UInt64(wasSpread ? Pace.compactBelow : Pace.spreadFrom)
-    if isSpread != wasSpread { pace.pointee.isSpread.store(isSpread, ordering: .relaxed) }
+    if isSpread != wasSpread {
+      // An exchange: see Pool, P1. For what lies ready nobody was woken while the run was compact.
+      _ = pace.pointee.isSpread.exchange(isSpread, ordering: .sequentiallyConsistent)
+      if isSpread { pool.workAppeared() }
+    }
 
     // Half of the places, shared by all workers, are enough for what nobody has begun yet.
     let room = isSpread ? max(1, limit / (2 * workerCount)) : max(1, limit / 2)
@@ -101,7 +106,9 @@ extension PipelineRun {
   var hasWork: Bool {
     let phase = flow.pointee.phase.load(ordering: .sequentiallyConsistent)
     if phase != Phase.running.rawValue { return phase == Phase.drained.rawValue }
-    if isSpread { return hasOpenWork || hasQueuedWork }
+    if pace.pointee.isSpread.load(ordering: .sequentiallyConsistent) {
+      return hasOpenWork || hasQueuedWork
+    }
     return pace.pointee.active.load(ordering: .sequentiallyConsistent) == 0 && hasOpenWork
   }
 

@@ -42,7 +42,8 @@ public final class Pipeline: @unchecked Sendable {
   private var source: Stage?
   private var stages: [Stage] = []
   private var sink: Stage?
-  private var current: UnsafeMutablePointer<PipelineRun>?
+  /// The run that is under way or has ended last.
+  private(set) var current: UnsafeMutablePointer<PipelineRun>?
   private var isDestroyed = false
 
   /// - Parameter pool: may be nil for the serial reference.

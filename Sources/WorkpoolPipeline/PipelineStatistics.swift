@@ -66,7 +66,9 @@ extension PipelineRun {
         sum.maxNanoseconds, own.pointee.counts.maxNanoseconds.load(ordering: .relaxed))
     }
     sum.blocksIn &+= sum.calls &+ sum.blocksCut
-    sum.blocksOut = sum.calls &- min(sum.calls, sum.blocksDropped &+ sum.blocksFailed)
+    // The call in which a source says that the input is over brings no block.
+    let came = stage == 0 && hasSource ? source.pointee.issuedSnapshot.load(ordering: .relaxed) : sum.calls
+    sum.blocksOut = came &- min(came, sum.blocksDropped &+ sum.blocksFailed)
     sum.minNanoseconds = least == .max ? 0 : least
     if sum.timedCalls > 0 {
       sum.busyNanoseconds = UInt64(

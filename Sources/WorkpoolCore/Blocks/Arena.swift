@@ -17,7 +17,9 @@ public final class Arena {
   ) throws(WorkpoolError) -> UnsafeMutablePointer<T> {
     let (size, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
     // A line of room at the end: neighbours are fetched in pairs.
-    guard !overflow, let piece = wpl_allocate_aligned(128, max(size, 1) + 128) else {
+    guard !overflow, size < Int.max - 128,
+      let piece = wpl_allocate_aligned(128, max(size, 1) + 128)
+    else {
       throw WorkpoolError(.noMemory, "no memory for a pipeline")
     }
     pieces.append(piece)

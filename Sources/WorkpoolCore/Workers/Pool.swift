@@ -239,6 +239,15 @@ public final class Pool: @unchecked Sendable {
 
   // MARK: Publishing
 
+  /// By the last searcher, which has found work in one of several sources: those who published work
+  /// elsewhere while it searched have woken nobody.
+  func wakeForOtherWork() {
+    monitor.lock()
+    let hasMore = nextSource(after: nil) != nil
+    monitor.unlock()
+    if hasMore { PoolLink(self).workAppeared() }
+  }
+
   func wakeOne() {
     monitor.lock()
     let word = shared.pointee.word.load(ordering: .relaxed)

@@ -46,6 +46,11 @@ public struct PoolLink: @unchecked Sendable {
   @inline(never)
   private func appointSentinel() { pool?.takeUnretainedValue().appointSentinel() }
 
+  /// By the last searcher, which has found work in one of several sources: those who published work
+  /// elsewhere while it searched have woken nobody.
+  @inline(never)
+  public func wakeForOtherWork() { pool?.takeUnretainedValue().wakeForOtherWork() }
+
   // MARK: Searching, for a worker that is inside a source
 
   /// The calling worker has no work and is going to look for some.
