@@ -17,7 +17,8 @@ extension PipelineRun {
     var sliceEnd: Int64 = 0
     pace.pointee.active.wrappingAdd(1, ordering: .sequentiallyConsistent)
     while true {
-      if flow.pointee.readyCount.load(ordering: .relaxed) > 0, let index = ready.take(from: oldestRecord)
+      if flow.pointee.readyCount.load(ordering: .relaxed) > 0,
+        isSearching || !hasOverstayed(&sliceEnd), let index = ready.take(from: oldestRecord)
       {
         flow.pointee.readyCount.wrappingSubtract(1, ordering: .relaxed)
         if isSearching { isSearching = foundWork() }
@@ -39,18 +40,12 @@ extension PipelineRun {
         pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
         return isSearching
       } else {
-        let mayStay = isSpread || pace.pointee.active.load(ordering: .relaxed) == 1
-        if mayStay && pool.sourceCount > 1 {
-          // Others want workers too: give them a turn now and then.
-          let now = Clock.now
-          if sliceEnd == 0 {
-            sliceEnd = now + Self.timeSlice
-          } else if now > sliceEnd && !isSearching {
-            pool.beginSearch()
-            pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
-            return true
-          }
+        if !isSearching && hasOverstayed(&sliceEnd) {
+          pool.beginSearch()
+          pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+          return true
         }
+        let mayStay = isSpread || pace.pointee.active.load(ordering: .relaxed) == 1
         if mayStay, let isPrepaid = takeBaton() {
           if isSearching { isSearching = foundWork() }
           own.pointee.pulse.count()
@@ -64,6 +59,15 @@ extension PipelineRun {
         }
       }
     }
+  }
+
+  /// Whether others want workers too and this one has been here for a while.
+  @inline(__always)
+  private func hasOverstayed(_ sliceEnd: inout Int64) -> Bool {
+    guard pool.sourceCount > 1 else { return false }
+    let now = Clock.now
+    if sliceEnd == 0 { sliceEnd = now + Self.timeSlice }
+    return now > sliceEnd
   }
 
   /// Nothing to do: looks on for a moment, then goes, unless work has come.
@@ -327,7 +331,7 @@ extension PipelineRun {
 
   @inline(__always)
   func isCut(_ number: UInt64, _ stage: Int) -> Bool {
-    if let hostWord, hostWord.pointee.load(ordering: .relaxed) != 0 { cancel() }
+    if isMarked { cancel() }
     return Int64(bitPattern: number) > cuts[stage].load(ordering: .relaxed)
   }
 
@@ -344,7 +348,10 @@ extension PipelineRun {
     guard let function = state.pointee.function else { return StageReturn.ok }
     if state.pointee.hasScratch && !own.pointee.isStarted {
       let code = startWorker(own, state, seat, record)
-      guard code == StageReturn.ok else { return code }
+      guard code == StageReturn.ok else {
+        own.pointee.counts.earlierCalls.count()
+        return code
+      }
     }
     let size = record.pointee.block.size
     var code: Int32
@@ -459,7 +466,7 @@ extension PipelineRun {
     for stage in first..<stageCount {
       _ = cuts[stage].min(number, ordering: .relaxed)
     }
-    if first == 0 && !hasSource { endInput(reason) }
+    if first == 0 && !hasSource { inputWasCut(reason) }
   }
 
   /// Keeps an error text for the block; at most 255 bytes.

@@ -15,13 +15,15 @@ extension PipelineRun {
   // MARK: Results
 
   /// Moves the payload of a block that retires to the host; its place goes with it.
+  /// - Returns: false after a cancel: nobody may come for it any more.
   @inline(never)
-  func handOver(_ record: UnsafeMutablePointer<Record>) {
+  func handOver(_ record: UnsafeMutablePointer<Record>) -> Bool {
     monitor.lock()
-    // There are as many as places.
-    guard let result = host.pointee.freeResults else {
+    // There are as many results as places.
+    guard !flow.pointee.isCancelled.load(ordering: .relaxed), let result = host.pointee.freeResults
+    else {
       monitor.unlock()
-      return release(record, .dropped)
+      return false
     }
     host.pointee.freeResults = result.pointee.next
     result.pointee.block = record.pointee.block
@@ -38,6 +40,7 @@ extension PipelineRun {
     host.pointee.unreadResults += 1
     monitor.wakeAll()
     monitor.unlock()
+    return true
   }
 
   /// The next block in input order, which keeps its place until `releaseResult`.
@@ -107,7 +110,7 @@ extension PipelineRun {
     while true {
       if let outcome = host.pointee.outcome {
         monitor.unlock()
-        pool.waitUntilLeft(workSource)
+        pool.waitUntilLeft(workSource)  // nil: the serial reference
         return outcome.status
       }
       var refusal: Status?
@@ -140,7 +143,7 @@ extension PipelineRun {
     let total = flow.pointee.total.load(ordering: .acquiring)
     let target =
       next & Self.closedBit != 0
-      ? total : host.pointee.numbering == .byCaller ? host.pointee.highest : next
+      ? total : isNumberedByCaller ? host.pointee.highest : next
     while true {
       flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)  // pairs with retire
       if flow.pointee.retired.load(ordering: .acquiring) >= target {
@@ -157,6 +160,25 @@ extension PipelineRun {
 
   // MARK: The end of the input
 
+  /// Without a source: no number beyond the cut of stage 0 is accepted any more. Smaller ones that
+  /// are still missing are: what lies before the cut shall be complete.
+  func inputWasCut(_ status: Status) {
+    monitor.lock()
+    if isNumberedByCaller && host.pointee.cutStatus == nil {
+      host.pointee.cutStatus = status
+      monitor.wakeAll()
+    }
+    let isComplete = isInputComplete
+    monitor.unlock()
+    if isComplete { endInput(status) }
+  }
+
+  /// With the monitor locked: whether nothing is missing before the cut of stage 0.
+  var isInputComplete: Bool {
+    !isNumberedByCaller
+      || Int64(bitPattern: host.pointee.lowestMissing) > cuts[0].load(ordering: .relaxed)
+  }
+
   /// Without a source: accepts no more blocks; later submits get `status`.
   func endInput(_ status: Status) {
     monitor.lock()
@@ -167,10 +189,11 @@ extension PipelineRun {
       flow.pointee.wasStopped.store(true, ordering: .relaxed)
     }
     var total = old
-    if host.pointee.numbering == .byCaller {
+    if isNumberedByCaller {
       total = host.pointee.highest
       fillHoles(isError: status == .closed)
     }
+    flow.pointee.total.store(total, ordering: .sequentiallyConsistent)  // with the closed bit: see flush
     monitor.wakeAll()
     monitor.unlock()
     if endInput(total: total, unusedPlaces: 0) { pool.workAppeared() }
@@ -192,7 +215,9 @@ extension PipelineRun {
         let record = record(number)
         prepare(record, number)
         record.pointee.flags = .isTombstone
-        if isError && gapStart == nil {
+        if isError && gapStart == nil
+          && Int64(bitPattern: number) <= cuts[0].load(ordering: .relaxed)
+        {
           gapStart = number
           record.pointee.flags = [.isTombstone, .hasError]
           record.pointee.errorStage = 0
@@ -225,12 +250,13 @@ extension PipelineRun {
   /// Ends the run; returns at once.
   @inline(never)
   func cancel() {
-    if flow.pointee.isCancelled.load(ordering: .relaxed)
-      || flow.pointee.phase.load(ordering: .acquiring) == Phase.ended.rawValue
+    // Under the lock, for an outcome that is decided stays, and with it what was delivered.
+    monitor.lock()
+    let isLate =
+      host.pointee.outcome != nil
       || flow.pointee.isCancelled.exchange(true, ordering: .sequentiallyConsistent)
-    {
-      return
-    }
+    monitor.unlock()
+    if isLate { return }
     token.mark(.user)
     for stage in 0..<stageCount { _ = cuts[stage].min(-1, ordering: .sequentiallyConsistent) }
     if !hasSource { endInput(.cancelled) }

@@ -112,9 +112,12 @@ extension PipelineRun {
     return pace.pointee.active.load(ordering: .sequentiallyConsistent) == 0 && hasOpenWork
   }
 
+  /// Work that lies with a worker which may be held up by a callback, while others sleep.
   var needsSentinel: Bool {
-    !isSpread && pace.pointee.active.load(ordering: .relaxed) > 0
-      && flow.pointee.phase.load(ordering: .relaxed) == Phase.running.rawValue
+    guard pace.pointee.active.load(ordering: .relaxed) > 0,
+      flow.pointee.phase.load(ordering: .relaxed) == Phase.running.rawValue
+    else { return false }
+    return hasQueuedWork || !isSpread && hasOpenWork
   }
 
   /// By the sentinel: nothing was taken up since its last look, though something lies here.
@@ -125,7 +128,7 @@ extension PipelineRun {
       pulses = pulses &+ seats[index].pulse.load(ordering: .relaxed)
     }
     let before = pace.pointee.lastPulses.exchange(pulses, ordering: .relaxed)
-    guard before == pulses, hasOpenWork || hasQueuedWork else { return false }
+    guard before == pulses else { return false }
     // What was measured does not hold any more: the run stays spread until all is measured again.
     for index in 0..<stageCount {
       stages[index].cost.store(Pace.unknownCost, ordering: .relaxed)

@@ -39,8 +39,9 @@ struct PipelineRun: ~Copyable {
   let options: Pipeline.Options
   let hasSource: Bool
   let token: Token
-  /// The word of the host's token, which a signal handler may set.
-  let hostWord: UnsafeMutablePointer<Atomic<UInt32>>?
+  /// The words of the host's token and of those above it, which a signal handler may set.
+  let hostWords: UnsafeMutablePointer<UnsafeMutablePointer<Atomic<UInt32>>>
+  let hostWordCount: Int
   let startTime: Int64
 
   let flow: UnsafeMutablePointer<Flow>
@@ -75,6 +76,8 @@ struct PipelineRun: ~Copyable {
     /// The host asked for the end of the input; and that ended it.
     let isStopping = Atomic<Bool>(false)
     let wasStopped = Atomic<Bool>(false)
+    /// Who gives the blocks their numbers, see `Numbering`.
+    let numbering = Atomic<UInt32>(Numbering.undecided)
     /// Threads of the host that wait in the monitor.
     let waiters = Atomic<Int>(0)
     let mostInFlight = Atomic<Int>(0)
@@ -164,6 +167,16 @@ struct PipelineRun: ~Copyable {
     seatStages + (seat &* stageCount &+ stage)
   }
   var capacity: Int { Int(mask) + 1 }
+
+  /// Whether the host's token is cancelled, which may have happened in a signal handler.
+  @inline(__always) var isMarked: Bool {
+    var index = 0
+    while index < hostWordCount {
+      if hostWords[index].pointee.load(ordering: .relaxed) != 0 { return true }
+      index &+= 1
+    }
+    return false
+  }
 
   /// The record of the oldest number that has not retired: where to look first.
   @inline(__always) var oldestRecord: Int {

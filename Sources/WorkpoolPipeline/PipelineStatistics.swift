@@ -89,8 +89,10 @@ extension PipelineRun {
     if hasSource {
       result.blocksIn = source.pointee.issuedSnapshot.load(ordering: .relaxed)
     } else {
-      let next = flow.pointee.next.load(ordering: .relaxed) & ~Self.closedBit
-      result.blocksIn = max(next, retired)
+      let next = flow.pointee.next.load(ordering: .relaxed)
+      let total = flow.pointee.total.load(ordering: .relaxed)
+      // After the close `next` counts those who came too late.
+      result.blocksIn = max(retired, total != Self.unknownTotal ? total : next & ~Self.closedBit)
     }
     let credits = flow.pointee.credits.load(ordering: .relaxed)
     result.inFlight = UInt64(clamping: min(Int64(limit), Int64(limit) - credits))

@@ -35,7 +35,6 @@ extension PipelineRun {
     let places = 1 + takePlaces(atMost: pace.pointee.batch.load(ordering: .relaxed) - 1)
     let own = seats + seat
     var issued = source.pointee.issued
-    noteInFlight(issued, places)
     own.pointee.head.store(issued, ordering: .relaxed)
     own.pointee.tail.store(issued, ordering: .releasing)
 
@@ -63,7 +62,10 @@ extension PipelineRun {
       source.pointee.issued = issued
       source.pointee.issuedSnapshot.store(issued, ordering: .relaxed)
       own.pointee.tail.store(issued, ordering: .releasing)  // pairs with takeOwn
+      // The source may keep this worker for long: others must find what it has brought.
+      if taken == 1 && places > 1 { pool.workAppearedQuietly() }
     }
+    if taken > 0 { noteInFlight(unused: places - taken) }
     if taken == places && goesOn {
       if isSpread {
         // An exchange: see Pool, P1.
@@ -76,6 +78,7 @@ extension PipelineRun {
     } else {
       flow.pointee.baton.store(Baton.ended, ordering: .relaxed)
       _ = endInput(total: issued, unusedPlaces: places - taken)
+      if taken > 0 { announce() }
     }
   }
 
@@ -93,12 +96,13 @@ extension PipelineRun {
     return 0
   }
 
+  /// For the statistics: places that are taken, but for those that the caller will not use.
   @inline(__always)
-  private func noteInFlight(_ issued: UInt64, _ places: Int) {
-    let retired = flow.pointee.retired.load(ordering: .relaxed)
-    let count = min(limit, Int(truncatingIfNeeded: issued &- retired) + places)
+  func noteInFlight(unused: Int) {
+    let credits = flow.pointee.credits.load(ordering: .relaxed)
+    let count = min(limit, limit &- Int(truncatingIfNeeded: credits) &- unused)
     if count > flow.pointee.mostInFlight.load(ordering: .relaxed) {
-      flow.pointee.mostInFlight.store(count, ordering: .relaxed)
+      _ = flow.pointee.mostInFlight.max(count, ordering: .relaxed)
     }
   }
 

@@ -74,9 +74,12 @@ extension PipelineRun {
     } else if flags.contains(.isTombstone) {
       tail.pointee.cut += 1
     } else if options.pullsResults {
-      flow.pointee.delivered.count()
-      handOver(record)
-      return true
+      if handOver(record) {
+        flow.pointee.delivered.count()
+        return true
+      }
+      release(record, .cancelled)
+      tail.pointee.cut += 1
     } else {
       flow.pointee.delivered.count()
       release(record, .delivered)
@@ -137,6 +140,11 @@ extension PipelineRun {
   func finish(_ seat: Int) {
     callFinish()
     pool.detach(workSource)
+    conclude()
+  }
+
+  /// Decides the outcome, for good.
+  func conclude() {
     monitor.lock()
     host.pointee.endTime = Clock.now
     host.pointee.outcome = outcome
@@ -170,7 +178,9 @@ extension PipelineRun {
   var outcome: PipelineOutcome {
     let policy = tail.pointee.policy
     var outcome = PipelineOutcome(status: policy.status)
-    if policy.status == .stageFailed && policy.errorCode == Status.missingBlock.rawValue {
+    if policy.status == .stageFailed && policy.errorCode == Status.missingBlock.rawValue
+      && policy.decision?.stage == 0 && !hasSource
+    {
       outcome.status = .missingBlock
     }
     if policy.status == .ok {

@@ -24,21 +24,16 @@ extension PipelineRun {
     let address = try arena.allocate(PipelineRun.self, count: 1)
     let workSource = try arena.allocate(WorkSource.self, count: 1)
     let stages = try arena.allocate(StageState.self, count: count)
+    var turnIndices: [Int] = []
+    var places: [StagePlaces?] = []
     var turnCount = 0
     for index in 0..<count {
-      let stage = plan[index]
-      let isSerial = index > 0 && (index == count - 1 || stage?.kind == .serial)
-      let places = index > 0 && index < count - 1 ? stage?.concurrencyLimit ?? 0 : 0
-      (stages + index).initialize(
-        to: StageState(
-          function: stage?.function, context: stage?.context, isFree: !isSerial && places == 0,
-          isSerial: isSerial,
-          hasPlaces: places > 0, hasScratch: stage?.workerStart != nil,
-          turnIndex: isSerial ? turnCount : -1,
-          places: places > 0
-            ? try StagePlaces(limit: places, capacity: capacity, in: arena) : nil,
-          stage: stage, cost: Atomic(Pace.unknownCost)))
+      let isSerial = index > 0 && (index == count - 1 || plan[index]?.kind == .serial)
+      turnIndices.append(isSerial ? turnCount : -1)
       if isSerial { turnCount += 1 }
+      let limit = index > 0 && index < count - 1 ? plan[index]?.concurrencyLimit ?? 0 : 0
+      places.append(
+        limit > 0 ? try StagePlaces(limit: limit, capacity: capacity, in: arena) : nil)
     }
     let seats = try arena.allocate(SeatState.self, count: workerCount)
     let seatStages = try arena.allocate(SeatStage.self, count: workerCount * count)
@@ -54,6 +49,10 @@ extension PipelineRun {
     let results = try arena.allocate(HostBlock.self, count: options.pullsResults ? limit : 1)
     let turns = try TurnCells(capacity: capacity, serialStages: turnCount, in: arena)
     let ready = try RecordSet(capacity: capacity, in: arena)
+    let words = options.token?.words ?? []
+    let hostWords = try arena.allocate(
+      UnsafeMutablePointer<Atomic<UInt32>>.self, count: words.count)
+    for (index, word) in words.enumerated() { (hostWords + index).initialize(to: word) }
     // A payload and a spare for each block, and what submitters hold before they have a place.
     let buffers = try BufferPool(count: 2 * limit + 64, in: arena)
     let monitor = try Monitor()
@@ -65,7 +64,18 @@ extension PipelineRun {
       throw error
     }
 
-    for index in 0..<count { (cuts + index).initialize(to: Atomic(StopPolicy.never)) }
+    for index in 0..<count {
+      let stage = plan[index]
+      (cuts + index).initialize(to: Atomic(StopPolicy.never))
+      (stages + index).initialize(
+        to: StageState(
+          function: stage?.function, context: stage?.context,
+          isFree: turnIndices[index] < 0 && places[index] == nil,
+          isSerial: turnIndices[index] >= 0,
+          hasPlaces: places[index] != nil, hasScratch: stage?.workerStart != nil,
+          turnIndex: turnIndices[index], places: places[index], stage: stage,
+          cost: Atomic(Pace.unknownCost)))
+    }
     for index in 0..<capacity { (records + index).initialize(to: Record(run: address)) }
     for seat in 0..<workerCount {
       (seats + seat).initialize(to: SeatState())
@@ -119,7 +129,7 @@ extension PipelineRun {
         seatStages: seatStages, records: records, errorTexts: errorTexts,
         mask: UInt64(capacity - 1), limit: limit, turns: turns, buffers: buffers, ready: ready,
         cuts: cuts, seeAllMask: seeAllMask, options: options, hasSource: hasSource, token: token,
-        hostWord: options.token?.word, startTime: Clock.now, flow: flow, source: source,
+        hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow, source: source,
         tail: tail, pace: pace, host: host, monitor: monitor))
     token.observe(address) { context in
       context.assumingMemoryBound(to: PipelineRun.self).pointee.cancel()

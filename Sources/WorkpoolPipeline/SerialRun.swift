@@ -19,9 +19,7 @@ extension PipelineRun {
     flow.pointee.total.store(number, ordering: .relaxed)
     callFinish()
     wpl_set_thread_run(outer)
-    host.pointee.endTime = Clock.now
-    host.pointee.outcome = outcome
-    flow.pointee.phase.store(Phase.ended.rawValue, ordering: .sequentiallyConsistent)
+    conclude()
   }
 
   /// The next block from the source; nil when the input has ended.

@@ -13,11 +13,13 @@ struct HostState: ~Copyable {
   var endTime: Int64 = 0
 
   // Numbered submission.
-  var numbering = Numbering.undecided
   /// Number + 1 of what was last submitted or skipped in each row.
   var claims: UnsafeMutablePointer<UInt64>?
-  /// Largest submitted or skipped number + 1.
+  /// Largest submitted or skipped number + 1, and the smallest one that was not.
   var highest: UInt64 = 0
+  var lowestMissing: UInt64 = 0
+  /// What a number behind the cut of stage 0 gets, once there is such a cut.
+  var cutStatus: Status?
 
   // Results.
   var freeResults: UnsafeMutablePointer<HostBlock>?
@@ -25,8 +27,13 @@ struct HostState: ~Copyable {
   var lastResult: UnsafeMutablePointer<HostBlock>?
   var unreadResults = 0
   var heldResults = 0
+}
 
-  enum Numbering { case undecided, byOrder, byCaller }
+/// Who gives the blocks of a run their numbers.
+enum Numbering {
+  static let undecided: UInt32 = 0
+  static let byOrder: UInt32 = 1
+  static let byCaller: UInt32 = 2
 }
 
 /// A result: the payload of a block that has left the last stage, with its place.
@@ -46,14 +53,15 @@ public struct Submission {
   public var releaseContext: UnsafeMutableRawPointer?
   public var meta: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
   public init() {}
+
+  var isValid: Bool { size == 0 || size > 0 && data != nil }
 }
 
 extension PipelineRun {
   /// Submits the next block. After an error nothing was taken.
   func submit(_ submission: Submission, timeout: Int64) -> Status {
-    if host.pointee.numbering != .byOrder {
-      if let status = choose(.byOrder) { return status }
-    }
+    guard submission.isValid else { return .invalidArgument }
+    guard choose(Numbering.byOrder) else { return .invalidState }
     let places = flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing).oldValue
     if places <= 0 {
       let status = waitForPlace(timeout)
@@ -66,30 +74,29 @@ extension PipelineRun {
     }
     let number = flow.pointee.next.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
     guard number & Self.closedBit == 0 else {
-      if payload.buffer >= 0 { buffers.give(payload.buffer) }
+      takeBack(payload, submission)
       givePlace()
       monitor.lock()
       defer { monitor.unlock() }
       return host.pointee.closedStatus
     }
-    noteSubmitted(number)
+    noteInFlight(unused: 0)
     enter(number, submission, payload)
     return .ok
   }
 
-  private func noteSubmitted(_ number: UInt64) {
-    let retired = flow.pointee.retired.load(ordering: .relaxed)
-    let count = min(limit, Int(truncatingIfNeeded: number &- retired) + 1)
-    _ = flow.pointee.mostInFlight.max(count, ordering: .relaxed)
+  /// The first submit of a run decides who gives the numbers.
+  private func choose(_ numbering: UInt32) -> Bool {
+    let chosen = flow.pointee.numbering.load(ordering: .relaxed)
+    if chosen != Numbering.undecided { return chosen == numbering }
+    let (done, now) = flow.pointee.numbering.compareExchange(
+      expected: Numbering.undecided, desired: numbering, ordering: .relaxed)
+    return done || now == numbering
   }
 
-  /// The first submit of a run decides who gives the numbers.
-  @inline(never)
-  private func choose(_ numbering: HostState.Numbering) -> Status? {
-    monitor.lock()
-    defer { monitor.unlock() }
-    if host.pointee.numbering == .undecided { host.pointee.numbering = numbering }
-    return host.pointee.numbering == numbering ? nil : .invalidState
+  /// Whether the callers give the numbers. Under the monitor's lock a number that was claimed shows.
+  var isNumberedByCaller: Bool {
+    flow.pointee.numbering.load(ordering: .relaxed) == Numbering.byCaller
   }
 
   private func makePayload(_ submission: Submission, _ payload: inout Payload) -> Bool {
@@ -100,13 +107,31 @@ extension PipelineRun {
       payload.data = submission.data
       payload.size = submission.size
     } else if submission.size > 0, let data = submission.data {
-      guard let buffer = buffers.take(capacity: submission.size),
-        let room = buffers.data(buffer)
-      else { return false }
-      UnsafeMutableRawPointer(room).copyMemory(from: data, byteCount: submission.size)
-      payload.buffer = buffer
+      let room: UnsafeMutableRawPointer
+      if let buffer = buffers.take(capacity: submission.size), let memory = buffers.data(buffer) {
+        payload.buffer = buffer
+        room = UnsafeMutableRawPointer(memory)
+      } else {
+        // Many submitters that wait with a number of theirs may have taken all buffers.
+        guard let memory = wpl_allocate(submission.size) else { return false }
+        payload.buffer = Payload.callerOwned
+        payload.data = memory
+        payload.size = submission.size
+        payload.release = { _, memory, _, _ in wpl_free(memory) }
+        room = memory
+      }
+      room.copyMemory(from: data, byteCount: submission.size)
     }
     return true
+  }
+
+  /// After a refusal: frees the copy; what is the caller's stays the caller's.
+  private func takeBack(_ payload: Payload, _ submission: Submission) {
+    if payload.buffer >= 0 {
+      buffers.give(payload.buffer)
+    } else if submission.release == nil {
+      wpl_free(payload.data)
+    }
   }
 
   private func enter(_ number: UInt64, _ submission: Submission, _ payload: Payload) {
@@ -119,8 +144,8 @@ extension PipelineRun {
         capacity: buffers.capacity(payload.buffer))
     } else {
       record.pointee.block.setPayload(
-        submission.data?.assumingMemoryBound(to: UInt8.self), size: submission.size,
-        capacity: submission.size)
+        payload.data?.assumingMemoryBound(to: UInt8.self), size: payload.size,
+        capacity: payload.size)
     }
     record.pointee.block.meta = submission.meta
     publish(record)
@@ -193,15 +218,13 @@ extension PipelineRun {
   /// With the monitor locked: waits until woken or `deadline`; with a token that a signal handler may
   /// set, looks at it now and then.
   func waitSlice(_ deadline: Int64?) {
-    guard let hostWord else {
+    guard hostWordCount > 0 else {
       if let deadline { _ = monitor.wait(until: deadline) } else { monitor.wait() }
       return
     }
     let slice = Clock.now + 100_000_000
     _ = monitor.wait(until: min(slice, deadline ?? slice))
-    if hostWord.pointee.load(ordering: .relaxed) != 0
-      && !flow.pointee.isCancelled.load(ordering: .relaxed)
-    {
+    if isMarked && !flow.pointee.isCancelled.load(ordering: .relaxed) {
       monitor.unlock()
       cancel()
       monitor.lock()
@@ -215,16 +238,18 @@ extension PipelineRun {
 
   /// Submits a block under a number (nil: declares that there is none).
   func submit(_ number: UInt64, _ submission: Submission?, timeout: Int64) -> Status {
-    if let status = choose(.byCaller) { return status }
+    if let submission, !submission.isValid { return .invalidArgument }
     guard number < Self.closedBit - 1 else { return .invalidArgument }
+    guard choose(Numbering.byCaller) else { return .invalidState }
     var payload = Payload()
     if let submission, !makePayload(submission, &payload) { return .noMemory }
-    let status = claim(number, timeout)
+    var endStatus: Status?
+    let status = claim(number, timeout, &endStatus)
     guard status == .ok else {
-      if payload.buffer >= 0 { buffers.give(payload.buffer) }
+      if let submission { takeBack(payload, submission) }
       return status
     }
-    noteSubmitted(number)
+    noteInFlight(unused: 0)
     if let submission {
       enter(number, submission, payload)
     } else {
@@ -233,11 +258,13 @@ extension PipelineRun {
       record.pointee.flags = [.isTombstone, .wasDropped]
       publish(record)
     }
+    if let endStatus { endInput(endStatus) }
     return .ok
   }
 
   /// Waits until the window has reached the number, and reserves its row.
-  private func claim(_ number: UInt64, _ timeout: Int64) -> Status {
+  /// - Parameter endStatus: set if the input was cut and this was the last number before the cut.
+  private func claim(_ number: UInt64, _ timeout: Int64, _ endStatus: inout Status?) -> Status {
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -250,6 +277,11 @@ extension PipelineRun {
       if flow.pointee.next.load(ordering: .acquiring) & Self.closedBit != 0 {
         return host.pointee.closedStatus
       }
+      if let status = host.pointee.cutStatus,
+        Int64(bitPattern: number) > cuts[0].load(ordering: .relaxed)
+      {
+        return status
+      }
       flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)  // pairs with retire
       let retired = flow.pointee.retired.load(ordering: .acquiring)
       guard let claims = host.pointee.claims else { return .noMemory }
@@ -259,6 +291,10 @@ extension PipelineRun {
       if number < retired + UInt64(limit - host.pointee.unreadResults - host.pointee.heldResults) {
         claims[row] = number + 1
         host.pointee.highest = max(host.pointee.highest, number + 1)
+        var missing = host.pointee.lowestMissing
+        while claims[Int(truncatingIfNeeded: missing & mask)] == missing + 1 { missing += 1 }
+        host.pointee.lowestMissing = missing
+        if isInputComplete { endStatus = host.pointee.cutStatus }
         flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing)
         return .ok
       }

@@ -11,13 +11,16 @@ public enum CancelReason: UInt32, Sendable {
 /// A word that says "stop", and whom to tell.
 ///
 /// Reading it is one load. A token may have a parent: cancelling that one cancels this one. Observers
-/// (runs) are told on the thread that cancels, once, under no lock of the token's users.
+/// (runs) are told on the thread that cancels, once, under no lock.
 public final class Token: @unchecked Sendable {
   public typealias Observer = @convention(c) (_ context: UnsafeMutableRawPointer) -> Void
 
   private struct Observation {
     let context: UnsafeMutableRawPointer
     let tell: Observer
+    var state: State
+
+    enum State { case untold, telling, told }
   }
 
   /// 0, or the reason of the first cancel. At a fixed address, for readers in other languages.
@@ -56,7 +59,18 @@ public final class Token: @unchecked Sendable {
   public func cancel(_ reason: CancelReason = .user) {
     mark(reason)
     monitor.lock()
-    for observation in observations { observation.tell(observation.context) }
+    // Told without the lock, for what an observer does may end in code of the user's.
+    while let index = observations.firstIndex(where: { $0.state == .untold }) {
+      observations[index].state = .telling
+      let observation = observations[index]
+      monitor.unlock()
+      observation.tell(observation.context)
+      monitor.lock()
+      if let index = observations.firstIndex(where: { $0.context == observation.context }) {
+        observations[index].state = .told
+      }
+      monitor.wakeAll()
+    }
     monitor.unlock()
   }
 
@@ -75,18 +89,26 @@ public final class Token: @unchecked Sendable {
 
   public var isCancelled: Bool { reason != 0 }
 
-  /// Tells `tell(context)` when the token is cancelled, at once if it is already. Tellers must not
-  /// call `observe` or `forget` of the same token.
+  /// The words of this token and of all above it.
+  public var words: [UnsafeMutablePointer<Atomic<UInt32>>] { [word] + (parent?.words ?? []) }
+
+  /// Tells `tell(context)` when the token is cancelled, at once if it is already.
   public func observe(_ context: UnsafeMutableRawPointer, _ tell: Observer) {
     monitor.lock()
-    observations.append(Observation(context: context, tell: tell))
+    let isLate = word.pointee.load(ordering: .sequentiallyConsistent) != 0
+    observations.append(
+      Observation(context: context, tell: tell, state: isLate ? .told : .untold))
     monitor.unlock()
-    if word.pointee.load(ordering: .sequentiallyConsistent) != 0 { tell(context) }
+    if isLate { tell(context) }
   }
 
-  /// After this call `context` is not told any more.
+  /// After this call `context` is not told any more; waits while it is being told. Not to be called
+  /// by the one who is being told.
   public func forget(_ context: UnsafeMutableRawPointer) {
     monitor.lock()
+    while observations.contains(where: { $0.context == context && $0.state == .telling }) {
+      monitor.wait()
+    }
     observations.removeAll { $0.context == context }
     monitor.unlock()
   }

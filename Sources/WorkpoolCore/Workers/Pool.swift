@@ -28,7 +28,10 @@ import Synchronization
 /// the pool.
 ///
 /// The *sentinel* is one parked worker that looks every millisecond whether work for which nobody
-/// was woken has stopped moving. It exists only while a source asks for it.
+/// was woken has stopped moving. It exists only while a source asks for it. Who publishes such work
+/// makes it visible and then looks for a sentinel (`hasSentinel`), both without a barrier. So a
+/// sentinel that is not needed first takes the flag down and looks once more a millisecond later:
+/// whoever saw the flag before has made its work visible by then.
 public final class Pool: @unchecked Sendable {
   public struct Options {
     /// 0: `Pool.usableCPUs`.
@@ -61,8 +64,8 @@ public final class Pool: @unchecked Sendable {
     var index: Int32
     unowned(unsafe) let pool: Pool
     var thread: OpaquePointer?
-    /// Under the lock: asleep with a timeout, for the sake of work nobody was woken for.
-    var isSentinel = false
+    /// Under the lock.
+    var duty = Duty.none
     /// Under the lock: in the list of parked workers.
     var isParked = false
 
@@ -70,6 +73,14 @@ public final class Pool: @unchecked Sendable {
       self.index = index
       self.pool = pool
     }
+  }
+
+  enum Duty {
+    case none
+    /// Asleep with a timeout, for the sake of work nobody was woken for.
+    case sentinel
+    /// The same for the last time, unless it is needed again.
+    case relieved
   }
 
   /// What threads share without the lock, on lines of its own.
@@ -83,7 +94,9 @@ public final class Pool: @unchecked Sendable {
   static let oneSearching: UInt64 = 1 << 32
   private static let sentinelTick: Int64 = 1_000_000
 
-  public let workerCount: Int
+  /// Threads that were created; with `allowsFewerWorkers` maybe fewer than asked for.
+  public private(set) var workerCount: Int
+  private let seatCount: Int
   /// Whether workers may spin for a moment before they sleep: only with a CPU for each of them.
   public let maySpin: Bool
   public let forkGeneration: UInt32
@@ -124,6 +137,7 @@ public final class Pool: @unchecked Sendable {
     // Every thread begins as a searcher.
     var started = 0
     workerCount = wanted
+    seatCount = wanted
     shared.pointee.word.store(UInt64(wanted) * Self.oneSearching, ordering: .relaxed)
     for index in 0..<wanted {
       (seats + index).initialize(to: Seat(index: Int32(index), pool: self))
@@ -148,6 +162,7 @@ public final class Pool: @unchecked Sendable {
         free()
         throw WorkpoolError(.noThread, "thread \(started + 1) of \(wanted) could not be created")
       }
+      workerCount = started  // the threads that live look at seats only
     }
   }
 
@@ -172,14 +187,14 @@ public final class Pool: @unchecked Sendable {
     monitor.lock()
     isClosing = true
     monitor.unlock()
-    for index in 0..<workerCount { Parker.signal(parker(index)) }
-    for index in 0..<workerCount {
+    for index in 0..<seatCount { Parker.signal(parker(index)) }
+    for index in 0..<seatCount {
       if let thread = seats[index].thread { wpl_thread_join(thread) }
     }
   }
 
   private func free() {
-    seats.deinitialize(count: workerCount)
+    seats.deinitialize(count: seatCount)
     wpl_free(seats)
     wpl_free(shared)
     monitor.destroy()
@@ -266,7 +281,7 @@ public final class Pool: @unchecked Sendable {
       let index = firstParked()
     else { return monitor.unlock() }
     shared.pointee.hasSentinel.store(true, ordering: .relaxed)
-    seats[index].isSentinel = true
+    seats[index].duty = .sentinel
     monitor.unlock()
     Parker.signal(parker(index))  // still parked: it sleeps on, but with a timeout
   }
@@ -274,8 +289,8 @@ public final class Pool: @unchecked Sendable {
   /// With the lock held: a parked worker; the sentinel is woken last.
   private func firstParked() -> Int? {
     var sentinel: Int?
-    for index in 0..<workerCount where seats[index].isParked {
-      if !seats[index].isSentinel { return index }
+    for index in 0..<seatCount where seats[index].isParked {
+      if seats[index].duty == .none { return index }
       sentinel = index
     }
     return sentinel
@@ -284,10 +299,10 @@ public final class Pool: @unchecked Sendable {
   /// With the lock held: moves a worker from parked to searching.
   private func unpark(_ index: Int) {
     seats[index].isParked = false
-    if seats[index].isSentinel {
-      seats[index].isSentinel = false
+    if seats[index].duty == .sentinel {
       shared.pointee.hasSentinel.store(false, ordering: .relaxed)
     }
+    seats[index].duty = .none
     shared.pointee.word.wrappingAdd(
       Self.oneSearching &- Self.oneParked, ordering: .sequentiallyConsistent)
   }
@@ -299,7 +314,7 @@ public final class Pool: @unchecked Sendable {
 
   private func seatIndex(of worker: UnsafeMutableRawPointer) -> Int? {
     let first = UnsafeMutableRawPointer(seats)
-    guard worker >= first && worker < UnsafeMutableRawPointer(seats + workerCount) else {
+    guard worker >= first && worker < UnsafeMutableRawPointer(seats + seatCount) else {
       return nil
     }
     return (worker - first) / MemoryLayout<Seat>.stride
@@ -341,14 +356,14 @@ public final class Pool: @unchecked Sendable {
       }
       if wantsSentinel && !shared.pointee.hasSentinel.load(ordering: .relaxed) {
         shared.pointee.hasSentinel.store(true, ordering: .relaxed)
-        seat.pointee.isSentinel = true
+        seat.pointee.duty = .sentinel
       }
       while seat.pointee.isParked && !isClosing {
-        let deadline = seat.pointee.isSentinel ? Clock.now + Self.sentinelTick : -1
+        let deadline = seat.pointee.duty == .none ? -1 : Clock.now + Self.sentinelTick
         monitor.unlock()
         let signalled = Parker.park(parker(Int(index)), until: deadline)
         monitor.lock()
-        if !signalled && seat.pointee.isSentinel { tick(Int(index)) }
+        if !signalled { tick(seat) }
       }
     }
     monitor.unlock()
@@ -384,18 +399,32 @@ public final class Pool: @unchecked Sendable {
     return false
   }
 
-  /// With the lock held, by the sentinel: takes up stuck work, or goes off duty when nobody needs it.
-  private func tick(_ index: Int) {
-    var isNeeded = false
-    var here = firstSource
-    while let source = here {
-      if source.pointee.isStuck(source.pointee.context) { return unpark(index) }
-      isNeeded = isNeeded || source.pointee.needsSentinel(source.pointee.context)
-      here = source.pointee.next
-    }
-    if !isNeeded {
-      seats[index].isSentinel = false
-      shared.pointee.hasSentinel.store(false, ordering: .relaxed)
+  /// With the lock held, after a timeout: takes up stuck work, or goes off duty in two steps when
+  /// nobody needs a sentinel.
+  private func tick(_ seat: UnsafeMutablePointer<Seat>) {
+    switch seat.pointee.duty {
+    case .none:
+      return
+    case .sentinel:
+      var here = firstSource
+      while let source = here {
+        if source.pointee.isStuck(source.pointee.context) {
+          return unpark(Int(seat.pointee.index))
+        }
+        here = source.pointee.next
+      }
+      if !wantsSentinel {
+        shared.pointee.hasSentinel.store(false, ordering: .relaxed)
+        seat.pointee.duty = .relieved
+      }
+    case .relieved:
+      let isOnlyOne = !shared.pointee.hasSentinel.load(ordering: .relaxed)
+      if isOnlyOne && wantsSentinel {
+        shared.pointee.hasSentinel.store(true, ordering: .relaxed)
+        seat.pointee.duty = .sentinel
+      } else {
+        seat.pointee.duty = .none
+      }
     }
   }
 }
