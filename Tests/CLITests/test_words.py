@@ -146,6 +146,13 @@ class Words(Case):
         self.assertRegex(ended.err, r"MB/s")
         self.assertRegex(ended.err, r"(?m)^write +serial +1 ")
 
+    def test_the_table_of_a_run_over_lines(self):
+        ended = self.wpool("process", "--lines", "in.fq", "-o", "o", "--stats", "--step", "Head n=7")
+        self.assertEqual(ended.code, 0)
+        self.assertRegex(ended.err, r"(?m)^records +2,000 +7 ")
+        self.assertRegex(ended.err, r"(?m)^1 Head +2,000 +7$")
+        self.assertNotIn("bases", ended.err)
+
     def test_a_report_of_a_run(self):
         self.ok("process", "in.fq", "-o", "out.fq.gz", "--report-json", "r.json", "--step", "Head n=100",
                 "--block-size", "10", "-j", "2")

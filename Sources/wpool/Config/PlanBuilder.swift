@@ -12,6 +12,11 @@ struct ProcessJob {
   var workers: Int
   var words: WordOptions
   var progress: ProgressChoice
+
+  /// Whether records are reads, or else just bytes.
+  var hasReads: Bool {
+    if case .records = plan.content { true } else { false }
+  }
 }
 
 /// Makes a plan of a command line and collects all that is wrong with it.

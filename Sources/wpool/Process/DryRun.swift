@@ -43,7 +43,7 @@ struct DryRun {
     }
     let reader = try CompressedReader(path: path, options: job.plan.reader)
     var text = "\(reader.info.compression.name)"
-    if case .records = job.plan.content {
+    if job.hasReads {
       text += " \(try reader.recordFormat()?.name ?? "without records")"
     }
     if let size = reader.packedSize { text += ", \(Figures.grouped(size)) bytes" }
@@ -52,11 +52,11 @@ struct DryRun {
 
   private func stages() -> String {
     var text = "stage   read and cut: serial\n"
-    if case .records = job.plan.content { text += "stage   parse: parallel\n" }
+    if job.hasReads { text += "stage   parse: parallel\n" }
     for stage in job.recipe?.stages ?? [] {
       text += "stage   \(stage.name): \(stage.kind == .parallel ? "parallel" : "serial")\n"
     }
-    if case .records = job.plan.content { text += "stage   encode: parallel\n" }
+    if job.hasReads { text += "stage   encode: parallel\n" }
     for command in job.plan.commands { text += "stage   command \(command.text): parallel\n" }
     if job.plan.outputs.contains(where: { $0.compression != .plain }) {
       text += "stage   gather: serial\nstage   pack: parallel\n"

@@ -77,7 +77,9 @@ struct ProcessSession {
       Console.say(error.text)
     }
     let times = start.times
-    if job.words.stats { _ = Console.put(RunSummary.table(report), to: 2) }
+    if job.words.stats {
+      _ = Console.put(RunSummary.table(report, hasReads: job.hasReads), to: 2)
+    }
     if let file {
       do throws(WorkpoolError) {
         try file.write(RunReport.json(job, report, times, code))

@@ -23,7 +23,7 @@ struct ProgressDisplay {
 
   init(_ job: ProcessJob) {
     descriptor = job.words.progressFd ?? 2
-    if case .records = job.plan.content { hasReads = true } else { hasReads = false }
+    hasReads = job.hasReads
     form =
       switch job.progress {
       case .auto: isatty(descriptor) == 1 && !job.words.quiet ? .bar : .none

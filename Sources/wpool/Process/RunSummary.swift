@@ -4,37 +4,48 @@ import Workpool
 /// What a run did, for people.
 enum RunSummary {
   /// The table of `--stats`.
-  static func table(_ report: ProcessReport) -> String {
-    totals(report) + steps(report) + stages(report)
+  static func table(_ report: ProcessReport, hasReads: Bool) -> String {
+    totals(report, hasReads) + steps(report, hasReads) + stages(report)
   }
 
-  private static func totals(_ report: ProcessReport) -> String {
+  private static func totals(_ report: ProcessReport, _ hasReads: Bool) -> String {
     let text = report.inputs.reduce(UInt64(0)) { $0 + $1.info.decodedBytes }
     let seconds = Double(report.wallNanoseconds) / 1e9
     var table = TextTable(["", "in", "kept", "share"])
     table.add([
-      "reads", Figures.grouped(report.readsIn), Figures.grouped(report.readsOut),
+      hasReads ? "reads" : "records", Figures.grouped(report.readsIn),
+      Figures.grouped(report.readsOut),
       Figures.percent(Double(report.readsOut), of: Double(report.readsIn)),
     ])
-    table.add([
-      "bases", Figures.grouped(report.basesIn), Figures.grouped(report.basesOut),
-      Figures.percent(Double(report.basesOut), of: Double(report.basesIn)),
-    ])
+    if hasReads {
+      table.add([
+        "bases", Figures.grouped(report.basesIn), Figures.grouped(report.basesOut),
+        Figures.percent(Double(report.basesOut), of: Double(report.basesIn)),
+      ])
+    }
     let rate = seconds > 0 ? Figures.fixed(Double(text) / 1e6 / seconds, 1) : "–"
     return table.text
       + "\(Figures.bytes(text)) of text in \(Figures.fixed(seconds, 3)) s: \(rate) MB/s\n"
   }
 
-  private static func steps(_ report: ProcessReport) -> String {
+  private static func steps(_ report: ProcessReport, _ hasReads: Bool) -> String {
     guard !report.steps.isEmpty else { return "" }
-    var table = TextTable(["step", "reads in", "reads out", "bases in", "bases out"])
+    var table = TextTable(
+      hasReads
+        ? ["step", "reads in", "reads out", "bases in", "bases out"]
+        : ["step", "records in", "records out"])
     for step in report.steps {
       let number = step.number.map { "\($0) " } ?? ""
-      table.add([
+      var row = [
         number + step.name, Figures.grouped(step.counters.readsIn),
-        Figures.grouped(step.counters.readsOut), Figures.grouped(step.counters.basesIn),
-        Figures.grouped(step.counters.basesOut),
-      ])
+        Figures.grouped(step.counters.readsOut),
+      ]
+      if hasReads {
+        row += [
+          Figures.grouped(step.counters.basesIn), Figures.grouped(step.counters.basesOut),
+        ]
+      }
+      table.add(row)
     }
     return "\n" + table.text
   }
