@@ -199,6 +199,9 @@ struct PlanBuilder {
     return pieces + [String(decoding: piece, as: UTF8.self)]
   }
 
+  /// Smaller than fastp's output at its default, and more than four times as fast as level 6.
+  static let gzipLevel = 4
+
   private mutating func output(_ name: String, _ segments: Range<Int>) -> ProcessPlan.Output {
     let compression =
       streams.compression?.compression ?? (name == "-" ? .plain : Compression(path: name))
@@ -215,7 +218,7 @@ struct PlanBuilder {
     }
     var output = ProcessPlan.Output(
       name == "-" ? .standardOutput : .path(name), segments: segments, compression: compression,
-      level: streams.level)
+      level: streams.level ?? (compression == .gzip ? Self.gzipLevel : nil))
     output.owner = "-o " + name
     return output
   }
