@@ -97,6 +97,10 @@ extension UnsafeMutablePointer where Pointee == Block {
     return text.withUTF8 { fail(error.status.rawValue, UnsafeRawBufferPointer($0)) }
   }
 
+  func isWanted(by stage: Int) -> Bool {
+    !record.pointee.run.pointee.isCut(pointee.number, stage)
+  }
+
   private func show(_ buffer: Int32, size: Int) {
     let buffers = record.pointee.run.pointee.buffers
     pointee.setPayload(buffers.data(buffer), size: size, capacity: buffers.capacity(buffer))

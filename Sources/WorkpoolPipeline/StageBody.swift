@@ -7,6 +7,11 @@ public struct StageContext {
   public let worker: Int
   /// 0 is the source.
   public let stage: Int
+  fileprivate let block: UnsafeMutablePointer<Block>
+
+  /// Whether what the stage makes of the block can still count: no cancel, stop or error came before it.
+  /// For calls that take long.
+  public var isWanted: Bool { block.isWanted(by: stage) }
 }
 
 /// What a Swift stage answers.
@@ -40,7 +45,7 @@ extension Stage {
       let block = block.assumingMemoryBound(to: Block.self)
       let call = call.assumingMemoryBound(to: StageCall.self)
       let stage = StageContext(
-        worker: Int(call.pointee.worker), stage: Int(call.pointee.stage))
+        worker: Int(call.pointee.worker), stage: Int(call.pointee.stage), block: block)
       let box = Unmanaged<Box>.fromOpaque(context).takeUnretainedValue()
       do throws(WorkpoolError) {
         return try box.body(block, stage).rawValue

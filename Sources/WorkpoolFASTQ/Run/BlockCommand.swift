@@ -19,13 +19,19 @@ public struct BlockCommand: Sendable {
   private static let keptErrorBytes = 4096
   private static let readSize = 256 << 10
 
-  /// - Parameter number: reads before the block, for messages and for `WPOOL_BLOCK`.
+  /// Which block it is, for messages and for the child's `WPOOL_BLOCK`.
+  struct Place {
+    /// From 0.
+    var block: UInt64
+    var recordsBefore: Int
+  }
+
   func run(
-    on bytes: UnsafeRawBufferPointer, into output: inout GrowableMemory<UInt8>, number: Int,
+    on bytes: UnsafeRawBufferPointer, into output: inout GrowableMemory<UInt8>, at number: Place,
     isCancelled: () -> Bool
   ) throws(WorkpoolError) {
     var child = wpl_child()
-    let started = wpl_child_start(&child, text, "WPOOL_BLOCK=" + String(number))
+    let started = wpl_child_start(&child, text, "WPOOL_BLOCK=" + String(number.block))
     guard started == 0 else {
       throw WorkpoolError(.ioFailed, "cannot be started", place: place(number), systemError: -started)
     }
@@ -55,13 +61,14 @@ public struct BlockCommand: Sendable {
     throw WorkpoolError(.stageFailed, message, place: place(number))
   }
 
-  private func place(_ number: Int) -> String {
-    "command '" + text + "' on the block from record " + String(number + 1)
+  private func place(_ number: Place) -> String {
+    "command '" + text + "' on block " + String(number.block) + ", from record "
+      + String(number.recordsBefore + 1)
   }
 
   private func pump(
     _ child: inout wpl_child, _ bytes: UnsafeRawBufferPointer,
-    _ output: inout GrowableMemory<UInt8>, _ errors: inout [UInt8], _ number: Int,
+    _ output: inout GrowableMemory<UInt8>, _ errors: inout [UInt8], _ number: Place,
     _ isCancelled: () -> Bool
   ) throws(WorkpoolError) {
     var written = 0
@@ -105,7 +112,7 @@ public struct BlockCommand: Sendable {
   }
 
   private func closeAtEnd(
-    _ descriptor: inout Int32, _ count: Int64, _ number: Int
+    _ descriptor: inout Int32, _ count: Int64, _ number: Place
   ) throws(WorkpoolError) {
     if count == 0 {
       wpl_child_close(&descriptor)
@@ -114,7 +121,7 @@ public struct BlockCommand: Sendable {
     }
   }
 
-  private func failed(_ code: Int32, _ number: Int) -> WorkpoolError {
+  private func failed(_ code: Int32, _ number: Place) -> WorkpoolError {
     WorkpoolError(.ioFailed, "cannot talk to it", place: place(number), systemError: code)
   }
 

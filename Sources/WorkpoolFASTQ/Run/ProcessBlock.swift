@@ -16,17 +16,16 @@ final class ProcessBlock {
   let batch: FASTQBatch
   let outputs: [OutputText]
   var extents: [BlockExtent?]
+  /// Of the pipeline's block.
+  var number: UInt64 = 0
   var decodedBytes = 0
   var basesIn = 0
   var basesOut = 0
-  /// Uncompressed bytes of each output's run, for the report.
-  var gathered: [Int]
 
   init(batch: FASTQBatch, streams: Int, outputs: Int) {
     self.batch = batch
     self.outputs = (0..<outputs).map { _ in OutputText() }
     extents = Array(repeating: nil, count: streams)
-    gathered = Array(repeating: 0, count: outputs)
   }
 
   /// The block behind a pipeline's block.

@@ -339,6 +339,7 @@ public final class ProcessRun: @unchecked Sendable {
     packedBytes.store(taken, ordering: .relaxed)
     guard isWanted else { return false }
     next.decodedBytes = size
+    next.number = block.pointee.number
     next.batch.firstRead = readsRead
     if let extent = next.extents[0] {
       let records = plan.recipe.map { $0.isInterleaved ? $0.segments.count : 1 } ?? 1
@@ -400,14 +401,15 @@ public final class ProcessRun: @unchecked Sendable {
   }
 
   private func run(
-    _ command: BlockCommand, _ block: ProcessBlock, _: StageContext
+    _ command: BlockCommand, _ block: ProcessBlock, _ context: StageContext
   ) throws(WorkpoolError) -> StepOutcome {
     let output = block.outputs[0]
     let result = OutputText()
     blocks.take(&result.bytes)
     try command.run(
-      on: output.part, into: &result.bytes, number: block.batch.firstRead,
-      isCancelled: { [plan] in plan.pipeline.token?.isCancelled ?? false })
+      on: output.part, into: &result.bytes,
+      at: BlockCommand.Place(block: block.number, recordsBefore: block.batch.firstRead),
+      isCancelled: { !context.isWanted })
     blocks.give(&output.bytes)
     let made = result.bytes.giveAway()
     output.bytes.adopt(made.memory, count: made.count, capacity: made.capacity)
