@@ -364,7 +364,7 @@ extension PipelineRun {
       code = function(state.pointee.context, record, own.pointee.scratch, own)
       timed(own, stage, from: begin)
     }
-    if size | record.pointee.block.size != 0 || record.pointee.spare != Payload.nowhere {
+    if size | record.pointee.block.size != 0 || record.pointee.needsTidying {
       code = checkPayload(record, own, sizeBefore: size, code)
     }
     return code
@@ -376,16 +376,16 @@ extension PipelineRun {
     _ record: UnsafeMutablePointer<Record>, _ own: UnsafeMutablePointer<SeatStage>,
     sizeBefore: Int, _ code: Int32
   ) -> Int32 {
-    if record.pointee.spare != Payload.nowhere { giveSpare(record) }
     own.pointee.counts.bytesIn.count(UInt64(truncatingIfNeeded: sizeBefore))
     let block = record.pointee.block
-    guard block.size >= 0 && block.size <= block.capacity
-      && (block.data != nil || block.size == 0)
-    else {
+    var code = code
+    if block.size >= 0 && block.size <= block.capacity && (block.data != nil || block.size == 0) {
+      own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: block.size))
+    } else {
       record.pointee.block.size = 0
-      return fail(record, Status.badReturn.rawValue, "the callback left a broken block")
+      code = fail(record, Status.badReturn.rawValue, "the callback left a broken block")
     }
-    own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: block.size))
+    if record.pointee.needsTidying { tidy(record, code) }
     return code
   }
 
@@ -410,9 +410,15 @@ extension PipelineRun {
     _ record: UnsafeMutablePointer<Record>
   ) -> Int32 {
     guard let start = state.pointee.stage?.workerStart else { return StageReturn.ok }
+    if own.pointee.startCode < 0 {
+      return fail(record, own.pointee.startCode, "worker_start failed before")
+    }
     var scratch: UnsafeMutableRawPointer?
     let code = start(state.pointee.context, UInt32(seat), &scratch)
-    if code < 0 { return fail(record, code, "worker_start failed") }
+    if code < 0 {
+      own.pointee.startCode = code
+      return fail(record, code, "worker_start failed")
+    }
     own.pointee.scratch = scratch
     own.pointee.isStarted = true
     return StageReturn.ok
@@ -486,6 +492,7 @@ extension PipelineRun {
     }
     room[count] = 0
     record.pointee.flags.insert(.hasErrorText)
+    record.pointee.needsTidying = true
     return code < 0 ? code : Status.badReturn.rawValue
   }
   static let errorTextSize = 256
@@ -517,9 +524,14 @@ extension PipelineRun {
     }
   }
 
+  /// After a callback: a spare buffer goes back, and a text that goes with no error goes.
   @inline(never)
-  func giveSpare(_ record: UnsafeMutablePointer<Record>) {
-    buffers.give(record.pointee.spare)
-    record.pointee.spare = Payload.nowhere
+  private func tidy(_ record: UnsafeMutablePointer<Record>, _ code: Int32) {
+    record.pointee.needsTidying = false
+    if record.pointee.spare != Payload.nowhere {
+      buffers.give(record.pointee.spare)
+      record.pointee.spare = Payload.nowhere
+    }
+    if code >= 0 { record.pointee.flags.remove(.hasErrorText) }
   }
 }

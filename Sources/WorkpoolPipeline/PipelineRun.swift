@@ -145,6 +145,8 @@ struct PipelineRun: ~Copyable {
     var call: StageCall  // first: callbacks see a pointer to it
     var scratch: UnsafeMutableRawPointer?
     var isStarted = false
+    /// What a `workerStart` that failed returned; it is not called again.
+    var startCode: Int32 = 0
     /// Number + 1 of the block whose turn here this worker keeps; 0: none.
     var keptTurn: UInt64 = 0
     var counts = StageCounts()

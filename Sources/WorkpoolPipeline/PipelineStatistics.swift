@@ -65,10 +65,16 @@ extension PipelineRun {
       sum.maxNanoseconds = max(
         sum.maxNanoseconds, own.pointee.counts.maxNanoseconds.load(ordering: .relaxed))
     }
-    sum.blocksIn &+= sum.calls &+ sum.blocksCut
-    // The call in which a source says that the input is over brings no block.
-    let came = stage == 0 && hasSource ? source.pointee.issuedSnapshot.load(ordering: .relaxed) : sum.calls
-    sum.blocksOut = came &- min(came, sum.blocksDropped &+ sum.blocksFailed)
+    let lost = sum.blocksDropped &+ sum.blocksFailed
+    if stages[stage].function == nil {
+      sum.blocksIn = flow.pointee.retired.load(ordering: .relaxed)
+      sum.blocksOut = stage == last ? flow.pointee.delivered.load(ordering: .relaxed) : sum.blocksIn
+    } else {
+      // The call in which a source says that the input is over brings no block.
+      let shown = stage == 0 ? source.pointee.issuedSnapshot.load(ordering: .relaxed) : sum.calls
+      sum.blocksIn &+= shown &+ sum.blocksCut
+      sum.blocksOut = shown &- min(shown, lost)
+    }
     sum.minNanoseconds = least == .max ? 0 : least
     if sum.timedCalls > 0 {
       sum.busyNanoseconds = UInt64(

@@ -33,6 +33,7 @@ extension PipelineRun {
       if credits <= 0 { return }  // whoever gives a place back resumes the source
     }
     let places = 1 + takePlaces(atMost: pace.pointee.batch.load(ordering: .relaxed) - 1)
+    let inFlight = placesTaken
     let own = seats + seat
     var issued = source.pointee.issued
     own.pointee.head.store(issued, ordering: .relaxed)
@@ -65,7 +66,7 @@ extension PipelineRun {
       // The source may keep this worker for long: others must find what it has brought.
       if taken == 1 && places > 1 { pool.workAppearedQuietly() }
     }
-    if taken > 0 { noteInFlight(unused: places - taken) }
+    if taken > 0 { noteInFlight(inFlight &- places &+ taken) }
     if taken == places && goesOn {
       if isSpread {
         // An exchange: see Pool, P1.
@@ -96,11 +97,13 @@ extension PipelineRun {
     return 0
   }
 
-  /// For the statistics: places that are taken, but for those that the caller will not use.
+  /// Places that are taken.
+  @inline(__always) var placesTaken: Int {
+    min(limit, limit &- Int(truncatingIfNeeded: flow.pointee.credits.load(ordering: .relaxed)))
+  }
+
   @inline(__always)
-  func noteInFlight(unused: Int) {
-    let credits = flow.pointee.credits.load(ordering: .relaxed)
-    let count = min(limit, limit &- Int(truncatingIfNeeded: credits) &- unused)
+  func noteInFlight(_ count: Int) {
     if count > flow.pointee.mostInFlight.load(ordering: .relaxed) {
       _ = flow.pointee.mostInFlight.max(count, ordering: .relaxed)
     }

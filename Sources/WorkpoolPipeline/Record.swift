@@ -11,6 +11,8 @@ struct Record {
   var flags: Flags = []
   /// A second buffer, between `spare` and the end of a callback.
   var spare: Int32 = Payload.nowhere
+  /// A callback took a spare buffer or set an error text: look after it when it returns.
+  var needsTidying = false
   var stopStage: Int16 = -1
   var errorStage: Int16 = -1
   var errorCode: Int32 = 0

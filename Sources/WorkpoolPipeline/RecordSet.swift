@@ -6,7 +6,7 @@ import WorkpoolCore
 ///
 /// Whoever clears a bit owns the record. The release half of `insert` pairs with the acquire half of
 /// `take`, so the taker sees the record as the inserter left it.
-struct RecordSet {
+struct RecordSet: @unchecked Sendable {
   private let words: UnsafeMutablePointer<Atomic<UInt64>>
   private let wordCount: Int
 

@@ -39,6 +39,7 @@ extension PipelineRun {
       return nil
     }
     source.pointee.issuedSnapshot.store(number + 1, ordering: .relaxed)
+    noteInFlight(1)
     if code != StageReturn.ok { act(on: code, record, 0, 0) }
     if code < 0 || code > StageReturn.stopDrop {
       flow.pointee.baton.store(Baton.ended, ordering: .relaxed)

@@ -9,7 +9,7 @@ import WorkpoolCore
 /// is first put into `waiting` and then counted, so that whoever gains a right to run a waiting block
 /// (by leaving while the counter is negative, or by counting itself while a place has come free) finds
 /// one: there are never more rights than bits. Counting before parking would lose blocks.
-struct StagePlaces {
+struct StagePlaces: @unchecked Sendable {
   private let counter: UnsafeMutablePointer<Atomic<Int64>>
   private let waiting: RecordSet
 

@@ -80,7 +80,7 @@ extension PipelineRun {
       defer { monitor.unlock() }
       return host.pointee.closedStatus
     }
-    noteInFlight(unused: 0)
+    noteInFlight(placesTaken)
     enter(number, submission, payload)
     return .ok
   }
@@ -249,7 +249,7 @@ extension PipelineRun {
       if let submission { takeBack(payload, submission) }
       return status
     }
-    noteInFlight(unused: 0)
+    noteInFlight(placesTaken)
     if let submission {
       enter(number, submission, payload)
     } else {

@@ -38,7 +38,7 @@ import WorkpoolCore
 /// n + 1 is taken up. With the last turn it also keeps back the places of the blocks that have left. If
 /// it does not get n + 1 after all, or has to park a block on the way, it passes all turns and
 /// places before anything else (`passKept`).
-struct TurnCells {
+struct TurnCells: @unchecked Sendable {
   static let empty: UInt32 = 0
   static let turn: UInt32 = 1
   static let firstRecord: UInt32 = 2
