@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import Foundation
+import Synchronization
+import Testing
+import WorkpoolTestSupport
+
+@testable import WorkpoolCore
+
+@Suite struct PoolTests {
+  static func pool(
+    _ workers: Int, _ configure: (inout Pool.Options) -> Void = { _ in }
+  ) throws(WorkpoolError) -> Pool {
+    var options = Pool.Options()
+    options.workers = workers
+    configure(&options)
+    return try Pool(options)
+  }
+
+  static var threadName: String {
+    let text = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
+    return text?.trimmingCharacters(in: .newlines) ?? ""
+  }
+
+  /// Work that is a number of pieces; each worker takes one after the other.
+  final class Pieces: @unchecked Sendable {
+    let left = Atomic<Int>(0)
+    let done = Atomic<Int>(0)
+    let body: @Sendable (Int32) -> Void
+    let pool: Pool
+    let source: UnsafeMutablePointer<WorkSource>
+
+    init(_ pool: Pool, _ body: @escaping @Sendable (Int32) -> Void) {
+      self.pool = pool
+      self.body = body
+      source = .allocate(capacity: 1)
+      source.initialize(
+        to: WorkSource(
+          context: Unmanaged.passUnretained(self).toOpaque(),
+          work: { context, seat, isSearching in
+            let pieces = Unmanaged<Pieces>.fromOpaque(context).takeUnretainedValue()
+            return pieces.work(seat, isSearching)
+          },
+          hasWork: { context in
+            Unmanaged<Pieces>.fromOpaque(context).takeUnretainedValue()
+              .left.load(ordering: .sequentiallyConsistent) > 0
+          },
+          needsSentinel: { _ in false }, isStuck: { _ in false }))
+      pool.attach(source)
+    }
+
+    private func work(_ seat: Int32, _ isSearching: Bool) -> Bool {
+      var isSearching = isSearching
+      while true {
+        let old = left.wrappingSubtract(1, ordering: .sequentiallyConsistent).oldValue
+        guard old > 0 else {
+          left.wrappingAdd(1, ordering: .sequentiallyConsistent)
+          if !isSearching { pool.beginSearch() }
+          return true
+        }
+        if isSearching {
+          isSearching = false
+          if pool.endSearch() { pool.wakeForOtherWork() }
+        }
+        body(seat)
+        done.wrappingAdd(1, ordering: .sequentiallyConsistent)
+      }
+    }
+
+    func publish(_ count: Int = 1) {
+      left.wrappingAdd(count, ordering: .sequentiallyConsistent)
+      pool.workAppeared()
+    }
+
+    func waitUntilDone(_ count: Int) {
+      let deadline = Clock.now + TestScale.patienceNanoseconds
+      while done.load(ordering: .acquiring) < count {
+        if Clock.now > deadline { fatalError("stuck: \(left.load(ordering: .relaxed)) pieces left") }
+        wpl_yield()
+      }
+    }
+
+    func end() {
+      pool.detach(source)
+      pool.waitUntilLeft(source)
+      source.deallocate()
+    }
+  }
+
+  @Test("a pool has the threads it was asked for, named and numbered", arguments: [1, 2, 8, 64])
+  func threads(workers: Int) throws {
+    let pool = try Self.pool(workers) { $0.namePrefix = "long-test-prefix" }
+    #expect(pool.workerCount == workers)
+    #expect(Pool.currentWorker == nil)
+    let gate = Gate(opensAt: workers)
+    let names = Log<String>()
+    let faults = Log<String>()
+    let pieces = Pieces(pool) { seat in
+      if Pool.currentWorker != seat { faults.append("worker \(seat)") }
+      var mask = sigset_t()
+      pthread_sigmask(SIG_SETMASK, nil, &mask)
+      for signal in [SIGINT, SIGTERM, SIGUSR1, SIGPIPE, SIGCHLD, SIGALRM]
+      where sigismember(&mask, signal) != 1 { faults.append("signal \(signal) is not blocked") }
+      for signal in [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT]
+      where sigismember(&mask, signal) != 0 { faults.append("signal \(signal) is blocked") }
+      names.append(Self.threadName)
+      gate.pass("all workers at once")
+    }
+    pieces.publish(workers)
+    pieces.waitUntilDone(workers)
+    pieces.end()
+    #expect(faults.all == [])
+    #expect(names.count == workers && names.all.allSatisfy { $0 == "long-test-prefi" })
+    try pool.close()
+  }
+
+  @Test("short names carry the index")
+  func names() throws {
+    let pool = try Self.pool(2) { $0.namePrefix = "t" }
+    let names = Log<String>()
+    let gate = Gate(opensAt: 2)
+    let pieces = Pieces(pool) { _ in
+      names.append(Self.threadName)
+      gate.pass()
+    }
+    pieces.publish(2)
+    pieces.waitUntilDone(2)
+    pieces.end()
+    #expect(names.all.sorted() == ["t-0", "t-1"])
+    try pool.close()
+  }
+
+  @Test("hooks run on each thread once at its beginning and end")
+  func hooks() throws {
+    final class Counts: Sendable {
+      let starts = Log<UInt32>()
+      let stops = Log<UInt32>()
+      let destroyed = Tally()
+    }
+    let counts = Counts()
+    let pool = try Self.pool(8) {
+      $0.hooks.context = Unmanaged.passUnretained(counts).toOpaque()
+      $0.hooks.threadStart = {
+        Unmanaged<Counts>.fromOpaque($0!).takeUnretainedValue().starts.append($1)
+      }
+      $0.hooks.threadStop = {
+        Unmanaged<Counts>.fromOpaque($0!).takeUnretainedValue().stops.append($1)
+      }
+      $0.hooks.destroyContext = {
+        _ = Unmanaged<Counts>.fromOpaque($0!).takeUnretainedValue().destroyed.add()
+      }
+    }
+    try pool.close()
+    #expect(counts.starts.all.sorted() == Array(0..<8))
+    #expect(counts.stops.all.sorted() == Array(0..<8))
+    #expect(counts.destroyed.value == 1)
+  }
+
+  @Test("sizes that cannot be are refused; 0 is the number of usable CPUs")
+  func sizes() throws {
+    for workers in [-1, 1025, .max, .min] {
+      #expect(throws: WorkpoolError.self) { _ = try Self.pool(workers) }
+    }
+    #expect(throws: WorkpoolError.self) { _ = try Self.pool(1) { $0.stackSize = -1 } }
+    let pool = try Self.pool(0)
+    #expect(pool.workerCount == Pool.usableCPUs && pool.workerCount >= 1)
+    try pool.close()
+  }
+
+  @Test("a pool in use does not close")
+  func busy() throws {
+    let pool = try Self.pool(1)
+    pool.retain()
+    #expect(throws: WorkpoolError.self) { try pool.close() }
+    let refused = Tally()
+    let pieces = Pieces(pool) { _ in
+      do throws(WorkpoolError) { try pool.close() } catch { refused.add() }
+    }
+    pool.release()
+    pieces.publish()
+    pieces.waitUntilDone(1)
+    pieces.end()
+    #expect(refused.value == 1)
+    try pool.close()
+  }
+
+  // The counter of failing threads belongs to the process: a process of its own.
+  @Test("a thread that cannot be created is an error, or the pool is smaller if that is allowed")
+  func fewerThreads() async {
+    await #expect(processExitsWith: .success) {
+      for possible in 0..<4 {
+        wpl_fail_thread_after(Int64(possible))
+        do throws(WorkpoolError) {
+          _ = try PoolTests.pool(4)
+          preconditionFailure("thread \(possible) must fail")
+        } catch {
+          precondition(error.status == .noThread, error.text)
+        }
+        wpl_fail_thread_after(Int64(possible))
+        do throws(WorkpoolError) {
+          var options = Pool.Options()
+          options.workers = 4
+          options.allowsFewerWorkers = true
+          let pool = try Pool(options)
+          precondition(possible > 0 && pool.workerCount == possible)
+          let gate = Gate(opensAt: possible)
+          let pieces = Pieces(pool) { seat in
+            precondition(seat < possible)
+            gate.pass("the threads there are")
+          }
+          pieces.publish(possible)
+          pieces.waitUntilDone(possible)
+          pieces.end()
+          try pool.close()
+        } catch {
+          precondition(possible == 0 && error.status == .noThread, error.text)
+        }
+        wpl_fail_thread_after(-1)
+      }
+    }
+  }
+
+  @Test("creating a pool without memory fails cleanly, whichever allocation fails")
+  func noMemory() throws {
+    var refused = 0
+    for allocation in 0..<Int64(100) {
+      wpl_fail_own_allocation_after(allocation)
+      defer { wpl_fail_own_allocation_after(-1) }
+      do throws(WorkpoolError) {
+        let pool = try Self.pool(4)
+        wpl_fail_own_allocation_after(-1)
+        try pool.close()
+        break
+      } catch {
+        #expect(error.status == .noMemory || error.status == .noThread)
+        refused += 1
+      }
+    }
+    #expect(refused == 7)
+  }
+
+  /// The essay of `Pool`: pieces that are published one at a time, from several threads and from
+  /// workers, while workers go to sleep all the time.
+  @Test("no piece of work is left beside a sleeping worker", arguments: [1, 2, 3, 8])
+  func noLostWakes(workers: Int) throws {
+    let pool = try Self.pool(workers)
+    let rounds = TestScale.scaled(20_000)
+    let pieces = Pieces(pool) { _ in }
+    for round in 1...rounds {
+      pieces.publish()
+      if round % 3 == 0 { pieces.waitUntilDone(round) }
+    }
+    pieces.waitUntilDone(rounds)
+    Threads(3) { _ in for _ in 0..<rounds / 3 { pieces.publish() } }.join()
+    pieces.waitUntilDone(rounds + rounds / 3 * 3)
+    pieces.end()
+    try pool.close()
+  }
+
+  /// Two sources: the worker that was searching for both finds work in one of them and stays there
+  /// until the other's work is done.
+  @Test("work in one source does not hide work in another", arguments: [2, 3, 8])
+  func twoSources(workers: Int) throws {
+    let pool = try Self.pool(workers)
+    for _ in 0..<TestScale.scaled(2000) {
+      let gate = Gate(opensAt: 2)
+      let sources = (0..<2).map { _ in Pieces(pool) { _ in gate.pass("the other source") } }
+      Threads(2) { sources[$0].publish() }.join()
+      for source in sources {
+        source.waitUntilDone(1)
+        source.end()
+      }
+    }
+    try pool.close()
+  }
+
+  @Test("sources come and go while workers look for work", arguments: [1, 2, 8])
+  func comingAndGoing(workers: Int) throws {
+    let pool = try Self.pool(workers)
+    Threads(3) { _ in
+      for _ in 0..<TestScale.scaled(1000) {
+        let pieces = Pieces(pool) { _ in }
+        pieces.publish(3)
+        pieces.waitUntilDone(3)
+        pieces.end()
+      }
+    }.join()
+    #expect(pool.sourceCount == 0)
+    try pool.close()
+  }
+
+  @Test("an idle pool uses no CPU time and wakes nobody")
+  func idle() throws {
+    let clocks = Locked<[clockid_t]>([])
+    let pool = try Self.pool(16)
+    let gate = Gate(opensAt: 16)
+    let pieces = Pieces(pool) { _ in
+      var clock = clockid_t()
+      pthread_getcpuclockid(pthread_self(), &clock)
+      clocks.with { $0.append(clock) }
+      gate.pass("all workers")
+    }
+    pieces.publish(16)
+    pieces.waitUntilDone(16)
+    func cpuTime() -> Int {
+      clocks.with { clocks in
+        clocks.reduce(0) { sum, clock in
+          var time = timespec()
+          clock_gettime(clock, &time)
+          return sum + time.tv_sec * 1_000_000_000 + time.tv_nsec
+        }
+      }
+    }
+    // Until all are asleep, and then for a while.
+    while pool.parkedCount < 16 { wpl_yield() }
+    let (before, wakes) = (cpuTime(), pool.wakes)
+    usleep(300_000)
+    #expect(cpuTime() - before < 5_000_000)
+    #expect(pool.wakes == wakes)
+    pieces.end()
+    try pool.close()
+  }
+}
+
+extension Pool {
+  fileprivate var parkedCount: Int {
+    Int(shared.pointee.word.load(ordering: .relaxed) & 0xffff_ffff)
+  }
+}
