@@ -55,12 +55,12 @@ import WorkpoolTestSupport
         let old = left.wrappingSubtract(1, ordering: .sequentiallyConsistent).oldValue
         guard old > 0 else {
           left.wrappingAdd(1, ordering: .sequentiallyConsistent)
-          if !isSearching { pool.beginSearch() }
+          if !isSearching { PoolLink(pool).beginSearch() }
           return true
         }
         if isSearching {
           isSearching = false
-          if pool.endSearch() { pool.wakeForOtherWork() }
+          if PoolLink(pool).endSearch() { PoolLink(pool).wakeForOtherWork() }
         }
         body(seat)
         done.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -69,7 +69,7 @@ import WorkpoolTestSupport
 
     func publish(_ count: Int = 1) {
       left.wrappingAdd(count, ordering: .sequentiallyConsistent)
-      pool.workAppeared()
+      PoolLink(pool).workAppeared()
     }
 
     func waitUntilDone(_ count: Int) {
@@ -285,7 +285,7 @@ import WorkpoolTestSupport
         pieces.end()
       }
     }.join()
-    #expect(pool.sourceCount == 0)
+    #expect(PoolLink(pool).sourceCount == 0)
     try pool.close()
   }
 
@@ -313,10 +313,10 @@ import WorkpoolTestSupport
     }
     // Until all are asleep, and then for a while.
     while pool.parkedCount < 16 { wpl_yield() }
-    let (before, wakes) = (cpuTime(), pool.wakes)
+    let (before, wakes) = (cpuTime(), PoolLink(pool).wakes)
     usleep(300_000)
     #expect(cpuTime() - before < 5_000_000)
-    #expect(pool.wakes == wakes)
+    #expect(PoolLink(pool).wakes == wakes)
     pieces.end()
     try pool.close()
   }
