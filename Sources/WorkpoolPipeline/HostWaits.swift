@@ -114,7 +114,9 @@ extension PipelineRun {
         return outcome.status
       }
       var refusal: Status?
-      if options.pullsResults && !options.readerIsAnotherThread
+      // Once all blocks have left, only the finish callbacks are waited for.
+      if flow.pointee.phase.load(ordering: .acquiring) == Phase.running.rawValue
+        && options.pullsResults && !options.readerIsAnotherThread
         && host.pointee.unreadResults + host.pointee.heldResults >= limit
       {
         refusal = .resultsWaiting
