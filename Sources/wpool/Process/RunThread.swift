@@ -14,6 +14,7 @@ final class RunThread: @unchecked Sendable {
   private let plan: ProcessPlan
   private let workers: Int
   private let monitor: Monitor
+  private var thread: OpaquePointer?
   // Under the lock.
   private var run: ProcessRun?
   private var outcome: Outcome?
@@ -29,7 +30,7 @@ final class RunThread: @unchecked Sendable {
 
   func start() throws(WorkpoolError) {
     let context = Unmanaged.passRetained(self)
-    let thread = wpl_thread_create(
+    thread = wpl_thread_create(
       "run", 0, { Unmanaged<RunThread>.fromOpaque($0!).takeRetainedValue().perform() },
       context.toOpaque())
     if thread == nil {
@@ -42,8 +43,13 @@ final class RunThread: @unchecked Sendable {
   func wait(timeout: Int64) -> Outcome? {
     let deadline = Clock.now + timeout
     monitor.lock()
-    defer { monitor.unlock() }
     while outcome == nil && monitor.wait(until: deadline) {}
+    let outcome = outcome
+    monitor.unlock()
+    if outcome != nil, let ended = thread {
+      wpl_thread_join(ended)
+      thread = nil
+    }
     return outcome
   }
 
