@@ -43,8 +43,8 @@ class Commands(Case):
     def test_the_first_failing_block_is_named(self):
         ended = self.same_failure(
             1, "--lines", self.lines(), "--command",
-            "test $WPOOL_BLOCK -lt 400 || { echo \"at $WPOOL_BLOCK\" >&2; exit 9; }; cat",
-            says=["status 9", "at 400"])
+            "test $WPOOL_BLOCK -lt 50 || { echo \"at $WPOOL_BLOCK\" >&2; exit 9; }; cat",
+            says=["status 9", "at 50"])
         self.assertEqual(ended.out, b"".join(LINES[:400]))
 
     def test_a_command_ended_by_a_signal_is_told(self):
