@@ -18,7 +18,8 @@ static int32_t outcome(int result) { return result < 0 ? -errno : result; }
 
 int32_t wpl_file_open(const char *path, int32_t how) {
   static const int flags[] = {
-      [WPL_OPEN_INPUT] = O_RDONLY,
+      /* Not to hang in open(2) until a FIFO has a writer: wpl_file_wait_input waits for that. */
+      [WPL_OPEN_INPUT] = O_RDONLY | O_NONBLOCK,
       [WPL_OPEN_NEW] = O_WRONLY | O_CREAT | O_EXCL,
       [WPL_OPEN_REPLACE] = O_WRONLY | O_CREAT | O_TRUNC,
       [WPL_OPEN_MARKER] = O_WRONLY | O_CREAT | O_NOFOLLOW,
@@ -50,6 +51,11 @@ static int again(int fd, short events) {
   if (errno != EAGAIN && errno != EWOULDBLOCK) return 0;
   struct pollfd p = {.fd = fd, .events = events};
   return poll(&p, 1, -1) >= 0 || errno == EINTR;
+}
+int32_t wpl_file_wait_input(int32_t fd, int32_t milliseconds) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  int n = poll(&p, 1, milliseconds);
+  return n >= 0 ? n : errno == EINTR ? 0 : -errno;
 }
 int64_t wpl_file_read(int32_t fd, void *bytes, size_t size) {
   ssize_t n;

@@ -11,7 +11,7 @@
 /* --- descriptors ------------------------------------------------------------------------ */
 
 enum {
-  WPL_OPEN_INPUT,     /* for reading; a FIFO is waited for */
+  WPL_OPEN_INPUT,     /* for reading; returns at once also where a FIFO has no writer */
   WPL_OPEN_NEW,       /* for writing; fails with EEXIST where anything, a link too, is there */
   WPL_OPEN_REPLACE,   /* for writing, emptied if it is there */
   WPL_OPEN_MARKER,    /* for writing, neither emptied nor reached through a link */
@@ -24,6 +24,9 @@ int32_t wpl_file_duplicate(int32_t descriptor);
 int32_t wpl_file_close(int32_t descriptor);
 int32_t wpl_file_sync(int32_t descriptor);
 
+/* Waits until a read has something to say: bytes, the end, an error; for a FIFO also until somebody
+ * opens it for writing. 1: so it is; 0: the time is over; -errno. */
+int32_t wpl_file_wait_input(int32_t descriptor, int32_t milliseconds);
 /* One read: the bytes that came, 0 at the end. Interruptions and a descriptor that does not
  * block are waited out. */
 int64_t wpl_file_read(int32_t descriptor, void *bytes, size_t size);

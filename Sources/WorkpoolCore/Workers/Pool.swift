@@ -164,6 +164,8 @@ public final class Pool: @unchecked Sendable {
       }
       workerCount = started  // the threads that live look at seats only
     }
+    // The threads keep the pool until `close`: one that nobody closes sleeps on, and hurts nobody.
+    _ = Unmanaged.passRetained(self)
   }
 
   /// Ends and joins the threads, once; afterwards the pool must not be used.
@@ -181,6 +183,7 @@ public final class Pool: @unchecked Sendable {
     joinAll()
     free()
     hooks.destroyContext?(hooks.context)
+    Unmanaged.passUnretained(self).release()
   }
 
   private func joinAll() {

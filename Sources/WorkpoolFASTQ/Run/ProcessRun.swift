@@ -210,9 +210,9 @@ public final class ProcessRun: @unchecked Sendable {
   private typealias Work = (ProcessBlock, StageContext) throws(WorkpoolError) -> StepOutcome
 
   private func build() throws(WorkpoolError) {
-    try pipeline.setSource("read") { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
+    try pipeline.setSource("read") { [unowned(unsafe) self] block, context throws(WorkpoolError) in
       try keeping(block, 0) { () throws(WorkpoolError) in
-        try read(block) ? .goOn : .endOfInput
+        try read(block, context) ? .goOn : .endOfInput
       }
     }
     // Parsing goes with the first parallel steps, encoding with the last ones.
@@ -309,7 +309,9 @@ public final class ProcessRun: @unchecked Sendable {
 
   // MARK: Stages
 
-  private func read(_ block: UnsafeMutablePointer<Block>) throws(WorkpoolError) -> Bool {
+  private func read(
+    _ block: UnsafeMutablePointer<Block>, _ context: StageContext
+  ) throws(WorkpoolError) -> Bool {
     let next = try blocks.take()
     var isWanted = false
     var isTaken = false
@@ -319,6 +321,7 @@ public final class ProcessRun: @unchecked Sendable {
     for (stream, reader) in readers.enumerated() {
       let text = next.batch.segments[stream].text
       blocks.take(&text.bytes)
+      reader.isCancelled = { !context.isWanted }
       let extent = try reader.next { (size) throws(WorkpoolError) in try text.bytes.room(size) }
       next.extents[stream] = extent
       if let extent {

@@ -17,7 +17,12 @@ public final class ByteSource {
   private var isAtEnd = false
   private var failure: WorkpoolError?
 
-  /// Opens `path` for reading; a FIFO is waited for until somebody writes to it.
+  /// Asked now and then while the source waits for bytes of a pipe, a FIFO or a device: true ends
+  /// the wait with the error `cancelled`. Regular files are never waited for.
+  public var isCancelled: (() -> Bool)?
+  private static let waitSlice: Int32 = 50
+
+  /// Opens `path` for reading. A FIFO is waited for, by the first read, until somebody writes to it.
   ///
   /// Errors: `ioFailed` with errno where it is missing, not readable or a folder.
   public convenience init(path: String) throws(WorkpoolError) {
@@ -62,8 +67,14 @@ public final class ByteSource {
   /// - Returns: the bytes read; 0 only at the end.
   public func read(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
     if let failure { throw failure }
+    if size == nil && bytesRead == 0 && isCancelled == nil {
+      _ = wpl_file_wait_input(descriptor, -1)  // a FIFO that nobody has opened yet is not at its end
+    }
     var count = 0
     while count < bytes.count && !isAtEnd {
+      if size == nil, isCancelled != nil, !waitForInput() {
+        throw WorkpoolError(.cancelled, "cancelled", path: name)
+      }
       let got = wpl_file_read(descriptor, bytes.baseAddress! + count, bytes.count - count)
       if got < 0 {
         let error = WorkpoolError(
@@ -79,5 +90,13 @@ public final class ByteSource {
       bytesRead += UInt64(got)
     }
     return count
+  }
+
+  /// - Returns: false when the wait was cancelled; an error is left to the read.
+  private func waitForInput() -> Bool {
+    while wpl_file_wait_input(descriptor, Self.waitSlice) == 0 {
+      if isCancelled?() == true { return false }
+    }
+    return true
   }
 }

@@ -68,6 +68,12 @@ public final class CompressedReader {
     try self.init(ByteSource(path: path), options: options)
   }
 
+  /// Asked while a read waits for a pipe or FIFO; see `ByteSource.isCancelled`.
+  public var isCancelled: (() -> Bool)? {
+    get { source.isCancelled }
+    set { source.isCancelled = newValue }
+  }
+
   public var name: String { source.name }
 
   public var info: StreamInfo {

@@ -7,7 +7,7 @@ import WorkpoolPipeline
 ///
 /// Threads: one at a time.
 public final class FileReader {
-  private let reader: CompressedReader
+  fileprivate let reader: CompressedReader
   fileprivate let blocks: BlockReader
   private let buffer = ByteBuffer()
   private var note: UnsafeMutablePointer<CChar>?
@@ -71,7 +71,9 @@ extension Pipeline {
   public func setReader(_ file: FileReader) throws(WorkpoolError) {
     if file.isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
     let attachment = FileReader.Attachment(file)
-    try setSource("read") { block, _ throws(WorkpoolError) in
+    try setSource("read") { block, context throws(WorkpoolError) in
+      attachment.file.reader.isCancelled = { !context.isWanted }
+      defer { attachment.file.reader.isCancelled = nil }
       let extent = try attachment.file.blocks.next { (size) throws(WorkpoolError) in
         try block.ownBytes(size)
       }

@@ -18,6 +18,10 @@ public final class JoinedBlockReader {
   /// Of every input that was read to its end.
   public private(set) var notes: [String] = []
 
+  /// Asked while a read waits for a pipe or FIFO; see `ByteSource.isCancelled`.
+  public var isCancelled: (() -> Bool)? {
+    didSet { current?.reader.isCancelled = isCancelled }
+  }
   /// Bytes of all inputs together; nil unless they are regular files.
   public private(set) var packedSize: UInt64?
   /// Bytes that were taken from the inputs so far.
@@ -90,6 +94,7 @@ public final class JoinedBlockReader {
     let source: ByteSource
     if let open = sources[index] { source = open } else { source = try ByteSource(inputs[index]) }
     sources[index] = nil
+    source.isCancelled = isCancelled
     let reader = try CompressedReader(source, options: options)
     if let records, let found = try reader.recordFormat(), found != records {
       throw WorkpoolError(
