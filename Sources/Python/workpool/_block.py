@@ -21,7 +21,7 @@ _LEND_FROM = 65_536
 
 
 class Answer(enum.Enum):
-    """What a callback may return to say where its block, and the input, goes."""
+    """What a callback may return to say where its block, or the input, ends."""
 
     DROP = c.WP_STAGE_DROP
     STOP = c.WP_STAGE_STOP
@@ -197,7 +197,13 @@ class Block:
         if isinstance(answer, Answer):
             code = answer.value
         elif answer is not None and takes_payload:
-            self.set(answer)  # type: ignore[arg-type]
+            try:
+                self.set(answer)  # type: ignore[arg-type]
+            except TypeError:
+                raise TypeError(
+                    "a callback returns None, a bytes-like object or DROP, STOP, STOP_DROP, END, "
+                    f"not {type(answer).__name__}"
+                ) from None
         if self._new is not None:
             self._settle(is_inside_callback=False)
         return code

@@ -139,6 +139,7 @@ class Pipeline:
         self._handle: Optional[Handle] = None
         self._pulls = False
         self._is_seen = True  # somebody knows how the last run ended
+        self._is_unread = False  # its results are still to be read
         self._is_destroyed = False
         if pool is not None:
             pool._pipelines.add(self)
@@ -272,8 +273,12 @@ class Pipeline:
         if self._source is None:
             raise _errors.InvalidState("without a source: start, submit, close, wait")
         if not self._is_serial:
-            self.start()
-            return self._wait_or_cancel(progress)
+            try:
+                self.start()
+                return self.wait(progress=progress)
+            finally:
+                if not self._is_seen:
+                    self._cancel_and_wait()
         status = lib.wp_pipeline_run(self._prepare(False).pointer)
         if status not in _OUTCOMES:
             _errors.check(status)
@@ -282,8 +287,13 @@ class Pipeline:
     def start(self, results: bool = False) -> None:
         """Begins a run. ``results``: there is no sink, and the host reads ``results()``."""
         handle = self._prepare(results)
-        _errors.check(lib.wp_pipeline_start(handle.pointer))
-        self._is_seen = False
+        self._is_seen = False  # before the start, for an interrupt may come right after it
+        try:
+            _errors.check(lib.wp_pipeline_start(handle.pointer))
+        except _errors.WorkpoolError:
+            self._is_seen = True
+            raise
+        self._is_unread = results
 
     def _prepare(self, pulls: bool) -> Handle:
         if self._is_destroyed:
@@ -292,6 +302,8 @@ class Pipeline:
             raise _errors.InvalidState("a pipeline with a sink has no results to read")
         if self.running:
             raise _errors.InvalidState("the pipeline is running")
+        if self._handle is not None and isinstance(self._source, Reader):
+            raise _errors.InvalidState("a reader is read once: the pipeline cannot run again")
         if self._handle is None or self._pulls != pulls or self._items is not None:
             self._handle = None
             self._handle = self._build(pulls)
@@ -394,21 +406,22 @@ class Pipeline:
         _errors.check(self._sliced(lambda ns: lib.wp_pipeline_flush(handle, ns), timeout))
 
     def results(self) -> Iterator[Result]:
-        """The blocks in input order, as they come. Starts the pipeline unless it runs.
+        """The blocks in input order, as they come; the first one starts the pipeline unless that was
+        done with ``start(results=True)``.
 
         A result is valid until the next one is read. Leaving the loop early cancels the run. At
         the end raises what ``wait`` raises.
         """
-        if not self.running:
-            self.start(results=True)
-        elif not self._pulls:
+        if self.running and not self._pulls:
             raise _errors.InvalidState("started without results=True")
         return self._read_results()
 
     def _read_results(self) -> Iterator[Result]:
-        handle = self._started
         has_ended = False
         try:
+            if not self._is_unread:
+                self.start(results=True)
+            handle = self._started
             while True:
                 native = POINTER(c.wp_block)()
                 status = self._sliced(
@@ -424,6 +437,7 @@ class Pipeline:
             has_ended = True
             self.wait()
         finally:
+            self._is_unread = False
             if not has_ended:
                 self._cancel_and_wait()
 
@@ -500,7 +514,7 @@ class Pipeline:
         try:
             if kind is None and not self._is_seen:
                 self.close()
-                self._wait_or_cancel(None)
+                self.wait()
         finally:
             self.destroy()
 
@@ -542,17 +556,11 @@ class Pipeline:
                 progress(self.statistics())
         return status
 
-    def _wait_or_cancel(self, progress: Optional[Progress]) -> Outcome:
-        try:
-            return self.wait(progress=progress)
-        finally:
-            if not self._is_seen:
-                self._cancel_and_wait()
-
     def _cancel_and_wait(self) -> None:
-        handle = self._started
-        lib.wp_pipeline_cancel(handle.pointer)
-        self._sliced(lambda ns: lib.wp_pipeline_wait(handle.pointer, ns), None)
+        handle = self._handle
+        if handle is not None:
+            lib.wp_pipeline_cancel(handle.pointer)
+            self._sliced(lambda ns: lib.wp_pipeline_wait(handle.pointer, ns), None)
         self._is_seen = True
 
     def _conclude(self) -> Outcome:

@@ -2,7 +2,9 @@
 """Readers and writers of plain, gzip, BGZF and zstd files."""
 from __future__ import annotations
 
+import atexit
 import os
+import weakref
 from ctypes import byref, c_size_t
 from types import TracebackType
 from typing import Callable, Iterator, NamedTuple, Optional, Protocol, Union
@@ -140,6 +142,8 @@ class Reader(_Stream):
             raise TypeError("a writable buffer is required")
         pointer = self._own
         self._take_back()
+        if not view.nbytes:
+            return 0
         room, size = Buffer(view), c_size_t()
         try:
             _errors.check(lib.wp_reader_read(pointer, room.address, room.size, byref(size)))
@@ -246,6 +250,15 @@ class WriterInfo(NamedTuple):
     packed_bytes: int  #: of the file
 
 
+_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
+
+
+@atexit.register
+def _remove_unfinished() -> None:
+    for writer in list(_writers):
+        writer.close()
+
+
 class Writer(_Stream):
     """Bytes to a file, which has its name only when it is complete.
 
@@ -256,6 +269,7 @@ class Writer(_Stream):
     def __init__(self, pointer: int) -> None:
         super().__init__(Handle(pointer, lib.wp_writer_close), "writer")
         self._info: Optional[WriterInfo] = None
+        _writers.add(self)
 
     def write(self, data: BytesLike) -> int:
         """Appends bytes; returns how many."""

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+import os
+import threading
+import unittest
+
+import workpool
+from support import Case, Gate
+
+
+def thread_names():
+    names = []
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/comm") as file:
+            names.append(file.read().strip())
+    return names
+
+
+class Pools(unittest.TestCase):
+    def test_a_pool_has_the_workers_it_was_asked_for(self):
+        with workpool.Pool(5, name="asked") as pool:
+            self.assertEqual(pool.workers, 5)
+            barrier = threading.Barrier(5, timeout=60)  # each worker has begun
+
+            def stage(block):
+                barrier.wait()
+
+            workpool.Pipeline(pool).source([b""] * 5).stage(stage).run()
+            self.assertEqual(sorted(n for n in thread_names() if n.startswith("asked")),
+                             [f"asked-{i}" for i in range(5)])
+        self.assertEqual([n for n in thread_names() if n.startswith("asked")], [])
+
+    def test_without_a_number_it_has_as_many_as_cpus(self):
+        with workpool.Pool() as pool:
+            self.assertEqual(pool.workers, workpool.usable_cpus())
+        self.assertGreaterEqual(workpool.usable_cpus(), 1)
+
+    def test_closing_twice_is_as_good_as_once(self):
+        pool = workpool.Pool(1)
+        self.assertFalse(pool.closed)
+        pool.close()
+        pool.close()
+        self.assertTrue(pool.closed)
+        self.assertEqual(pool.workers, 0)
+        self.assertIn("closed", repr(pool))
+
+    def test_numbers_out_of_range_are_refused(self):
+        for workers in (0, -1, 1025, 2**40):
+            with self.assertRaisesRegex(workpool.InvalidArgument, "workers must be 1 to 1024"):
+                workpool.Pool(workers)
+        with self.assertRaises(ValueError):
+            workpool.Pool(0)
+        with self.assertRaisesRegex(workpool.InvalidArgument, "stack_size"):
+            workpool.Pool(1, stack_size=2**62)
+
+    def test_closing_a_pool_ends_its_pipelines(self):
+        pool = workpool.Pool(2)
+        started = threading.Event()
+
+        def source(block):
+            started.set()
+
+        pipeline = workpool.Pipeline(pool).source(source)
+        pipeline.start()
+        started.wait()
+        pool.close()
+        with self.assertRaises(workpool.InvalidState):
+            pipeline.start()
+        with self.assertRaisesRegex(workpool.InvalidState, "the pool is closed"):
+            workpool.Pipeline(pool)
+
+    def test_a_worker_keeps_what_is_local_to_its_thread(self):
+        local = threading.local()
+
+        def stage(block):
+            local.calls = getattr(local, "calls", 0) + 1
+            block.meta[0] = local.calls
+
+        with workpool.Pool(1) as pool:
+            pipeline = workpool.Pipeline(pool).source([b""] * 5).stage(stage)
+            self.assertEqual([r.meta[0] for r in pipeline.results()], [1, 2, 3, 4, 5])
+
+    def test_the_library_tells_its_version(self):
+        self.assertRegex(workpool.version(), r"^\d+\.\d+\.\d+$")
+        self.assertIn(workpool.version(), workpool.build_info())
+        self.assertIn("zlib", workpool.build_info())
+
+
+class Tokens(Case):
+    def test_a_token_is_cancelled_once_and_for_all(self):
+        token = workpool.Token()
+        self.assertFalse(token.cancelled)
+        self.assertIsNone(token.reason)
+        token.cancel()
+        token.cancel()
+        self.assertTrue(token.cancelled)
+        self.assertEqual(token.reason, "user")
+
+    def test_a_child_is_cancelled_with_its_parent_not_the_other_way_round(self):
+        parent = workpool.Token()
+        child = workpool.Token(parent)
+        other = workpool.Token(parent)
+        other.cancel()
+        self.assertFalse(parent.cancelled)
+        parent.cancel()
+        self.assertEqual((child.reason, other.reason), ("parent", "user"))
+
+    def test_a_child_keeps_its_parent(self):
+        child = workpool.Token(workpool.Token())
+        self.assertFalse(child.cancelled)
+
+    def test_a_token_ends_a_run_from_another_thread(self):
+        token, gate = workpool.Token(), Gate()
+        pipeline = self.pipeline(token=token).source(lambda block: None)
+        pipeline.stage(lambda block: gate.pass_through() if block.number == 7 else None)
+        pipeline.start()
+        gate.wait_for(1)
+        thread = threading.Thread(target=token.cancel)
+        thread.start()
+        thread.join()
+        gate.open()
+        with self.assertRaises(workpool.Cancelled):
+            pipeline.wait()
+        self.assertEqual(pipeline.outcome().status, "cancelled")
+
+    def test_a_cancelled_token_lets_nothing_begin(self):
+        token = workpool.Token()
+        token.cancel()
+        called = []
+        pipeline = self.pipeline(token=token).source(called.append)
+        with self.assertRaises(workpool.Cancelled):
+            pipeline.run()
+        self.assertEqual(called, [])
+
+    def test_a_callback_sees_that_its_run_is_cancelled(self):
+        token = workpool.Token()
+        seen = []
+
+        def stage(block):
+            seen.append(block.cancelled)
+            token.cancel()
+            while not block.cancelled:
+                pass
+            seen.append(block.cancelled)
+
+        with self.assertRaises(workpool.Cancelled):
+            self.pipeline(1, token=token).source([b""]).stage(stage).run()
+        self.assertEqual(seen, [False, True])
+
+
+if __name__ == "__main__":
+    unittest.main()
