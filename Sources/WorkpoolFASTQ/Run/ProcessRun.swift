@@ -77,11 +77,17 @@ public final class ProcessRun: @unchecked Sendable {
       }
       return ProcessBlock(batch: batch, streams: streams, outputs: plan.outputs.count)
     }
-    monitor = try Monitor()
     outputs = try OutputSet(
       plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) },
       inputs: plan.inputs.flatMap { $0 }, options: plan.outputSet)
-    pipeline = try Pipeline(on: pool, plan.pipeline)
+    let monitor = try Monitor()
+    do throws(WorkpoolError) {
+      pipeline = try Pipeline(on: pool, plan.pipeline)
+    } catch {
+      monitor.destroy()  // `deinit` does not run before all is set
+      throw error
+    }
+    self.monitor = monitor
     do throws(WorkpoolError) {
       // A level that is not there must not leave anything behind.
       for output in plan.outputs { _ = try Packer.make(output.compression, level: output.level) }
