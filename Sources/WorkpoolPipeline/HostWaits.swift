@@ -118,6 +118,7 @@ extension PipelineRun {
       if flow.pointee.phase.load(ordering: .acquiring) == Phase.running.rawValue
         && options.pullsResults && !options.readerIsAnotherThread
         && host.pointee.unreadResults + host.pointee.heldResults >= limit
+        && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
       {
         refusal = .resultsWaiting
       } else if let deadline, Clock.now >= deadline {

@@ -126,17 +126,18 @@ struct PipelineRun: ~Copyable {
 
   /// What one worker writes; lines of its own.
   struct SeatState: ~Copyable {
+    /// See `TurnCells`: how many turns this worker keeps, the number (+ 1) that it may go on with
+    /// without passing them, and the places that wait for the last of them. What is the owner's alone
+    /// comes first: to the thread sanitizer a change of it is one of the struct's first byte.
+    var keptTurns: Int32 = 0
+    var keptFor: UInt64 = 0
+    var keptPlaces: Int64 = 0
     /// The worker's own queue: numbers head ..< tail came from its last turn at the source. Others
     /// may take from it; only the owner adds.
     let head = Atomic<UInt64>(0)
     let tail = Atomic<UInt64>(0)
     /// Changes whenever the worker takes something up.
     let pulse = Atomic<UInt64>(0)
-    /// See `TurnCells`: how many turns this worker keeps, the number (+ 1) that it may go on with
-    /// without passing them, and the places that wait for the last of them.
-    var keptTurns: Int32 = 0
-    var keptFor: UInt64 = 0
-    var keptPlaces: Int64 = 0
     let line = Padding()
   }
 

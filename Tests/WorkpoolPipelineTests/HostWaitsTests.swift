@@ -200,17 +200,19 @@ extension EngineTests {
         let begun = Gate()
         let delivered = Log<UInt64>()
         let called = Tally()
-        let source = Stage.block("source", .serial) { block in
-          payloads.attach(block.pointee.number, to: block)
-          if called.add() == 50 { begun.open() }
-          return 0
+        func source() -> Stage {
+          .block("source", .serial) { block in
+            payloads.attach(block.pointee.number, to: block)
+            if called.add() == 50 { begun.open() }
+            return 0
+          }
         }
         let sink = Stage.block("sink", .serial) { block in
           delivered.append(block.pointee.number)
           return 0
         }
         let pipeline = try Pipeline(
-          workers, limit: 8, source: isPushed ? nil : source, [.block { _ in 0 }], sink: sink)
+          workers, limit: 8, source: isPushed ? nil : source(), [.block { _ in 0 }], sink: sink)
         try pipeline.start()
         if isPushed {
           for id in UInt64(0)..<50 { #expect(try pipeline.submit(payloads.make(id)) == .ok) }
@@ -264,11 +266,13 @@ extension EngineTests {
           if place == here { try? pipelines.all[0].cancel() }
         }
       }
-      let source = Stage.block("source", .serial) { block in
-        payloads.attach(block.pointee.number, to: block)
-        attached.add()
-        cancelHere(block, .source)
-        return 0
+      func source() -> Stage {
+        .block("source", .serial) { block in
+          payloads.attach(block.pointee.number, to: block)
+          attached.add()
+          cancelHere(block, .source)
+          return 0
+        }
       }
       let work = Stage.closure(finish: { _ in Int32(finished.add()) }) { block, _, _ in
         cancelHere(block, .callback)
@@ -280,7 +284,7 @@ extension EngineTests {
         return 0
       }
       let pipeline = try Pipeline(
-        workers, limit: 8, source: isPushed ? nil : source,
+        workers, limit: 8, source: isPushed ? nil : source(),
         [work, .block("", .serialAnyOrder) { _ in 0 }], sink: sink
       ) {
         $0.token = token

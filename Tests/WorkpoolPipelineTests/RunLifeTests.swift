@@ -125,17 +125,19 @@ extension EngineTests {
         let attached = Tally()
         let finished = Tally()
         let destroyed = Tally()
-        let source = Stage.block("source", .serial) { block in
-          payloads.attach(block.pointee.number, to: block)
-          attached.add()
-          return 0
+        func source() -> Stage {
+          .block("source", .serial) { block in
+            payloads.attach(block.pointee.number, to: block)
+            attached.add()
+            return 0
+          }
         }
         let isPushed = trial % 3 == 0
         let stage = Stage.closure(
           finish: { _ in Int32(finished.add()) }, destroyed: { destroyed.add() }
         ) { _, _, _ in 0 }
         let pipeline = try Pipeline(
-          workers, limit: 1 + trial % 9, source: isPushed ? nil : source, [stage]
+          workers, limit: 1 + trial % 9, source: isPushed ? nil : source(), [stage]
         ) { $0.pullsResults = trial % 2 == 0 }
         try pipeline.start()
         if isPushed {

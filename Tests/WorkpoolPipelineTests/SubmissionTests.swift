@@ -343,7 +343,10 @@ extension EngineTests {
             ], sink: sink)
           try pipeline.start()
           for number in [UInt64(5), 6, 0, 1, 4] {
-            _ = try pipeline.submit(number: number, payloads.make(number))
+            let submission = payloads.make(number)
+            if try pipeline.submit(number: number, submission) != .ok {
+              payloads.discard(submission)
+            }
           }
           hasDecided.pass("block 5")
           let refused = payloads.make(99)

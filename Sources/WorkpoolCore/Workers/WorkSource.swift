@@ -9,6 +9,12 @@ import Synchronization
 public struct WorkSource: ~Copyable {
   public typealias Context = UnsafeMutableRawPointer
 
+  // Under the pool's lock. First, for to the thread sanitizer a change of a field is one of the first
+  // byte, and what follows is read without the lock.
+  var next: UnsafeMutablePointer<WorkSource>?
+  var workersInside = 0
+  var isAttached = false
+
   let context: Context
   /// Works as worker `seat` until there is nothing to do for it. Returns whether the worker comes
   /// back as a searcher (already counted in the pool word).
@@ -20,11 +26,6 @@ public struct WorkSource: ~Copyable {
   /// Called by the sentinel, one at a time: whether such work has not moved since the last call.
   /// From then on `hasWork` admits it.
   let isStuck: @convention(c) (_ context: Context) -> Bool
-
-  // Under the pool's lock.
-  var next: UnsafeMutablePointer<WorkSource>?
-  var workersInside = 0
-  var isAttached = false
 
   public init(
     context: Context,
