@@ -114,9 +114,8 @@ extension PipelineRun {
         return outcome.status
       }
       var refusal: Status?
-      // Once all blocks have left, only the finish callbacks are waited for.
-      if flow.pointee.phase.load(ordering: .acquiring) == Phase.running.rawValue
-        && options.pullsResults && !options.readerIsAnotherThread
+      // Once the input has ended and results hold all places, nothing is left that needs one.
+      if options.pullsResults && !options.readerIsAnotherThread
         && host.pointee.unreadResults + host.pointee.heldResults >= limit
         && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
       {
