@@ -26,8 +26,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the same files make the same wheel
 def _metadata():
     return (
         f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {VERSION}\n"
-        "Summary: Ordered parallel pipelines over blocks of bytes, readers and writers of compressed"
-        " files\nLicense: MIT\nRequires-Python: >=3.9\nClassifier: Typing :: Typed\n"
+        "Summary: Ordered parallel pipelines over blocks of bytes\nLicense: MIT\n"
+        "Requires-Python: >=3.9\nClassifier: Typing :: Typed\n"
         "Description-Content-Type: text/markdown\n\n" + (HERE / "README.md").read_text()
     )
 

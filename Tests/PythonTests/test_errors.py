@@ -30,8 +30,9 @@ class Exceptions(Case):
         self.assertEqual(len(names), 23)
 
     def test_exceptions_are_what_python_programs_expect(self):
-        for kind, base in ((workpool.InvalidArgument, ValueError), (workpool.TimedOut, TimeoutError),
-                           (workpool.NoMemory, MemoryError), (workpool.IOFailed, OSError),
+        for kind, base in ((workpool.InvalidArgument, ValueError),
+                           (workpool.TimedOut, TimeoutError), (workpool.NoMemory, MemoryError),
+                           (workpool.IOFailed, OSError),
                            (workpool.OutputExists, FileExistsError),
                            (workpool.TruncatedInput, EOFError)):
             self.assertIsInstance(kind("text"), base)
@@ -241,8 +242,6 @@ class Interrupts(Case):
         self.assertEqual(pipeline.wait().delivered, 4)
 
     def test_reading_results_is_left_by_ctrl_c_and_cancels(self):
-        gate = Gate()
-
         def stage(block):
             self.interrupt(block)
             while block.number == 3 and not block.cancelled:
@@ -288,6 +287,29 @@ class Cancelling(Case):
             thread.join()
             with self.assertRaises(workpool.Cancelled):
                 pipeline.wait()
+
+    def test_a_pipeline_can_be_destroyed_while_other_threads_use_it(self):
+        for _ in range(20):
+            pipeline = workpool.Pipeline(self.pool, 2).stage(lambda block: None)
+            pipeline.start()
+            begun = threading.Barrier(4, timeout=60)
+
+            def use(call):
+                begun.wait()
+                try:
+                    while True:
+                        call()
+                except (workpool.Cancelled, workpool.InvalidState):
+                    pass
+
+            threads = [threading.Thread(target=use, args=[call])
+                       for call in (pipeline.submit, pipeline.wait, pipeline.statistics)]
+            for thread in threads:
+                thread.start()
+            begun.wait()
+            pipeline.destroy()
+            for thread in threads:
+                thread.join()
 
     def test_cancelling_twice_and_after_the_end_does_nothing(self):
         pipeline = self.pipeline().source([b""])

@@ -24,7 +24,8 @@ def structs():
 
 class Declarations(unittest.TestCase):
     def test_every_struct_of_the_header_is_declared(self):
-        self.assertEqual(set(re.findall(r"^typedef struct (wp_\w+) \{", HEADER, re.M)), set(structs()))
+        declared = re.findall(r"^typedef struct (wp_\w+) \{", HEADER, re.M)
+        self.assertEqual(set(declared), set(structs()))
 
     @unittest.skipUnless(shutil.which("gcc"), "no C compiler")
     def test_sizes_and_offsets_are_those_of_c(self):
@@ -35,7 +36,8 @@ class Declarations(unittest.TestCase):
                 where = f"offsetof({name}, {field})"
                 size = f"sizeof((({name} *)0)->{field})"
                 lines.append(f'printf("{name}.{field} %zu %zu\\n", {where}, {size});')
-        program = "#include <stdio.h>\n#include <workpool.h>\nint main(void) {\n" + "\n".join(lines) + "\n}\n"
+        head = "#include <stdio.h>\n#include <workpool.h>\nint main(void) {\n"
+        program = head + "\n".join(lines) + "\n}\n"
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "layout")
             subprocess.run(["gcc", "-x", "c", "-std=c99", f"-I{TOP}/include", "-", "-o", path],

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Who is kept by whom, and how things end: garbage, fork, the end of the interpreter."""
 import gc
+import os
+import pathlib
+import tempfile
+import textwrap
 import threading
 import unittest
 import weakref
 
 import workpool
-from support import Case, Gate, run_script
+from support import Case, run_script
 
 
 class Function:
@@ -30,11 +34,12 @@ class Garbage(Case):
         self.assertIsNone(watch())
 
     def test_a_pipeline_that_its_own_callback_refers_to_is_collected(self):
-        pipeline = workpool.Pipeline(self.pool)
-        pipeline.source([b""] * 10).stage(lambda block: pipeline and None)
-        watch = weakref.ref(pipeline)
-        pipeline.run()
-        del pipeline
+        def run():
+            pipeline = workpool.Pipeline(self.pool)
+            pipeline.source([b""] * 10).stage(lambda block: pipeline and None).run()
+            return weakref.ref(pipeline)
+
+        watch = run()
         gc.collect()
         self.assertIsNone(watch())
 
@@ -137,9 +142,6 @@ class Fork(unittest.TestCase):
         """
 
     def test_in_a_child_everything_inherited_is_refused_and_new_pools_work(self):
-        import pathlib
-        import tempfile
-
         for end in ("os._exit(7)", "sys.exit(7)"):
             with tempfile.TemporaryDirectory() as folder:
                 path = pathlib.Path(folder, "out")
@@ -162,35 +164,32 @@ class Fork(unittest.TestCase):
                         with multiprocessing.get_context(method).Pool(2) as processes:
                             print(processes.map(work, [1, 2, 3]))
             """
-        import pathlib
-        import tempfile
-        import textwrap
-
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "program.py")
             path.write_text(textwrap.dedent(script))
-            code, printed, errors = run_script(
-                f"import runpy, sys; sys.path.insert(0, {folder!r})\n"
-                f"import subprocess; sys.exit(subprocess.run([sys.executable, {str(path)!r}]).returncode)")
+            code, printed, errors = run_script("""
+                import subprocess, sys
+                sys.exit(subprocess.run([sys.executable, sys.argv[1]]).returncode)
+                """, path)
         self.assertEqual((code, printed.splitlines(), errors), (0, ["[1, 2, 3]"] * 2, ""))
 
 
 class Exit(unittest.TestCase):
     """The interpreter ends while workers run: it neither hangs nor crashes."""
 
-    def end(self, how, prepare=""):
-        return run_script(f"""
-            import os, sys, threading, workpool
-            begun = threading.Event()
-            def stage(block):
-                if block.number == 50:
-                    begun.set()
-            pool = workpool.Pool(3)
-            pipeline = workpool.Pipeline(pool).source(lambda block: b"data").stage(stage)
-            {prepare or "pipeline.start()"}
-            begun.wait()
-            {how}
-            """)
+    PROGRAM = """
+        import os, sys, threading, workpool
+        begun = threading.Event()
+        def stage(block):
+            if block.number == 50:
+                begun.set()
+        pool = workpool.Pool(3)
+        pipeline = workpool.Pipeline(pool).source(lambda block: b"data").stage(stage)
+        """
+
+    def end(self, how, prepare="pipeline.start()"):
+        parts = (self.PROGRAM, prepare, "begun.wait()", how)
+        return run_script("\n".join(textwrap.dedent(part) for part in parts))
 
     def test_by_reaching_the_end(self):
         self.assertEqual(self.end(""), (0, "", ""))
@@ -206,7 +205,15 @@ class Exit(unittest.TestCase):
         self.assertEqual((code, errors.splitlines()[-1]), (1, "LookupError: the end"))
 
     def test_with_a_run_that_a_thread_waits_for(self):
-        prepare = "threading.Thread(target=pipeline.wait, daemon=True).start() if pipeline.start() else 0"
+        prepare = """
+            def wait():
+                try:
+                    pipeline.wait()
+                except workpool.Cancelled:
+                    pass
+            pipeline.start()
+            threading.Thread(target=wait, daemon=True).start()
+            """
         self.assertEqual(self.end("", prepare), (0, "", ""))
 
     def test_with_results_in_hand(self):
@@ -214,9 +221,6 @@ class Exit(unittest.TestCase):
         self.assertEqual(self.end("part = kept[-1].data[:1]", prepare), (0, "", ""))
 
     def test_with_a_writer_that_is_not_finished(self):
-        import os
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             prepare = f"pipeline.sink(workpool.open_writer({folder + '/out'!r})).start()"
             self.assertEqual(self.end("", prepare), (0, "", ""))

@@ -11,8 +11,10 @@ from workpool import Recipe, Step
 
 
 def reads(count, mate=1):
-    return b"".join(b"@read%d/%d\n%s\n+\n%s\n" % (n, mate, b"ACGTN" * (n % 5 + 1), b"IIII#" * (n % 5 + 1))
-                    for n in range(count))
+    """Of 5, 10, 15, 20, 25, 5, ... bases."""
+    return b"".join(
+        b"@read%d/%d\n%s\n+\n%s\n" % (n, mate, b"ACGTN" * (n % 5 + 1), b"IIII#" * (n % 5 + 1))
+        for n in range(count))
 
 
 class Steps(unittest.TestCase):
@@ -45,7 +47,8 @@ class Recipes(Case):
     def run_recipe(self, steps, *contents, **options):
         inputs = [self.write(f"in{i}.fq.gz", gzip.compress(c)) for i, c in enumerate(contents)]
         outputs = [self.folder / f"out{i}.fq" for i in range(len(contents))]
-        report = Recipe(len(contents), steps).run(self.pool, inputs, outputs, overwrite=True, **options)
+        recipe = Recipe(len(contents), steps)
+        report = recipe.run(self.pool, inputs, outputs, overwrite=True, **options)
         return report, [path.read_bytes() for path in outputs]
 
     def test_steps_change_and_filter_reads(self):
@@ -81,10 +84,8 @@ class Recipes(Case):
                 Recipe(segments)
 
     def test_named_segments_and_interleaved_files(self):
-        mixed = b"".join(
-            b"".join(one + b"\n" for one in pair)
-            for n in range(10)
-            for pair in [[b"@r%d" % n, b"ACGT", b"+", b"IIII", b"@r%d" % n, b"TTTT", b"+", b"####"]])
+        pair = b"@r%d\nACGT\n+\nIIII\n@r%d\nTTTT\n+\n####\n"
+        mixed = b"".join(pair % (n, n) for n in range(10))
         path = self.write("mixed.fq", mixed)
         recipe = Recipe(["forward", "back"], ["CutStart n=2 segment=back"], interleaved=True)
         report = recipe.run(self.pool, path, [self.folder / "f.fq", self.folder / "b.fq"])

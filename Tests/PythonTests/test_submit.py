@@ -3,10 +3,9 @@
 import gc
 import threading
 import unittest
-import weakref
 
 import workpool
-from support import Case, Gate, wait
+from support import Case, Gate
 from workpool import DROP
 
 
@@ -252,7 +251,8 @@ class Results(Case):
         self.assertEqual(len(kept), 2)
 
     def test_dropped_blocks_are_no_results(self):
-        pipeline = self.pipeline().source([b""] * 10).stage(lambda b: DROP if b.number % 2 else None)
+        pipeline = self.pipeline().source([b""] * 10)
+        pipeline.stage(lambda block: DROP if block.number % 2 else None)
         self.assertEqual([r.number for r in pipeline.results()], [0, 2, 4, 6, 8])
 
     def test_leaving_the_loop_cancels(self):

@@ -21,7 +21,8 @@ int main(void) {
   wp_pool *too_large;
   options.workers = 5000;
   status = wp_pool_create(&options, &too_large);
-  printf("a pool of 5000 workers: %s\n", wp_status_name(status)); /* wp_last_error_text() says more */
+  printf("a pool of 5000 workers: %s\n", wp_status_name(status));
+  /* wp_last_error_text() says more. */
 
   /* Ends the threads and waits for that. A pool that is still in use would answer WP_BUSY. */
   status = wp_pool_destroy(pool);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Reads the lines of a .gz file, puts them into upper case on all workers at once, and writes them, in
- * order, to another .gz file. Usage: 2_ordered INPUT OUTPUT */
+ * Reads the lines of a .gz file, puts them into upper case on all workers at once, and writes them,
+ * in order, to another .gz file. Usage: 2_ordered INPUT OUTPUT */
 #include <ctype.h>
 #include <stdio.h>
 #include <workpool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Counts primes until there are 5000: an endless source, and a stage that says when it is enough. */
+ * Counts primes until there are 5000: an endless source, and a stage that knows when to stop. */
 #include <stdio.h>
 #include <workpool.h>
 
@@ -38,7 +38,8 @@ int main(void) {
   if (wp_pipeline_create(pool, NULL, &pipeline)) return 1;
   wp_stage_options source = {.struct_size = sizeof source, .fn = next};
   wp_stage_options primes = {.struct_size = sizeof primes, .fn = count_primes};
-  wp_stage_options sum = {.struct_size = sizeof sum, .kind = WP_SERIAL, .fn = add, .context = &total};
+  wp_stage_options sum = {
+      .struct_size = sizeof sum, .kind = WP_SERIAL, .fn = add, .context = &total};
   wp_pipeline_set_source(pipeline, &source);
   wp_pipeline_add_stage(pipeline, &primes);
   wp_pipeline_add_stage(pipeline, &sum);

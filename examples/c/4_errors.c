@@ -11,7 +11,7 @@
 /* Every line must begin with a digit. */
 static int32_t check(void *context, wp_block *block, void *scratch, const wp_call *call) {
   (void)context, (void)scratch, (void)call;
-  uint64_t line = block->meta[1]; /* the reader has put the number of lines before this block there */
+  uint64_t line = block->meta[1]; /* lines before this block: the reader has put the number there */
   const uint8_t *end = block->data + block->size;
   for (const uint8_t *at = block->data; at < end; line++) {
     const uint8_t *stop = memchr(at, '\n', (size_t)(end - at));
@@ -44,7 +44,8 @@ static int check_file(wp_pool *pool, const char *path) {
   for (size_t i = 0; wp_pipeline_error(pipeline, i, &error) == WP_OK; i++) {
     wp_stage_statistics at = {.struct_size = sizeof at};
     wp_pipeline_stage_statistics(pipeline, error.stage, &at);
-    printf("block %d, stage %d (%s): %s\n", (int)error.number, (int)error.stage, at.name, error.text);
+    printf("block %d, stage %d (%s): %s\n", (int)error.number, (int)error.stage, at.name,
+           error.text);
   }
   wp_pipeline_destroy(pipeline);
   wp_reader_close(reader);

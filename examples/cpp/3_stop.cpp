@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Counts primes until there are 5000: an endless source, and a stage that says when it is enough.
+// Counts primes until there are 5000: an endless source, and a stage that knows when to stop.
 #include <iostream>
 
 #include "wp.hpp"

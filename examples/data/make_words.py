@@ -3,7 +3,8 @@
 import gzip
 import pathlib
 
-WORDS = "apple banana cherry date elder fig grape hazel iris juniper kiwi lemon mango nut olive plum".split()
+WORDS = """apple banana cherry date elder fig grape hazel
+           iris juniper kiwi lemon mango nut olive plum""".split()
 
 state, lines = 1, []
 for number in range(20_000):

@@ -227,6 +227,9 @@ class Block:
 class _ResultMemory(NativeMemory):
     """Gives the result back to the library when the last view of it has gone."""
 
+    native: Any
+    handle: Handle
+
     def __del__(self) -> None:
         lib.wp_block_release(self.native)
 

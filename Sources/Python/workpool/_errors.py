@@ -27,7 +27,7 @@ class WorkpoolError(Exception):
 
     @property
     def name(self) -> str:
-        return lib.wp_status_name(self.code).decode()
+        return str(lib.wp_status_name(self.code).decode())
 
     def __str__(self) -> str:
         return self.text

@@ -38,22 +38,29 @@ def destroy_left_over() -> None:
 class Handle:
     """Owns a native object. ``keeps`` is what the native side uses: other handles, callbacks.
 
+    It is passed to the library as it is, so that it lives as long as the call: another thread may
+    give it up meanwhile.
+
     ``cancel`` makes it end soon; it is called first where destroying has to wait for another time.
     """
 
-    __slots__ = ("pointer", "destroy", "cancel", "keeps", "process", "__weakref__")
+    __slots__ = ("_as_parameter_", "destroy", "cancel", "keeps", "process", "__weakref__")
 
     def __init__(
         self, pointer: int, destroy: Destroy, *keeps: Any, cancel: Optional[Destroy] = None
     ) -> None:
-        self.pointer = pointer
+        self._as_parameter_ = pointer
         self.destroy = destroy
         self.cancel = cancel
         self.keeps = keeps
         self.process = os.getpid()
 
+    @property
+    def pointer(self) -> int:
+        return self._as_parameter_
+
     def __del__(self) -> None:
-        # While the interpreter ends no callback can run, and what a child inherited is the parent's.
+        # While the interpreter ends no callback can run; what a child inherited is the parent's.
         if sys.is_finalizing() or self.process != os.getpid():
             return
         # A worker that waited for others here, while they wait for it, would wait for ever.

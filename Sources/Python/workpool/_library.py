@@ -357,9 +357,9 @@ def _candidates() -> Iterator[str]:
     """Where the library may be; the first that exists is the one."""
     here = Path(__file__).resolve().parent
     yield str(here / "libworkpool.so.0")
-    for folder in list(here.parents)[1:3]:  # the project's tree, when this is Sources/Python/workpool
-        if (folder / "include" / "workpool.h").exists():
-            yield str(folder / "build" / "lib" / "libworkpool.so")
+    tree = here.parent.parent.parent  # if this is Sources/Python/workpool of the project
+    if (tree / "include" / "workpool.h").exists():
+        yield str(tree / "build" / "lib" / "libworkpool.so")
 
 
 def _load() -> ctypes.CDLL:

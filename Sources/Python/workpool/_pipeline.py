@@ -231,7 +231,7 @@ class Pipeline:
         pool = self.pool._handle if self.pool is not None else None
         if self.pool is not None and pool is None:
             raise _errors.InvalidState("the pool is closed")
-        pointer = make(lib.wp_pipeline_create, pool.pointer if pool else None, byref(options))
+        pointer = make(lib.wp_pipeline_create, pool, byref(options))
         keeps: list[Any] = [pool, self._token and self._token._handle, self._shared]
         handle = Handle(pointer, lib.wp_pipeline_destroy, keeps, cancel=lib.wp_pipeline_cancel)
 
@@ -245,11 +245,11 @@ class Pipeline:
                 max_concurrency=stage.max_concurrency,
                 flags=stage.flags,
             )
-            _errors.check(register(pointer, byref(options)))
+            _errors.check(register(handle, byref(options)))
 
         if isinstance(self._source, Reader):
             keeps.append(self._source._lend())
-            _errors.check(lib.wp_pipeline_set_reader(pointer, self._source._pointer))
+            _errors.check(lib.wp_pipeline_set_reader(handle, keeps[-1]))
         elif self._source is not None:
             source = self._source
             if self._items is not None:
@@ -259,7 +259,7 @@ class Pipeline:
             add(stage, number, lib.wp_pipeline_add_stage, True)
         if isinstance(self._sink, Writer):
             keeps.append(self._sink._lend())
-            _errors.check(lib.wp_pipeline_set_writer(pointer, self._sink._pointer))
+            _errors.check(lib.wp_pipeline_set_writer(handle, keeps[-1]))
         elif self._sink is not None:
             add(self._sink, len(self._stages) + 1, lib.wp_pipeline_set_sink, False)
         return handle
@@ -279,7 +279,7 @@ class Pipeline:
             finally:
                 if not self._is_seen:
                     self._cancel_and_wait()
-        status = lib.wp_pipeline_run(self._prepare(False).pointer)
+        status = lib.wp_pipeline_run(self._prepare(False))
         if status not in _OUTCOMES:
             _errors.check(status)
         return self._conclude()
@@ -289,7 +289,7 @@ class Pipeline:
         handle = self._prepare(results)
         self._is_seen = False  # before the start, for an interrupt may come right after it
         try:
-            _errors.check(lib.wp_pipeline_start(handle.pointer))
+            _errors.check(lib.wp_pipeline_start(handle))
         except _errors.WorkpoolError:
             self._is_seen = True
             raise
@@ -314,9 +314,10 @@ class Pipeline:
     @property
     def running(self) -> bool:
         """Whether a run has begun and not ended."""
-        if self._handle is None or self._is_serial:
+        handle = self._handle
+        if handle is None or self._is_serial:
             return False
-        status = lib.wp_pipeline_wait(self._handle.pointer, 0)
+        status = lib.wp_pipeline_wait(handle, 0)
         return status in (c.WP_TIMED_OUT, c.WP_RESULTS_WAITING, c.WP_WOULD_DEADLOCK)
 
     def wait(
@@ -329,11 +330,8 @@ class Pipeline:
         nothing: see ``errors``. ``progress`` is called on this thread about ten times a second and
         at the end, with the statistics.
         """
-        status = self._sliced(
-            lambda nanoseconds: lib.wp_pipeline_wait(self._started.pointer, nanoseconds),
-            timeout,
-            progress,
-        )
+        handle = self._started
+        status = self._sliced(lambda ns: lib.wp_pipeline_wait(handle, ns), timeout, progress)
         if status not in _OUTCOMES and status != c.WP_CANCELLED:
             _errors.check(status)
         self._is_seen = True
@@ -357,7 +355,7 @@ class Pipeline:
         what a stage raised, ResultsWaiting when all places are held by results that nobody has
         read, and TimedOut or (timeout 0) WouldBlock.
         """
-        handle, loans = self._started.pointer, self._shared.loans
+        handle, loans = self._started, self._shared.loans
         buffer = Buffer(bytes_view(data))
         payload = c.wp_payload(data=buffer.address, size=buffer.size)
         for index, word in enumerate(meta):
@@ -386,7 +384,7 @@ class Pipeline:
 
     def skip(self, number: int, timeout: Optional[float] = None) -> bool:
         """Declares that there will be no block with this number. As submit."""
-        handle = self._started.pointer
+        handle = self._started
         status = self._sliced(lambda ns: lib.wp_pipeline_skip(handle, number, ns), timeout)
         return self._accepted(status)
 
@@ -397,17 +395,18 @@ class Pipeline:
 
     def close(self) -> None:
         """No more input: the run ends when all is delivered. Twice is as good as once."""
-        if self._handle is not None and self._source is None:
-            _errors.check(lib.wp_pipeline_close(self._handle.pointer))
+        handle = self._handle
+        if handle is not None and self._source is None:
+            _errors.check(lib.wp_pipeline_close(handle))
 
     def flush(self, timeout: Optional[float] = None) -> None:
         """Waits until everything submitted so far has been delivered."""
-        handle = self._started.pointer
+        handle = self._started
         _errors.check(self._sliced(lambda ns: lib.wp_pipeline_flush(handle, ns), timeout))
 
     def results(self) -> Iterator[Result]:
-        """The blocks in input order, as they come; the first one starts the pipeline unless that was
-        done with ``start(results=True)``.
+        """The blocks in input order, as they come. The first one starts the pipeline, unless
+        ``start(results=True)`` has.
 
         A result is valid until the next one is read. Leaving the loop early cancels the run. At
         the end raises what ``wait`` raises.
@@ -423,10 +422,7 @@ class Pipeline:
                 self.start(results=True)
             handle = self._started
             while True:
-                native = POINTER(c.wp_block)()
-                status = self._sliced(
-                    lambda ns: lib.wp_pipeline_next_result(handle.pointer, ns, byref(native)), None
-                )
+                status, native = self._next_result(handle)
                 if status != c.WP_OK:
                     break
                 result = Result(native, handle)
@@ -441,24 +437,32 @@ class Pipeline:
             if not has_ended:
                 self._cancel_and_wait()
 
+    def _next_result(self, handle: Handle) -> tuple[int, Any]:
+        native = POINTER(c.wp_block)()
+
+        def call(nanoseconds: int) -> int:
+            return int(lib.wp_pipeline_next_result(handle, nanoseconds, byref(native)))
+
+        return self._sliced(call, None), native
+
     def stop(self) -> None:
         """Ends the input; blocks in flight are still delivered. Any thread, also in callbacks."""
-        _errors.check(lib.wp_pipeline_stop(self._started.pointer))
+        _errors.check(lib.wp_pipeline_stop(self._started))
 
     def cancel(self) -> None:
         """Ends the run; returns at once. Any thread, also in callbacks."""
-        _errors.check(lib.wp_pipeline_cancel(self._started.pointer))
+        _errors.check(lib.wp_pipeline_cancel(self._started))
 
     # ----- looking ------------------------------------------------------------------------
 
     def statistics(self) -> PipelineStatistics:
         """What the run and its stages have done so far."""
-        return statistics_of(self._started.pointer)
+        return statistics_of(self._started)
 
     def outcome(self) -> Outcome:
         """How the last run ended."""
         result = c.wp_result()
-        _errors.check(lib.wp_pipeline_result(self._started.pointer, byref(result)))
+        _errors.check(lib.wp_pipeline_result(self._started, byref(result)))
         names = {c.WP_OK: "ok", c.WP_STOPPED: "stopped", c.WP_CANCELLED: "cancelled"}
         return Outcome(
             names.get(result.status, "failed"),
@@ -479,7 +483,7 @@ class Pipeline:
         errors: list[BlockError] = []
         entry = c.wp_error_entry()
         while not _errors.check(
-            lib.wp_pipeline_error(self._started.pointer, len(errors), byref(entry))
+            lib.wp_pipeline_error(self._started, len(errors), byref(entry))
         ):
             text = entry.text.decode("utf-8", "replace")
             raised = self._shared.raised.get((entry.number, entry.stage))
@@ -495,7 +499,7 @@ class Pipeline:
         """
         handle = self._handle
         if handle is not None and not self._is_serial:
-            if lib.wp_pipeline_wait(handle.pointer, 0) == c.WP_WOULD_DEADLOCK:
+            if lib.wp_pipeline_wait(handle, 0) == c.WP_WOULD_DEADLOCK:
                 raise _errors.Busy("a callback cannot destroy its own pipeline")
             self._cancel_and_wait()
         self._handle = None
@@ -559,8 +563,8 @@ class Pipeline:
     def _cancel_and_wait(self) -> None:
         handle = self._handle
         if handle is not None:
-            lib.wp_pipeline_cancel(handle.pointer)
-            self._sliced(lambda ns: lib.wp_pipeline_wait(handle.pointer, ns), None)
+            lib.wp_pipeline_cancel(handle)
+            self._sliced(lambda ns: lib.wp_pipeline_wait(handle, ns), None)
         self._is_seen = True
 
     def _conclude(self) -> Outcome:

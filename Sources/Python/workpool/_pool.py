@@ -75,7 +75,8 @@ class Pool:
     @property
     def workers(self) -> int:
         """How many workers the pool has; 0 when it is closed."""
-        return int(lib.wp_pool_workers(self._handle.pointer)) if self._handle else 0
+        handle = self._handle
+        return int(lib.wp_pool_workers(handle)) if handle is not None else 0
 
     @property
     def closed(self) -> bool:
@@ -113,25 +114,25 @@ class Token:
     """
 
     def __init__(self, parent: Optional[Token] = None) -> None:
-        above = parent._handle if parent is not None else None
-        self._handle = Handle(
-            make(lib.wp_token_create, above.pointer if above else None),
+        above: Optional[Handle] = parent._handle if parent is not None else None
+        self._handle: Handle = Handle(
+            make(lib.wp_token_create, above),
             lib.wp_token_destroy,
             above,
         )
 
     def cancel(self) -> None:
         """Cancels; returns at once. Twice is as good as once."""
-        lib.wp_token_cancel(self._handle.pointer)
+        lib.wp_token_cancel(self._handle)
 
     @property
     def cancelled(self) -> bool:
-        return bool(lib.wp_token_is_cancelled(self._handle.pointer))
+        return bool(lib.wp_token_is_cancelled(self._handle))
 
     @property
     def reason(self) -> Optional[str]:
         """Why it was cancelled: "user", "deadline" or "parent"; None while it is not."""
-        number = int(lib.wp_token_is_cancelled(self._handle.pointer))
+        number = int(lib.wp_token_is_cancelled(self._handle))
         return (None, "user", "deadline", "parent")[number] if number < 4 else "other"
 
     def __repr__(self) -> str:

@@ -47,7 +47,8 @@ class Step:
 
     def __str__(self) -> str:
         """As it is written on the command line."""
-        return " ".join([self.name, *(f"{key}={_value(value)}" for key, value in self.keys.items())])
+        keys = (f"{key}={_value(value)}" for key, value in self.keys.items())
+        return " ".join([self.name, *keys])
 
     def __repr__(self) -> str:
         return f"Step({str(self)!r})"
@@ -100,8 +101,8 @@ class Recipe:
             make(lib.wp_recipe_create, names, max(count, 0), interleaved), lib.wp_recipe_destroy
         )
         for step in steps:
-            _errors.check(lib.wp_recipe_add(self._handle.pointer, str(step).encode()))
-        _errors.check(lib.wp_recipe_check(self._handle.pointer))
+            _errors.check(lib.wp_recipe_add(self._handle, str(step).encode()))
+        _errors.check(lib.wp_recipe_check(self._handle))
 
     def run(
         self,
@@ -125,7 +126,8 @@ class Recipe:
         what it raises, as well as Ctrl-C, cancels the run. Raises what readers, writers and steps
         raise, and Cancelled.
         """
-        if pool is not None and pool._handle is None:
+        threads = pool._handle if pool is not None else None
+        if pool is not None and threads is None:
             raise _errors.InvalidState("the pool is closed")
         own = Token(token)
         raised: list[BaseException] = []
@@ -152,8 +154,7 @@ class Recipe:
         )
         report = c.wp_run_report()
         status = lib.wp_recipe_run(
-            self._handle.pointer,
-            pool._handle.pointer if pool is not None and pool._handle is not None else None,
+            self._handle, threads,
             *_paths(inputs), *_paths(outputs),
             byref(options), byref(report),
         )

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from . import _errors
 from . import _library as c
+from ._handles import Handle
 from ._library import lib
 
 
@@ -39,7 +40,7 @@ class PipelineStatistics(NamedTuple):
     stages: list[StageStatistics]  #: source and sink included
 
 
-def statistics_of(pipeline: int) -> PipelineStatistics:
+def statistics_of(pipeline: Handle) -> PipelineStatistics:
     whole = c.wp_pipeline_statistics()
     _errors.check(lib.wp_pipeline_statistics_get(pipeline, byref(whole)))
     stages = []
@@ -49,6 +50,5 @@ def statistics_of(pipeline: int) -> PipelineStatistics:
         kind = ("parallel", "serial", "serial_any_order")[one.kind]
         counts = (getattr(one, field) for field in StageStatistics._fields[2:])
         stages.append(StageStatistics(one.name.decode("utf-8", "replace"), kind, *counts))
-    return PipelineStatistics(
-        *(getattr(whole, field) for field in PipelineStatistics._fields[:-1]), stages
-    )
+    totals = {field: getattr(whole, field) for field in PipelineStatistics._fields[:-1]}
+    return PipelineStatistics(stages=stages, **totals)

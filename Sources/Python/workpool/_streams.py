@@ -58,23 +58,26 @@ class _Stream:
         self._is_lent = False
 
     @property
-    def _pointer(self) -> int:
+    def _native(self) -> Handle:
         if self._handle is None:
             raise _errors.InvalidState(f"the {self._what} is closed")
-        return self._handle.pointer
+        return self._handle
 
     @property
-    def _own(self) -> int:
+    def _own(self) -> Handle:
         """For what must not happen beside a pipeline."""
         if self._is_lent:
             raise _errors.InvalidState(f"the {self._what} belongs to a pipeline")
-        return self._pointer
+        return self._native
 
     def _lend(self) -> Handle:
-        self._own
-        assert self._handle is not None
+        handle = self._handle
+        if self._is_lent or handle is None:
+            raise _errors.InvalidState(
+                f"the {self._what} {'belongs to a pipeline' if self._is_lent else 'is closed'}"
+            )
         self._is_lent = True
-        return self._handle
+        return handle
 
     @property
     def closed(self) -> bool:
@@ -124,10 +127,10 @@ class Reader(_Stream):
 
     def __next__(self) -> Chunk:
         """The next block. The memory of the one before goes: BufferError if it is still in use."""
-        pointer = self._own
+        native = self._own
         self._take_back()
         chunk = c.wp_chunk()
-        if _errors.check(lib.wp_reader_next(pointer, byref(chunk))) == c.WP_END:
+        if _errors.check(lib.wp_reader_next(native, byref(chunk))) == c.WP_END:
             raise StopIteration
         data = memoryview(b"")
         if chunk.data:
@@ -140,13 +143,13 @@ class Reader(_Stream):
         view = bytes_view(buffer)
         if view.readonly and view.nbytes:
             raise TypeError("a writable buffer is required")
-        pointer = self._own
+        native = self._own
         self._take_back()
         if not view.nbytes:
             return 0
         room, size = Buffer(view), c_size_t()
         try:
-            _errors.check(lib.wp_reader_read(pointer, room.address, room.size, byref(size)))
+            _errors.check(lib.wp_reader_read(native, room.address, room.size, byref(size)))
         finally:
             room.release()
         return size.value
@@ -165,7 +168,7 @@ class Reader(_Stream):
     def info(self) -> ReaderInfo:
         """What the file turned out to be, so far."""
         info = c.wp_reader_info()
-        _errors.check(lib.wp_reader_get_info(self._pointer, byref(info)))
+        _errors.check(lib.wp_reader_get_info(self._native, byref(info)))
         size = None if info.packed_size == c.UNKNOWN_SIZE else info.packed_size
         name = _COMPRESSIONS[info.compression]
         return ReaderInfo(name, info.parts, info.packed_bytes, info.bytes, size)
@@ -174,7 +177,7 @@ class Reader(_Stream):
     def notes(self) -> list[str]:
         """Things worth telling that are no errors; complete at the end of the file."""
         notes: list[str] = []
-        while (note := lib.wp_reader_note(self._pointer, len(notes))) is not None:
+        while (note := lib.wp_reader_note(self._native, len(notes))) is not None:
             notes.append(note.decode("utf-8", "replace"))
         return notes
 
@@ -273,10 +276,10 @@ class Writer(_Stream):
 
     def write(self, data: BytesLike) -> int:
         """Appends bytes; returns how many."""
-        pointer = self._own
+        native = self._own
         buffer = Buffer(bytes_view(data))
         try:
-            _errors.check(lib.wp_writer_write(pointer, buffer.address, buffer.size))
+            _errors.check(lib.wp_writer_write(native, buffer.address, buffer.size))
             return buffer.size
         finally:
             buffer.release()
@@ -284,7 +287,7 @@ class Writer(_Stream):
     def finish(self) -> WriterInfo:
         """Completes the file, which gets its name now. After a pipeline: when its run has ended."""
         info = c.wp_writer_info()
-        _errors.check(lib.wp_writer_finish(self._pointer, byref(info)))
+        _errors.check(lib.wp_writer_finish(self._native, byref(info)))
         self._info = WriterInfo(_COMPRESSIONS[info.compression], info.bytes, info.packed_bytes)
         return self._info
 
@@ -323,7 +326,8 @@ def open_writer(
     name: Optional[str] = None,
 ) -> Writer:
     """Opens an output. ``compression``: "auto" (by suffix: .gz .bgz .zst .zstd), "plain", "gzip",
-    "bgzf" or "zstd"; ``level``: gzip 0-9, zstd 1-22. ``sync``: onto the disk before the name appears.
+    "bgzf" or "zstd"; ``level``: gzip 0-9, zstd 1-22. ``sync``: it is on the disk before its name
+    appears.
     """
     options = c.wp_writer_options(
         compression=choice("compression", compression, _COMPRESSIONS),

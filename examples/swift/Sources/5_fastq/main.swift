@@ -6,10 +6,12 @@ let paths = Array(CommandLine.arguments.dropFirst())
 let pool = try Pool()
 // Two segments: the two files are kept in step.
 let recipe = try RecipeDraft(segments: ["read1", "read2"], isInterleaved: false)
-try recipe.add("CutStart n=5 segment=read1")  // drop an adapter's rest,
-try recipe.add("Truncate n=100 segment=read2")  // and the bad end of the mates;
-try recipe.add("CalcExpectedError out_label=errors aggregate=sum segment=all")  // a number for a pair
-try recipe.add("FilterByNumericTag in_label=errors max_value=1 keep_or_remove=keep")  // to judge it by
+// Drop an adapter's rest, and the bad end of the mates.
+try recipe.add("CutStart n=5 segment=read1")
+try recipe.add("Truncate n=100 segment=read2")
+// A number for each pair, to judge it by.
+try recipe.add("CalcExpectedError out_label=errors aggregate=sum segment=all")
+try recipe.add("FilterByNumericTag in_label=errors max_value=1 keep_or_remove=keep")
 try recipe.check()  // throws all that is wrong, a line each
 
 var options = RecipeDraft.Options()
