@@ -12,6 +12,8 @@ from ._library import lib
 
 
 class StageStatistics(NamedTuple):
+    """What a stage has done."""
+
     name: str
     kind: str
     calls: int
@@ -30,6 +32,8 @@ class StageStatistics(NamedTuple):
 
 
 class PipelineStatistics(NamedTuple):
+    """What a run has done, and each of its stages."""
+
     wall_ns: int  #: since the start, until the end
     blocks_in: int
     blocks_out: int
