@@ -9,6 +9,9 @@ import WorkpoolCore
 /// is *compact*, otherwise *spread*. What would gain from more workers is a block's time outside
 /// its longest serial stage. It is measured on a sample of calls.
 ///
+/// A run with a stage that may block is always spread, and from a source that may block one block is
+/// taken at a time: what it brought must not wait for what it will bring.
+///
 /// In a compact run nobody is woken for new work while one worker is active; a sentinel (see
 /// `Pool`) takes over if that one is held up by a callback.
 struct Pace: ~Copyable {
@@ -60,7 +63,8 @@ extension PipelineRun {
     let gain = sum - UInt64(longestSerial)
     let wasSpread = pace.pointee.isSpread.load(ordering: .relaxed)
     let isSpread =
-      workerCount > 1 && gain >= UInt64(wasSpread ? Pace.compactBelow : Pace.spreadFrom)
+      workerCount > 1
+      && (mayBlock || gain >= UInt64(wasSpread ? Pace.compactBelow : Pace.spreadFrom))
     if isSpread != wasSpread {
       // An exchange: see Pool, P1. For what lies ready nobody was woken while the run was compact.
       _ = pace.pointee.isSpread.exchange(isSpread, ordering: .sequentiallyConsistent)
@@ -70,7 +74,7 @@ extension PipelineRun {
     // Half of the places, shared by all workers, are enough for what nobody has begun yet.
     let room = isSpread ? max(1, limit / (2 * workerCount)) : max(1, limit / 2)
     let byTime = isSpread ? Int(UInt64(Pace.batchNanoseconds) / max(1, sum)) : Pace.largestBatch
-    let batch = sum > 20_000 ? 1 : max(1, min(byTime, Pace.largestBatch, room))
+    let batch = sum > 20_000 || sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
     if batch != pace.pointee.batch.load(ordering: .relaxed) {
       pace.pointee.batch.store(batch, ordering: .relaxed)
     }

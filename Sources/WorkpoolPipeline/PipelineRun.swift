@@ -38,6 +38,9 @@ struct PipelineRun: ~Copyable {
   let seeAllMask: UInt64
   let options: Pipeline.Options
   let hasSource: Bool
+  /// Whether a stage, or the source, may wait for a disk or a peer.
+  let mayBlock: Bool
+  let sourceMayBlock: Bool
   let token: Token
   /// The words of the host's token and of those above it, which a signal handler may set.
   let hostWords: UnsafeMutablePointer<UnsafeMutablePointer<Atomic<UInt32>>>

@@ -128,7 +128,9 @@ extension PipelineRun {
         workerCount: workerCount, stageCount: count, stages: stages, seats: seats,
         seatStages: seatStages, records: records, errorTexts: errorTexts,
         mask: UInt64(capacity - 1), limit: limit, turns: turns, buffers: buffers, ready: ready,
-        cuts: cuts, seeAllMask: seeAllMask, options: options, hasSource: hasSource, token: token,
+        cuts: cuts, seeAllMask: seeAllMask, options: options, hasSource: hasSource,
+        mayBlock: plan.contains { $0?.mayBlock == true },
+        sourceMayBlock: plan.first??.mayBlock == true, token: token,
         hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow, source: source,
         tail: tail, pace: pace, host: host, monitor: monitor))
     token.observe(address) { context in

@@ -49,7 +49,8 @@ public struct Stage: @unchecked Sendable {
   public var maxConcurrency: Int = 0
   /// A stop in a later stage does not keep blocks from this one.
   public var seesAll = false
-  /// The callback may wait for a disk, a child or the network.
+  /// The callback may wait for a disk, a child, the network or another block: then a worker that sits
+  /// in it holds nothing back from other workers.
   public var mayBlock = false
   /// Once per worker and run, before its first call there.
   public var workerStart:

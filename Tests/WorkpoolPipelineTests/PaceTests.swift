@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+import CPlatform
+import Foundation
+import Synchronization
 import Testing
-import WorkpoolCore
 import WorkpoolTestSupport
 
+@testable import WorkpoolCore
 @testable import WorkpoolPipeline
 
 extension EngineTests {
@@ -96,38 +99,143 @@ extension EngineTests {
       }
     }
 
-    @Test(
-      "a source that waits for the block before it is not waited for",
-      arguments: [2, 8])
-    func interactiveSource(workers: Int) throws {
+    /// A source that waits for the answer to its block, as a peer at the other end of a pipe does.
+    final class Dialogue: @unchecked Sendable {
+      let count: UInt64
       let delivered = Tally()
-      let answered = Locked<[UInt64: Gate]>([:])
-      let count: UInt64 = 4000
-      for number in stride(from: UInt64(1000), to: count, by: 61) {
-        answered.with { $0[number] = Gate() }
+      private let answered = Locked<[UInt64: Gate]>([:])
+      private let pool: Pool?
+
+      /// Every 61st block is a question; with a pool it is asked when all other workers sleep.
+      init(count: UInt64, pool: Pool?) {
+        self.count = count
+        self.pool = pool
+        for number in stride(from: UInt64(1000), to: count, by: 61) {
+          answered.with { $0[number] = Gate() }
+        }
       }
-      let source = Stage.block("source", .serial) { block in
-        let number = block.pointee.number
+
+      func next(_ number: UInt64) -> Int32 {
         if number == count { return StageReturn.sourceEnd }
+        if let pool, answered.with({ $0[number] }) != nil {
+          let deadline = Clock.now + TestScale.patienceNanoseconds
+          let word = pool.shared
+          while Int(word.pointee.word.load(ordering: .relaxed) & 0xffff_ffff)
+            < pool.workerCount - 1 && Clock.now < deadline
+          { wpl_yield() }
+        }
         if number > 0, let gate = answered.with({ $0[number - 1] }) {
           gate.pass("block \(number - 1) delivered")
         }
         return 0
       }
-      let work = Stage.block { block in
-        var sum: UInt64 = block.pointee.number
-        for _ in 0..<300 { sum = sum &* 6_364_136_223_846_793_005 &+ 1 }
-        block.pointee.meta.0 = sum
-        return 0
+
+      var sink: Stage {
+        .block("sink", .serial) { [self] block in
+          delivered.add()
+          answered.with { $0[block.pointee.number] }?.open()
+          return 0
+        }
       }
-      let sink = Stage.block("sink", .serial) { block in
-        delivered.add()
-        answered.with { $0[block.pointee.number] }?.open()
-        return 0
-      }
-      let pipeline = try Pipeline(workers, limit: 100, source: source, [work], sink: sink)
+    }
+
+    @Test("a source may wait for the block before to be delivered", arguments: [2, 3, 8], [0, 300])
+    func interactiveSource(workers: Int, work: Int) throws {
+      let dialogue = Dialogue(count: 4000, pool: Pools.of(workers))
+      let pipeline = try Pipeline(
+        workers, limit: 100,
+        source: .block("source", .serial) { dialogue.next($0.pointee.number) },
+        [
+          .block { block in
+            for _ in 0..<work { block.pointee.meta.0 = block.pointee.meta.0 &* 3 &+ 1 }
+            return 0
+          }
+        ], sink: dialogue.sink)
       #expect(try pipeline.runToEnd() == .ok)
-      #expect(delivered.value == Int(count))
+      #expect(dialogue.delivered.value == 4000)
+      try pipeline.destroy()
+    }
+
+    @Test("with one worker such a source says that it may block")
+    func interactiveSourceAlone() throws {
+      let dialogue = Dialogue(count: 4000, pool: nil)
+      var source = Stage.block("source", .serial) { dialogue.next($0.pointee.number) }
+      source.mayBlock = true
+      let pipeline = try Pipeline(
+        1, limit: 100, source: source, [.block { _ in 0 }], sink: dialogue.sink)
+      #expect(try pipeline.runToEnd() == .ok)
+      #expect(dialogue.delivered.value == 4000)
+      try pipeline.destroy()
+    }
+
+    /// In a compact run a worker keeps the turn of a serial stage for its next block.
+    @Test("a stage that may block holds nothing back from others", arguments: [2, 3, 8])
+    func stageThatMayBlock(workers: Int) throws {
+      let limit = 2 * workers
+      let passed = Tally()
+      let gates = Locked<[UInt64: Gate]>([:])
+      let slow: [UInt64] = [500, 1111, 2000]
+      for number in slow { gates.with { $0[number] = Gate() } }
+      var stage = Stage.block { block in
+        let number = block.pointee.number
+        if let gate = gates.with({ $0[number] }) { gate.pass("the blocks after \(number)") }
+        passed.add()
+        for head in slow where number == head + UInt64(limit) - 1 {
+          gates.with { $0[head] }?.open()
+        }
+        return 0
+      }
+      stage.mayBlock = true
+      let pipeline = try Pipeline(
+        workers, limit: limit, source: .source(3000), [.block("first", .serial) { _ in 0 }, stage])
+      #expect(try pipeline.runToEnd() == .ok)
+      #expect(passed.value == 3000)
+      try pipeline.destroy()
+    }
+
+    @Test("while one callback takes long the other workers sleep")
+    func quietSentinel() throws {
+      let gate = Gate()
+      let tasks = Locked<Set<String>>([])
+      let together = Gate(opensAt: 4)
+      let pipeline = try Pipeline(
+        4, limit: 8,
+        [
+          .block { block in
+            switch block.pointee.meta.0 {
+            case 1: gate.pass("the host")
+            case 2:
+              let task = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+              tasks.with { _ = $0.insert(task ?? "") }
+              together.pass("all workers")
+            default: break
+            }
+            return 0
+          }
+        ])
+      try pipeline.start()
+      for _ in 0..<4 { #expect(try pipeline.submit(Submission(2)) == .ok) }
+      for _ in 0..<1000 { #expect(try pipeline.submit(Submission(0)) == .ok) }
+      #expect(try pipeline.flush() == .ok)
+      #expect(try pipeline.submit(Submission(1)) == .ok)
+      gate.waitForArrivals(1)
+      func switches() -> Int {
+        tasks.with { tasks in
+          tasks.reduce(0) { sum, task in
+            let path = "/proc/\(task)/status"
+            let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+            let line = text.split(separator: "\n").first { $0.hasPrefix("voluntary_ctxt") }
+            return sum + (line.flatMap { Int($0.split(separator: "\t")[1]) } ?? 0)
+          }
+        }
+      }
+      usleep(50_000)  // they may look once or twice more
+      let before = switches()
+      usleep(400_000)
+      #expect(switches() - before < 50)
+      gate.open()
+      try pipeline.close()
+      #expect(try pipeline.end() == .ok)
       try pipeline.destroy()
     }
   }

@@ -226,7 +226,14 @@ extension EngineTests {
       // One that pulls without end and one that is pushed without end.
       let pulling = try endless()
       try pulling.start()
-      let pushed = try Pipeline(workers, limit: 64, [.block { _ in 0 }])
+      let pushed = try Pipeline(
+        workers, limit: 64,
+        [
+          .block { block in
+            for _ in 0..<500 { block.pointee.meta.0 &+= 3 }  // slower than who submits
+            return 0
+          }
+        ])
       try pushed.start()
       let submitter = Threads(1) { _ in
         while isOver.value == 0 { _ = try? pushed.submit(Submission(0)) }

@@ -29,9 +29,10 @@ import Synchronization
 ///
 /// The *sentinel* is one parked worker that looks every millisecond whether work for which nobody
 /// was woken has stopped moving. It exists only while a source asks for it. Who publishes such work
-/// makes it visible and then looks for a sentinel (`hasSentinel`), both without a barrier. So a
-/// sentinel that is not needed first takes the flag down and looks once more a millisecond later:
-/// whoever saw the flag before has made its work visible by then.
+/// makes it visible and then looks for a sentinel (`hasSentinel`) or somebody parked, all without a
+/// barrier. So a sentinel that is not needed first takes the flag down and looks once more a
+/// millisecond later, and so does a worker that parks while another one is inside a source: whoever
+/// saw the flag or nobody parked has made its work visible by then.
 public final class Pool: @unchecked Sendable {
   public struct Options {
     /// 0: `Pool.usableCPUs`.
@@ -360,6 +361,8 @@ public final class Pool: @unchecked Sendable {
       if wantsSentinel && !shared.pointee.hasSentinel.load(ordering: .relaxed) {
         shared.pointee.hasSentinel.store(true, ordering: .relaxed)
         seat.pointee.duty = .sentinel
+      } else if isSomebodyInside {
+        seat.pointee.duty = .relieved
       }
       while seat.pointee.isParked && !isClosing {
         let deadline = seat.pointee.duty == .none ? -1 : Clock.now + Self.sentinelTick
@@ -397,6 +400,15 @@ public final class Pool: @unchecked Sendable {
     var here = firstSource
     while let source = here {
       if source.pointee.needsSentinel(source.pointee.context) { return true }
+      here = source.pointee.next
+    }
+    return false
+  }
+
+  private var isSomebodyInside: Bool {
+    var here = firstSource
+    while let source = here {
+      if source.pointee.workersInside > 0 { return true }
       here = source.pointee.next
     }
     return false
