@@ -71,8 +71,7 @@ run: $(TOOL)
 
 # ----- tests --------------------------------------------------------------------------------
 
-SUITES := swift c abi cli \
-  $(if $(wildcard Tests/PythonTests),python) $(if $(wildcard examples/run),examples)
+SUITES := swift c abi cli python examples
 # A blocked thread must not block the run: every program has its seconds.
 LIMITED := timeout --kill-after=10
 
