@@ -261,10 +261,11 @@ extension PipelineRun {
     return record
   }
 
-  /// Whether the worker's own queue goes on with this number.
+  /// Whether the worker's own queue goes on with this number, so that turns and places may be kept for
+  /// it: not where a callback may take long before the worker comes to it.
   @inline(__always)
   private func isNext(_ number: UInt64, _ own: UnsafeMutablePointer<SeatState>) -> Bool {
-    own.pointee.head.load(ordering: .relaxed) == number
+    !mayBlock && own.pointee.head.load(ordering: .relaxed) == number
       && number < own.pointee.tail.load(ordering: .relaxed)
   }
 
