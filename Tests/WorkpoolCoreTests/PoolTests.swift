@@ -76,7 +76,7 @@ import WorkpoolTestSupport
       let deadline = Clock.now + TestScale.patienceNanoseconds
       while done.load(ordering: .acquiring) < count {
         if Clock.now > deadline { fatalError("stuck: \(left.load(ordering: .relaxed)) pieces left") }
-        wpl_yield()
+        wpl_pause()
       }
     }
 
@@ -253,6 +253,15 @@ import WorkpoolTestSupport
     pieces.waitUntilDone(rounds)
     Threads(3) { _ in for _ in 0..<rounds / 3 { pieces.publish() } }.join()
     pieces.waitUntilDone(rounds + rounds / 3 * 3)
+
+    // One piece at a time, published at every point of a worker's way to sleep.
+    var random = SeededRandom(seed: 1)
+    let before = pieces.done.load(ordering: .relaxed)
+    for round in 1...rounds {
+      pieces.publish()
+      pieces.waitUntilDone(before + round)
+      for _ in 0..<random.below(300) { wpl_pause() }
+    }
     pieces.end()
     try pool.close()
   }

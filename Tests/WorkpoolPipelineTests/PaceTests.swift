@@ -123,6 +123,9 @@ extension EngineTests {
           while Int(word.pointee.word.load(ordering: .relaxed) & 0xffff_ffff)
             < pool.workerCount - 1 && Clock.now < deadline
           { wpl_yield() }
+          // A worker that has just parked looks once more a millisecond later.
+          let asleep = Clock.now + 3_000_000
+          while Clock.now < asleep { wpl_yield() }
         }
         if number > 0, let gate = answered.with({ $0[number - 1] }) {
           gate.pass("block \(number - 1) delivered")
