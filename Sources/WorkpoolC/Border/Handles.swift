@@ -94,8 +94,10 @@ func copy(_ text: String, into room: UnsafeMutableRawBufferPointer) {
 }
 
 /// A handle of a parent process must not be touched.
-func checkFork(_ pool: Pool) throws(WorkpoolError) {
-  guard pool.forkGeneration == wpl_fork_generation() else {
-    throw WorkpoolError(.forked, "the pool belongs to the parent process")
+func checkFork(_ pool: Pool) throws(WorkpoolError) { try checkFork(pool.forkGeneration) }
+
+func checkFork(_ generation: UInt32) throws(WorkpoolError) {
+  guard generation == wpl_fork_generation() else {
+    throw WorkpoolError(.forked, "the handle belongs to the parent process")
   }
 }

@@ -8,6 +8,20 @@ extension OpaquePointer {
   var recipe: RecipeDraft { object() }
 }
 
+/// The reader behind a handle, if it belongs to this process.
+func checkedReader(_ handle: OpaquePointer?) throws(WorkpoolError) -> FileReader {
+  let reader = try required(handle, "reader").reader
+  try checkFork(reader.forkGeneration)
+  return reader
+}
+
+/// The writer behind a handle, if it belongs to this process.
+func checkedWriter(_ handle: OpaquePointer?) throws(WorkpoolError) -> FileWriter {
+  let writer = try required(handle, "writer").writer
+  try checkFork(writer.forkGeneration)
+  return writer
+}
+
 func endpoint(_ path: UnsafePointer<CChar>?) throws(WorkpoolError) -> Endpoint {
   guard let path else { throw invalid("path is NULL") }
   return .path(String(cString: path))

@@ -31,7 +31,7 @@ import Workpool
   _ out_size: UnsafeMutablePointer<Int>!
 ) -> Int32 {
   border { () throws(WorkpoolError) in
-    let reader = try required(reader, "reader").reader
+    let reader = try checkedReader(reader)
     guard let data, let out_size, size > 0 else { throw invalid("data, size or out_size is nothing") }
     out_size.pointee = 0
     out_size.pointee = try reader.read(
@@ -44,7 +44,7 @@ import Workpool
   _ reader: OpaquePointer!, _ out_chunk: UnsafeMutablePointer<wp_chunk>!
 ) -> Int32 {
   border { () throws(WorkpoolError) in
-    let reader = try required(reader, "reader").reader
+    let reader = try checkedReader(reader)
     guard let out_chunk else { throw invalid("out_chunk is NULL") }
     guard let (bytes, extent) = try reader.next() else { return .end }
     out_chunk.pointee = wp_chunk(
@@ -58,7 +58,7 @@ import Workpool
   _ reader: OpaquePointer!, _ info: UnsafeMutablePointer<wp_reader_info>!
 ) -> Int32 {
   border { () throws(WorkpoolError) in
-    let reader = try required(reader, "reader").reader
+    let reader = try checkedReader(reader)
     let room = try checkSize(info)
     room.pointee.compression = value(of: reader.info.compression)
     room.pointee.parts = reader.info.parts
@@ -79,7 +79,7 @@ import Workpool
 @c @implementation public func wp_reader_close(_ reader: OpaquePointer!) -> Int32 {
   guard let reader else { return WP_OK }
   return border { () throws(WorkpoolError) in
-    guard !reader.reader.isAttached else { throw WorkpoolError(.busy, "a pipeline reads from it") }
+    guard !(try checkedReader(reader)).isAttached else { throw WorkpoolError(.busy, "a pipeline reads from it") }
     Handle.destroy(reader, FileReader.self)
     return .ok
   }
@@ -89,7 +89,7 @@ import Workpool
   _ pipeline: OpaquePointer!, _ reader: OpaquePointer!
 ) -> Int32 {
   border { () throws(WorkpoolError) in
-    try checked(pipeline).setReader(try required(reader, "reader").reader)
+    try checked(pipeline).setReader(try checkedReader(reader))
     return .ok
   }
 }
@@ -121,7 +121,7 @@ import Workpool
   _ writer: OpaquePointer!, _ data: UnsafeRawPointer!, _ size: Int
 ) -> Int32 {
   border { () throws(WorkpoolError) in
-    let writer = try required(writer, "writer").writer
+    let writer = try checkedWriter(writer)
     guard size >= 0, data != nil || size == 0 else { throw invalid("size without data") }
     try writer.write(UnsafeRawBufferPointer(start: data, count: size))
     return .ok
@@ -132,7 +132,7 @@ import Workpool
   _ writer: OpaquePointer!, _ info: UnsafeMutablePointer<wp_writer_info>!
 ) -> Int32 {
   border { () throws(WorkpoolError) in
-    let writer = try required(writer, "writer").writer
+    let writer = try checkedWriter(writer)
     let room = info == nil ? nil : try checkSize(info)
     let written = try writer.finish()
     room?.pointee.compression = value(of: written.compression)
@@ -145,7 +145,7 @@ import Workpool
 @c @implementation public func wp_writer_close(_ writer: OpaquePointer!) -> Int32 {
   guard let writer else { return WP_OK }
   return border { () throws(WorkpoolError) in
-    guard !writer.writer.isAttached else { throw WorkpoolError(.busy, "a pipeline writes to it") }
+    guard !(try checkedWriter(writer)).isAttached else { throw WorkpoolError(.busy, "a pipeline writes to it") }
     writer.writer.abandon()
     Handle.destroy(writer, FileWriter.self)
     return .ok
@@ -156,7 +156,7 @@ import Workpool
   _ pipeline: OpaquePointer!, _ writer: OpaquePointer!
 ) -> Int32 {
   border { () throws(WorkpoolError) in
-    try checked(pipeline).setWriter(try required(writer, "writer").writer)
+    try checked(pipeline).setWriter(try checkedWriter(writer))
     return .ok
   }
 }

@@ -70,6 +70,7 @@ public final class RecipeDraft {
           compression: options.compression ?? Compression(path: path), level: options.level)
       })
     plan.outputSet.allowsOverwrite = options.allowsOverwrite
+    plan.outputSet.hasMarker = false
     plan.pipeline = options.pipeline
     let run = try ProcessRun(plan, on: pool)
     try run.start()

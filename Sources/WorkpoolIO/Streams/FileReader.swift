@@ -9,6 +9,8 @@ import WorkpoolPipeline
 public final class FileReader {
   fileprivate let reader: CompressedReader
   fileprivate let blocks: BlockReader
+  /// A child process shares the place in the file with its parent, and must leave it alone.
+  public let forkGeneration: UInt32
   private let buffer = ByteBuffer()
   private var note: UnsafeMutablePointer<CChar>?
   /// A pipeline reads from it.
@@ -18,12 +20,15 @@ public final class FileReader {
     _ endpoint: Endpoint, splitter: Splitter,
     options: CompressedReader.Options = CompressedReader.Options()
   ) throws(WorkpoolError) {
+    wpl_watch_forks()
+    forkGeneration = wpl_fork_generation()
     reader = try CompressedReader(try ByteSource(endpoint), options: options)
     blocks = BlockReader(reader, splitter: splitter)
   }
 
   deinit { wpl_free(note) }
 
+  public var name: String { reader.name }
   public var info: StreamInfo { reader.info }
   public var packedSize: UInt64? { reader.packedSize }
   public var notes: [String] { reader.notes }
@@ -57,6 +62,7 @@ public final class FileReader {
   /// Says that a pipeline reads from the file, for as long as the pipeline keeps its stages.
   fileprivate final class Attachment {
     let file: FileReader
+    var wasRead = false
     init(_ file: FileReader) {
       self.file = file
       file.isAttached = true
@@ -72,6 +78,12 @@ extension Pipeline {
     if file.isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
     let attachment = FileReader.Attachment(file)
     try setSource("read") { block, context throws(WorkpoolError) in
+      if block.pointee.number == 0 {
+        guard !attachment.wasRead else {
+          throw WorkpoolError(.invalidState, "a reader serves one run", path: attachment.file.name)
+        }
+        attachment.wasRead = true
+      }
       attachment.file.reader.isCancelled = { !context.isWanted }
       defer { attachment.file.reader.isCancelled = nil }
       let extent = try attachment.file.blocks.next { (size) throws(WorkpoolError) in

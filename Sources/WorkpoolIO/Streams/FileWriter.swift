@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CPlatform
 import WorkpoolCore
 import WorkpoolPipeline
 
@@ -17,6 +18,8 @@ public final class FileWriter {
 
   private let outputs: OutputSet
   fileprivate let writer: SlicedWriter
+  /// A child process must leave the output alone.
+  public let forkGeneration: UInt32
   private let run = ByteBuffer()
   private let packed = ByteBuffer()
   private var isFinished = false
@@ -28,12 +31,17 @@ public final class FileWriter {
   public init(_ endpoint: Endpoint, _ options: Options = Options()) throws(WorkpoolError) {
     var suffix = Compression.plain
     if case .path(let path) = endpoint { suffix = Compression(path: path) }
-    outputs = try OutputSet(
-      [OutputSet.Output(endpoint)], inputs: [], options: options.outputSet)
+    let compression = options.compression ?? suffix
+    // A level that is not there must not leave anything behind.
+    _ = try Packer.make(compression, level: options.level)
+    wpl_watch_forks()
+    forkGeneration = wpl_fork_generation()
+    var outputOptions = options.outputSet
+    outputOptions.hasMarker = false
+    outputs = try OutputSet([OutputSet.Output(endpoint)], inputs: [], options: outputOptions)
     try outputs.open()
     writer = try SlicedWriter(
-      outputs.sink(0), compression: options.compression ?? suffix, level: options.level,
-      workers: 1)
+      outputs.sink(0), compression: compression, level: options.level, workers: 1)
   }
 
   public var info: WriterInfo { writer.info }

@@ -20,6 +20,8 @@ public final class OutputSet {
     public var keepsPartial = false
     /// Whether files and folders are on the device before a name appears.
     public var syncs = false
+    /// Whether a marker says that a run has begun and not ended well.
+    public var hasMarker = true
     public init() {}
   }
 
@@ -64,7 +66,7 @@ public final class OutputSet {
     var targets: [OutputTarget] = []
     for output in outputs { targets.append(try OutputTarget(output)) }
     let first = targets.first { $0.isRegular }?.path
-    self.marker = (prefix ?? first).map { $0 + ".incompleted" }
+    self.marker = options.hasMarker ? (prefix ?? first).map { $0 + ".incompleted" } : nil
     self.hadMarker = marker.map { OutputTarget.isThere($0) } ?? false
     self.targets = targets
     self.inputs = inputs
