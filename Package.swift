@@ -26,7 +26,7 @@ if isEmbedded {
 let package = Package(
   name: "workpool",
   products: [
-    .library(name: "Workpool", targets: ["Workpool"]),
+    .library(name: "Workpool", targets: ["Workpool"])
   ],
   targets: [
     .target(
@@ -77,7 +77,8 @@ if !isEmbedded {
       name: "WorkpoolTestSupport", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolPipeline"],
       path: "Tests/WorkpoolTestSupport", swiftSettings: floorSettings),
     .testTarget(
-      name: "WorkpoolCoreTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolTestSupport"],
+      name: "WorkpoolCoreTests",
+      dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolTestSupport"],
       swiftSettings: floorSettings),
     .testTarget(
       name: "WorkpoolPipelineTests",

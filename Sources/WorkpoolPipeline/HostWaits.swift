@@ -195,7 +195,8 @@ extension PipelineRun {
       total = host.pointee.highest
       fillHoles(isError: status == .closed)
     }
-    flow.pointee.total.store(total, ordering: .sequentiallyConsistent)  // with the closed bit: see flush
+    // With the closed bit: see flush.
+    flow.pointee.total.store(total, ordering: .sequentiallyConsistent)
     monitor.wakeAll()
     monitor.unlock()
     if endInput(total: total, unusedPlaces: 0) { pool.workAppeared() }

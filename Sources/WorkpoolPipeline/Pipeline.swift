@@ -204,7 +204,8 @@ public final class Pipeline: @unchecked Sendable {
   }
 
   /// Submits the next block. After an error nothing was taken.
-  public func submit(_ submission: Submission, timeout: Int64 = -1) throws(WorkpoolError) -> Status {
+  public func submit(_ submission: Submission, timeout: Int64 = -1) throws(WorkpoolError) -> Status
+  {
     try pushed().pointee.submit(submission, timeout: timeout)
   }
 

@@ -29,7 +29,8 @@ extension PipelineRun {
   /// and have a place.
   func pull(_ seat: Int, isPrepaid: Bool) {
     if !isPrepaid {
-      let credits = flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing).oldValue
+      let credits = flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+        .oldValue
       if credits <= 0 { return }  // whoever gives a place back resumes the source
     }
     let places = 1 + takePlaces(atMost: pace.pointee.batch.load(ordering: .relaxed) - 1)
@@ -56,7 +57,8 @@ extension PipelineRun {
       }
       if code != StageReturn.ok {
         act(on: code, record, 0, seat)
-        goesOn = code >= 0 && code <= StageReturn.stopDrop  // a source that failed is not asked again
+        // A source that failed is not asked again.
+        goesOn = code >= 0 && code <= StageReturn.stopDrop
       }
       issued &+= 1
       taken += 1

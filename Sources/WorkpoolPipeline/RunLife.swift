@@ -131,7 +131,8 @@ extension PipelineRun {
         cuts: cuts, seeAllMask: seeAllMask, options: options, hasSource: hasSource,
         mayBlock: plan.contains { $0?.mayBlock == true },
         sourceMayBlock: plan.first??.mayBlock == true, token: token,
-        hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow, source: source,
+        hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow,
+        source: source,
         tail: tail, pace: pace, host: host, monitor: monitor))
     token.observe(address) { context in
       context.assumingMemoryBound(to: PipelineRun.self).pointee.cancel()

@@ -35,9 +35,10 @@ public enum StageReturn {
 /// `Pipeline` has convenient forms for Swift closures.
 public struct Stage: @unchecked Sendable {
   /// `(context, block: Block *, scratch, call: const StageCall *)`
-  public typealias Function = @convention(c) (
-    UnsafeMutableRawPointer?, UnsafeMutableRawPointer, UnsafeMutableRawPointer?, UnsafeRawPointer
-  ) -> Int32
+  public typealias Function =
+    @convention(c) (
+      UnsafeMutableRawPointer?, UnsafeMutableRawPointer, UnsafeMutableRawPointer?, UnsafeRawPointer
+    ) -> Int32
 
   /// Shown in statistics, timelines and errors; 31 bytes of it.
   public var name: String

@@ -75,7 +75,9 @@ import WorkpoolTestSupport
     func waitUntilDone(_ count: Int) {
       let deadline = Clock.now + TestScale.patienceNanoseconds
       while done.load(ordering: .acquiring) < count {
-        if Clock.now > deadline { fatalError("stuck: \(left.load(ordering: .relaxed)) pieces left") }
+        if Clock.now > deadline {
+          fatalError("stuck: \(left.load(ordering: .relaxed)) pieces left")
+        }
         wpl_pause()
       }
     }

@@ -54,7 +54,9 @@ extension EngineTests {
           if size > 0 && Self.word(block) != number { return "payload of \(number)" }
           if capacity > 0 { block.pointee.data![block.pointee.capacity - 1] = 1 }
         }
-        if block.reserve(-1) || block.reserve(.max) || block.reserve(.max - 4096) { return "absurd" }
+        if block.reserve(-1) || block.reserve(.max) || block.reserve(.max - 4096) {
+          return "absurd"
+        }
         if size > 0 && Self.word(block) != number { return "payload after a refusal" }
         return nil
       }
@@ -76,9 +78,11 @@ extension EngineTests {
       }
     }
 
-    @Test("a spare buffer replaces the payload when it is committed and else goes", arguments: [
-      0, 1, 2,
-    ])
+    @Test(
+      "a spare buffer replaces the payload when it is committed and else goes",
+      arguments: [
+        0, 1, 2,
+      ])
     func spare(workers: Int) throws {
       let payloads = try Self.onEach(workers) { block, _ in
         let number = block.pointee.number
@@ -113,7 +117,9 @@ extension EngineTests {
         let work = Stage.block { block in
           block.fails(block.pointee.number == 0 ? 5 : -1001, block.pointee.number == 1 ? "" : long)
         }
-        let pipeline = try Pipeline(workers, source: .source(3), [work]) { $0.collectsErrors = true }
+        let pipeline = try Pipeline(workers, source: .source(3), [work]) {
+          $0.collectsErrors = true
+        }
         #expect(try pipeline.runToEnd() == .stageFailed)
         let errors = try pipeline.errors()
         #expect(errors.map(\.code) == [Status.badReturn.rawValue, -1001, -1001])

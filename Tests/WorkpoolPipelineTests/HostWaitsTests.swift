@@ -10,9 +10,11 @@ extension EngineTests {
   @Suite struct HostWaitsTests {
     // MARK: Results
 
-    @Test("one thread that submits and reads gets every block in order and never hangs", arguments: [
-      1, 2, 3, 8, 64,
-    ])
+    @Test(
+      "one thread that submits and reads gets every block in order and never hangs",
+      arguments: [
+        1, 2, 3, 8, 64,
+      ])
     func oneThread(workers: Int) throws {
       for limit in [1, 2, 7] {
         let pipeline = try Pipeline(
@@ -238,9 +240,11 @@ extension EngineTests {
       case host, hostTwice, callback, source, sink, token, markedToken, parentToken, markedParent
     }
 
-    @Test("a cancel from anywhere ends the run and gives every block back once", arguments: [
-      1, 2, 3, 8, 64,
-    ])
+    @Test(
+      "a cancel from anywhere ends the run and gives every block back once",
+      arguments: [
+        1, 2, 3, 8, 64,
+      ])
     func cancel(workers: Int) throws {
       for place in CancelPlace.allCases {
         for isPushed in [true, false] where !(isPushed && place == .source) {
@@ -251,7 +255,8 @@ extension EngineTests {
       }
     }
 
-    func cancelOnce(_ workers: Int, _ place: CancelPlace, _ isPushed: Bool, at point: UInt64) throws {
+    func cancelOnce(_ workers: Int, _ place: CancelPlace, _ isPushed: Bool, at point: UInt64) throws
+    {
       let payloads = Payloads()
       let pipelines = Log<Pipeline>()
       let attached = Tally()

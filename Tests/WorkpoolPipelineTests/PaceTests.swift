@@ -36,7 +36,8 @@ extension EngineTests {
 
     /// Blocks whose stage takes nothing make a run compact; then two blocks are submitted that can only
     /// go on together.
-    @Test("blocks submitted to an idle compact run are worked on by several workers", arguments: [2, 8])
+    @Test(
+      "blocks submitted to an idle compact run are worked on by several workers", arguments: [2, 8])
     func idleCompactRun(workers: Int) throws {
       for _ in 0..<TestScale.scaled(200) {
         let meetings = Locked<[UInt64: Gate]>([:])
@@ -142,7 +143,8 @@ extension EngineTests {
       }
     }
 
-    @Test("a source may wait for the block before to be delivered", arguments: [2, 3, 8], [0, 300])
+    @Test(
+      "a source may wait for the block before to be delivered", arguments: [2, 3, 8], [0, 300])
     func interactiveSource(workers: Int, work: Int) throws {
       let dialogue = Dialogue(count: 4000, pool: Pools.of(workers))
       let pipeline = try Pipeline(
@@ -208,7 +210,8 @@ extension EngineTests {
             switch block.pointee.meta.0 {
             case 1: gate.pass("the host")
             case 2:
-              let task = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+              let task = try? FileManager.default.destinationOfSymbolicLink(
+                atPath: "/proc/thread-self")
               tasks.with { _ = $0.insert(task ?? "") }
               together.pass("all workers")
             default: break

@@ -8,9 +8,11 @@ import WorkpoolTestSupport
 
 extension EngineTests {
   @Suite struct PullSourceTests {
-    @Test("the limit is reached while the first block is held up, and never passed", arguments: [
-      2, 3, 8, 64,
-    ])
+    @Test(
+      "the limit is reached while the first block is held up, and never passed",
+      arguments: [
+        2, 3, 8, 64,
+      ])
     func exactLimit(workers: Int) throws {
       for limit in [1, 2, 5, 16, 100] {
         for kind in [StageKind.parallel, .serialAnyOrder] {

@@ -22,7 +22,8 @@ extension EngineTests {
             set.insert(record)
             members.insert(record)
           }
-          let expected = members.filter { $0 >= start }.sorted() + members.filter { $0 < start }.sorted()
+          let expected =
+            members.filter { $0 >= start }.sorted() + members.filter { $0 < start }.sorted()
           var taken: [Int] = []
           while let record = set.take(from: start) { taken.append(record) }
           #expect(taken == expected, "capacity \(capacity) from \(start)")

@@ -34,9 +34,11 @@ extension EngineTests {
       }
     }
 
-    @Test("a stop at block 137 delivers 0 to 137 and calls the source for a window more", arguments: [
-      0, 1, 2, 3, 8, 64,
-    ])
+    @Test(
+      "a stop at block 137 delivers 0 to 137 and calls the source for a window more",
+      arguments: [
+        0, 1, 2, 3, 8, 64,
+      ])
     func exactHead(workers: Int) throws {
       for limit in [1, 3, 16, 100] {
         for kind in [StageKind.serial, .parallel, .serialAnyOrder] {
@@ -118,9 +120,11 @@ extension EngineTests {
       }
     }
 
-    @Test("the earliest failing block decides, whichever fails first in time", arguments: [
-      2, 3, 8, 64,
-    ])
+    @Test(
+      "the earliest failing block decides, whichever fails first in time",
+      arguments: [
+        2, 3, 8, 64,
+      ])
     func failFast(workers: Int) throws {
       for trial in 0..<20 {
         let ends = Ends()
@@ -142,7 +146,8 @@ extension EngineTests {
           return 0
         }
         let pipeline = try Pipeline(
-          workers, limit: 16, source: trial % 2 == 0 ? ends.source : ends.source(1000), [work, check],
+          workers, limit: 16, source: trial % 2 == 0 ? ends.source : ends.source(1000),
+          [work, check],
           sink: ends.sink)
         #expect(try pipeline.runToEnd() == .stageFailed)
         #expect(ends.delivered.all == Array(0..<5))
@@ -168,7 +173,9 @@ extension EngineTests {
         }
         let pipeline = try Pipeline(
           workers, source: ends.source(1000),
-          [failing([900], .parallel), failing([901], .serial), failing([3, 900], .serialAnyOrder)],
+          [
+            failing([900], .parallel), failing([901], .serial), failing([3, 900], .serialAnyOrder),
+          ],
           sink: ends.sink
         ) {
           $0.collectsErrors = true
@@ -203,7 +210,8 @@ extension EngineTests {
       try pipeline.destroy()
     }
 
-    @Test("dropped blocks are not delivered and nothing overtakes them", arguments: [0, 1, 2, 8, 64])
+    @Test(
+      "dropped blocks are not delivered and nothing overtakes them", arguments: [0, 1, 2, 8, 64])
     func drops(workers: Int) throws {
       for limit in [1, 2, 16] {
         let ends = Ends()
@@ -273,9 +281,11 @@ extension EngineTests {
       try pipeline.destroy()
     }
 
-    @Test("worker hooks and finish callbacks run once, in order, also after a bad end", arguments: [
-      0, 1, 2, 8,
-    ])
+    @Test(
+      "worker hooks and finish callbacks run once, in order, also after a bad end",
+      arguments: [
+        0, 1, 2, 8,
+      ])
     func hooks(workers: Int) throws {
       for failing in [UInt64?.none, 40] {
         let starts = Locked<[Int: Int]>([:])
@@ -318,7 +328,8 @@ extension EngineTests {
       }
     }
 
-    @Test("a worker that cannot start is an error of that stage at that block", arguments: [0, 1, 2])
+    @Test(
+      "a worker that cannot start is an error of that stage at that block", arguments: [0, 1, 2])
     func failedStart(workers: Int) throws {
       let called = Tally()
       let finished = Tally()

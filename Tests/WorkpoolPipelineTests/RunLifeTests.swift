@@ -167,10 +167,10 @@ extension EngineTests {
         [
           .block { _ in
             do throws(WorkpoolError) {
-                try pipelines.all[0].destroy()
-              } catch {
-                refused.add(error.status == .busy ? 1 : 9)
-              }
+              try pipelines.all[0].destroy()
+            } catch {
+              refused.add(error.status == .busy ? 1 : 9)
+            }
             return 0
           }
         ])
@@ -211,9 +211,11 @@ extension EngineTests {
       try pulled.destroy()
     }
 
-    @Test("several pipelines on one pool all get on, also beside one that never pauses", arguments: [
-      1, 2, 8,
-    ])
+    @Test(
+      "several pipelines on one pool all get on, also beside one that never pauses",
+      arguments: [
+        1, 2, 8,
+      ])
     func shared(workers: Int) throws {
       let isOver = Tally()
       func endless() throws -> Pipeline {

@@ -41,7 +41,8 @@ extension EngineTests {
           let stage = random.below(length + 2)
           let number = UInt64(random.below(Int(count)))
           answers[stage][number] = random.pick([
-            StageReturn.stop, StageReturn.stopDrop, -1000 - Int32(number), -1000 - Int32(number), 77,
+            StageReturn.stop, StageReturn.stopDrop, -1000 - Int32(number), -1000 - Int32(number),
+            77,
           ])
         }
         if random.chance(2) {

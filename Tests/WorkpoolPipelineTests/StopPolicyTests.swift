@@ -26,7 +26,9 @@ extension EngineTests {
             here[stage] = true
             switch row[stage] {
             case .stop:
-              for later in (lastSeeAll(stage) + 1)..<stages { cuts[later] = min(cuts[later], number) }
+              for later in (lastSeeAll(stage) + 1)..<stages {
+                cuts[later] = min(cuts[later], number)
+              }
               if status == .ok {
                 status = .stopped
                 decision = (UInt64(number), stage)

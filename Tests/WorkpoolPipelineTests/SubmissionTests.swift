@@ -228,7 +228,8 @@ extension EngineTests {
 
     // MARK: Numbers of the caller's
 
-    @Test("numbered blocks arrive in order from many threads, at any limit", arguments: Pools.counts)
+    @Test(
+      "numbered blocks arrive in order from many threads, at any limit", arguments: Pools.counts)
     func numbered(workers: Int) throws {
       let count = UInt64(TestScale.scaled(2000))
       for limit in [1, 2, 16] {
@@ -321,7 +322,8 @@ extension EngineTests {
     }
 
     /// Block 5 fails or stops before 2 and 3 were submitted: what lies before 5 must still get in.
-    @Test("a numbered input that was cut takes the smaller numbers and no others", arguments: [1, 2, 8])
+    @Test(
+      "a numbered input that was cut takes the smaller numbers and no others", arguments: [1, 2, 8])
     func numberedCut(workers: Int) throws {
       for (answer, status) in [(Int32(-1000), Status.stageFailed), (StageReturn.stop, .stopped)] {
         for isComplete in [true, false] {

@@ -53,7 +53,8 @@ private func remember(_ code: Int32, _ text: String) {
 func invalid(_ what: String) -> WorkpoolError { WorkpoolError(.invalidArgument, what) }
 
 /// The object behind a handle; NULL is an invalid argument.
-func required(_ handle: OpaquePointer?, _ what: StaticString) throws(WorkpoolError) -> OpaquePointer {
+func required(_ handle: OpaquePointer?, _ what: StaticString) throws(WorkpoolError) -> OpaquePointer
+{
   guard let handle else { throw invalid("\(what) is NULL") }
   return handle
 }
@@ -70,7 +71,9 @@ func read<T>(_ pointer: UnsafePointer<T>?, _ defaults: T) throws(WorkpoolError) 
 }
 
 /// Checks the `struct_size` of a struct that the library fills.
-func checkSize<T>(_ pointer: UnsafeMutablePointer<T>?) throws(WorkpoolError) -> UnsafeMutablePointer<T> {
+func checkSize<T>(_ pointer: UnsafeMutablePointer<T>?) throws(WorkpoolError)
+  -> UnsafeMutablePointer<T>
+{
   guard let pointer else { throw invalid("the struct to fill is NULL") }
   let size = UnsafeRawPointer(pointer).loadUnaligned(as: UInt32.self)
   guard size == MemoryLayout<T>.size else {

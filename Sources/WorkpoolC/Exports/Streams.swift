@@ -32,7 +32,9 @@ import Workpool
 ) -> Int32 {
   border { () throws(WorkpoolError) in
     let reader = try checkedReader(reader)
-    guard let data, let out_size, size > 0 else { throw invalid("data, size or out_size is nothing") }
+    guard let data, let out_size, size > 0 else {
+      throw invalid("data, size or out_size is nothing")
+    }
     out_size.pointee = 0
     out_size.pointee = try reader.read(
       into: UnsafeMutableRawBufferPointer(start: data, count: size))
@@ -79,7 +81,9 @@ import Workpool
 @c @implementation public func wp_reader_close(_ reader: OpaquePointer!) -> Int32 {
   guard let reader else { return WP_OK }
   return border { () throws(WorkpoolError) in
-    guard !(try checkedReader(reader)).isAttached else { throw WorkpoolError(.busy, "a pipeline reads from it") }
+    guard !(try checkedReader(reader)).isAttached else {
+      throw WorkpoolError(.busy, "a pipeline reads from it")
+    }
     Handle.destroy(reader, FileReader.self)
     return .ok
   }
@@ -145,7 +149,9 @@ import Workpool
 @c @implementation public func wp_writer_close(_ writer: OpaquePointer!) -> Int32 {
   guard let writer else { return WP_OK }
   return border { () throws(WorkpoolError) in
-    guard !(try checkedWriter(writer)).isAttached else { throw WorkpoolError(.busy, "a pipeline writes to it") }
+    guard !(try checkedWriter(writer)).isAttached else {
+      throw WorkpoolError(.busy, "a pipeline writes to it")
+    }
     writer.writer.abandon()
     Handle.destroy(writer, FileWriter.self)
     return .ok

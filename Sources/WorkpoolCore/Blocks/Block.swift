@@ -38,6 +38,7 @@ public enum ReleaseReason: Int32, Sendable {
 }
 
 /// Takes caller-owned memory back: `(context, data, size, reason)`.
-public typealias ReleaseFunction = @convention(c) (
-  UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int, Int32
-) -> Void
+public typealias ReleaseFunction =
+  @convention(c) (
+    UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int, Int32
+  ) -> Void

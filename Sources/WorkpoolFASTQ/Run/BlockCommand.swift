@@ -33,7 +33,8 @@ public struct BlockCommand: Sendable {
     var child = wpl_child()
     let started = wpl_child_start(&child, text, "WPOOL_BLOCK=" + String(number.block))
     guard started == 0 else {
-      throw WorkpoolError(.ioFailed, "cannot be started", place: place(number), systemError: -started)
+      throw WorkpoolError(
+        .ioFailed, "cannot be started", place: place(number), systemError: -started)
     }
     output.count = 0
     var errors = [UInt8]()

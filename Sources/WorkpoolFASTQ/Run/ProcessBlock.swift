@@ -8,7 +8,9 @@ import WorkpoolPipeline
 final class OutputText {
   var bytes = GrowableMemory<UInt8>()
 
-  var part: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes.start, count: bytes.count) }
+  var part: UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: bytes.start, count: bytes.count)
+  }
 }
 
 /// What a block of the pipeline carries through a run: a batch, and later what is written of it.

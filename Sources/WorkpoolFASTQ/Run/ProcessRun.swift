@@ -224,9 +224,13 @@ public final class ProcessRun: @unchecked Sendable {
     // Parsing goes with the first parallel steps, encoding with the last ones.
     var works: [(name: String, kind: StageKind, seesAll: Bool, mayBlock: Bool, work: Work)] = []
     if parses {
-      works.append(("parse", .parallel, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-        try parse(block, context)
-      }))
+      works.append(
+        (
+          "parse", .parallel, false, false,
+          { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+            try parse(block, context)
+          }
+        ))
     }
     for stage in plan.recipe?.stages ?? [] {
       works.append(
@@ -235,22 +239,37 @@ public final class ProcessRun: @unchecked Sendable {
           { block, _ throws(WorkpoolError) in try stage.run(block.batch) }
         ))
     }
-    works.append(("encode", .parallel, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-        try encode(block, context)
-      }))
+    works.append(
+      (
+        "encode", .parallel, false, false,
+        { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+          try encode(block, context)
+        }
+      ))
     for command in plan.commands {
       works.append(
-        (command.text, .parallel, false, true, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-        try run(command, block, context)
-      }))
+        (
+          command.text, .parallel, false, true,
+          { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+            try run(command, block, context)
+          }
+        ))
     }
     if writers.contains(where: { $0.isPacked }) {
-      works.append(("gather", .serial, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-        try gather(block, context)
-      }))
-      works.append(("pack", .parallel, false, false, { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-        try pack(block, context)
-      }))
+      works.append(
+        (
+          "gather", .serial, false, false,
+          { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+            try gather(block, context)
+          }
+        ))
+      works.append(
+        (
+          "pack", .parallel, false, false,
+          { [unowned(unsafe) self] block, context throws(WorkpoolError) in
+            try pack(block, context)
+          }
+        ))
     }
     var first = 0
     while first < works.count {

@@ -68,7 +68,8 @@ public final class ByteSource {
   public func read(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
     if let failure { throw failure }
     if size == nil && bytesRead == 0 && isCancelled == nil {
-      _ = wpl_file_wait_input(descriptor, -1)  // a FIFO that nobody has opened yet is not at its end
+      // A FIFO that nobody has opened yet is not at its end.
+      _ = wpl_file_wait_input(descriptor, -1)
     }
     var count = 0
     while count < bytes.count && !isAtEnd {

@@ -40,7 +40,8 @@ public final class FileReader {
   }
 
   /// The next block of whole records; its bytes are valid until the next call.
-  public func next() throws(WorkpoolError) -> (bytes: UnsafeRawBufferPointer, extent: BlockExtent)? {
+  public func next() throws(WorkpoolError) -> (bytes: UnsafeRawBufferPointer, extent: BlockExtent)?
+  {
     try checkIsFree()
     guard let extent = try blocks.next(into: buffer) else { return nil }
     return (buffer.bytes, extent)
