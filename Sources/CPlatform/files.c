@@ -124,6 +124,7 @@ int32_t wpl_file_rename(const char *from, const char *to, int32_t replaces) {
   return outcome(rename(from, to));
 }
 int32_t wpl_file_remove(const char *path) { return outcome(unlink(path)); }
+int32_t wpl_file_unlock(int32_t fd) { return outcome(flock(fd, LOCK_UN)); }
 int32_t wpl_file_lock(int32_t fd) { return outcome(flock(fd, LOCK_EX | LOCK_NB)); }
 
 int32_t wpl_folder_create(const char *path) { return outcome(mkdir(path, 0777)); }

@@ -53,6 +53,8 @@ int32_t wpl_file_remove(const char *path);
 /* An exclusive lock of this open file, given up when its last descriptor is closed; EAGAIN: held
  * by somebody else. */
 int32_t wpl_file_lock(int32_t descriptor);
+/* Gives it up also where a child that was just forked still has the descriptor. */
+int32_t wpl_file_unlock(int32_t descriptor);
 
 int32_t wpl_folder_create(const char *path);
 int32_t wpl_folder_sync(const char *path);

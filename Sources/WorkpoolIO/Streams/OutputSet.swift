@@ -178,7 +178,10 @@ public final class OutputSet {
       for index in parts { _ = wpl_file_remove(targets[index].part) }  // litter at worst
     }
     parts = []
-    if markerDescriptor >= 0 { _ = wpl_file_close(markerDescriptor) }  // it was synced
+    if markerDescriptor >= 0 {
+      _ = wpl_file_unlock(markerDescriptor)  // before the close: a child may have it for a moment
+      _ = wpl_file_close(markerDescriptor)  // it was synced
+    }
     markerDescriptor = -1
   }
 
