@@ -335,8 +335,8 @@ WP_API int32_t wp_pipeline_destroy(wp_pipeline *pipeline);
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_set_source(wp_pipeline *pipeline, const wp_stage_options *options);
 
-/* Adds the next stage; at most 62. Returns its number (>= 1), or WP_INVALID_ARGUMENT,
- * WP_INVALID_STATE, WP_NO_MEMORY.
+/* Adds the next stage; at most 62, and none behind the sink. Returns its number (>= 1), or
+ * WP_INVALID_ARGUMENT, WP_INVALID_STATE, WP_NO_MEMORY.
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_add_stage(wp_pipeline *pipeline, const wp_stage_options *options);
 
@@ -394,6 +394,7 @@ WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *paylo
  * enter. A run takes numbered blocks or others, as its first submit says: WP_INVALID_STATE if they
  * are mixed. WP_DUPLICATE_BLOCK if the number was submitted or skipped before; the first stays.
  * Numbers still missing at the close are the error WP_MISSING_BLOCK at the lowest of them.
+ * Numbers from 2^63 - 2 on are WP_INVALID_ARGUMENT.
  * Threads: any. */
 WP_API int32_t wp_pipeline_submit_numbered(wp_pipeline *pipeline, uint64_t number,
                                            const wp_payload *payload, int64_t timeout_ns);
@@ -606,8 +607,9 @@ typedef struct wp_chunk {
   uint64_t offset;       /* decoded bytes of the file before this block */
 } wp_chunk;
 
-/* The next block, as `split` says. Returns as wp_reader_read, and WP_MALFORMED_RECORD for a
- * remainder.
+/* The next block, as `split` says. Returns as wp_reader_read, and WP_MALFORMED_RECORD for a remainder
+ * of fixed records. FASTQ is cut by its lines alone: what is in them, and whether the last record
+ * has all four, is judged by whoever parses it.
  * Threads: one at a time. */
 WP_API int32_t wp_reader_next(wp_reader *reader, wp_chunk *out_chunk);
 

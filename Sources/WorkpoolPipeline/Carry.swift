@@ -381,7 +381,9 @@ extension PipelineRun {
     let block = record.pointee.block
     var code = code
     if block.size >= 0 && block.size <= block.capacity && (block.data != nil || block.size == 0) {
-      own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: block.size))
+      if code == StageReturn.ok || code == StageReturn.stop {
+        own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: block.size))
+      }
     } else {
       record.pointee.block.size = 0
       code = fail(record, Status.badReturn.rawValue, "the callback left a broken block")
