@@ -66,7 +66,7 @@ extension PipelineRun {
       source.pointee.issuedSnapshot.store(issued, ordering: .relaxed)
       own.pointee.tail.store(issued, ordering: .releasing)  // pairs with takeOwn
       // The source may keep this worker for long: others must find what it has brought.
-      if taken < places { isSpread ? pool.workAppeared() : pool.workAppearedQuietly() }
+      if taken < places { pool.workAppearedQuietly() }
     }
     if taken > 0 { noteInFlight(inFlight &- places &+ taken) }
     if taken == places && goesOn {
