@@ -61,9 +61,11 @@ extension PipelineRun {
         return (outcome.status == .ok ? .end : outcome.status, nil)
       }
       if flow.pointee.isCancelled.load(ordering: .relaxed) { return (.cancelled, nil) }
-      if host.pointee.heldResults >= limit || isInside && timeout != 0 {
-        return (.wouldDeadlock, nil)
-      }
+      // An input that has ended needs no place any more.
+      let isStarved =
+        host.pointee.heldResults >= limit
+        && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
+      if isStarved || isInside && timeout != 0 { return (.wouldDeadlock, nil) }
       if let deadline, Clock.now >= deadline {
         return (timeout == 0 ? .wouldBlock : .timedOut, nil)
       }

@@ -111,6 +111,31 @@ extension EngineTests {
       try pipeline.destroy()
     }
 
+    @Test("who holds every result of an ended input waits for the end, not for a place")
+    func heldAtTheEnd() throws {
+      let finishing = Gate()
+      let stage = Stage.closure(
+        finish: { _ in
+          finishing.pass("the host")
+          return 0
+        }
+      ) { _, _, _ in 0 }
+      let pipeline = try Pipeline(2, limit: 1, [stage]) { $0.pullsResults = true }
+      try pipeline.start()
+      #expect(try pipeline.submit(Submission(0)) == .ok)
+      let held = try #require(try pipeline.nextResult().1)
+      #expect(try pipeline.nextResult().0 == .wouldDeadlock)
+      try pipeline.close()
+      finishing.waitForArrivals(1)
+      #expect(try pipeline.nextResult(timeout: 0).0 == .wouldBlock)
+      #expect(try pipeline.wait(timeout: 0) == .timedOut)
+      finishing.open()
+      #expect(try pipeline.nextResult().0 == .end)
+      #expect(try pipeline.end() == .ok)
+      held.release()
+      try pipeline.destroy()
+    }
+
     @Test("the blocks before an error are read first, then its status", arguments: [1, 2, 8])
     func prefixThenError(workers: Int) throws {
       let pipeline = try Pipeline(
