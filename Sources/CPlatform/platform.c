@@ -159,6 +159,9 @@ void wpl_set_thread_worker(void *w) { worker = w; }
 static _Thread_local void *current_run;
 void *wpl_thread_run(void) { return current_run; }
 void wpl_set_thread_run(void *run) { current_run = run; }
+static _Thread_local void *timer;
+void *wpl_thread_timer(void) { return timer; }
+void wpl_set_thread_timer(void *t) { timer = t; }
 
 static _Atomic uint32_t generation;
 static pthread_once_t watch_once = PTHREAD_ONCE_INIT;

@@ -97,6 +97,9 @@ void wpl_set_thread_worker(void *worker);
 /* A second word: the run whose callbacks may be on this thread's stack, innermost first. */
 void *wpl_thread_run(void);
 void wpl_set_thread_run(void *run);
+/* A third word: the timer whose thread this is (NULL = none). */
+void *wpl_thread_timer(void);
+void wpl_set_thread_timer(void *timer);
 
 /* How many forks lie between the process that loaded the library and this one. Counting begins
  * with the first call of wpl_watch_forks(). */

@@ -105,6 +105,8 @@ public final class Pool: @unchecked Sendable {
   private let seats: UnsafeMutablePointer<Seat>
   let shared: UnsafeMutablePointer<Shared>
   private let monitor: Monitor
+  /// Its thread begins with the first entry and ends with the pool.
+  public let timer: PoolTimer
 
   // Under the lock.
   private var firstSource: UnsafeMutablePointer<WorkSource>?
@@ -118,6 +120,12 @@ public final class Pool: @unchecked Sendable {
     }
     wpl_watch_forks()
     let monitor = try Monitor()
+    do throws(WorkpoolError) {
+      timer = try PoolTimer(name: options.namePrefix + "-timer")
+    } catch {
+      monitor.destroy()
+      throw error
+    }
     // Room at the end keeps other allocations off the line of the shared words.
     let seatMemory = wpl_allocate_aligned(128, MemoryLayout<Seat>.stride * wanted)
     let sharedMemory = wpl_allocate_aligned(128, MemoryLayout<Shared>.stride + 128)
@@ -181,6 +189,7 @@ public final class Pool: @unchecked Sendable {
       throw WorkpoolError(.busy, "the pool is still in use")
     }
     monitor.unlock()
+    timer.close()
     joinAll()
     free()
     hooks.destroyContext?(hooks.context)

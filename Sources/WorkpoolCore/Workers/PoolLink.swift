@@ -37,6 +37,8 @@ public struct PoolLink: @unchecked Sendable {
   @inline(__always)
   public var sourceCount: Int { shared?.pointee.sourceCount.load(ordering: .relaxed) ?? 0 }
 
+  public var timer: PoolTimer? { pool?.takeUnretainedValue().timer }
+
   /// Wakes so far, for the statistics.
   public var wakes: UInt64 { shared?.pointee.wakes.load(ordering: .relaxed) ?? 0 }
 
