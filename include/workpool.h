@@ -314,8 +314,12 @@ typedef struct wp_pipeline_options {
   uint32_t max_errors_kept;      /* length of the error list; 0: 100 */
   uint64_t max_failures;         /* with COLLECT_ERRORS: that many end the run; 0: any number */
   wp_token *token;               /* cancels the runs; keeps until destroy; NULL: none */
+  /* A run that takes longer than this from its start is cancelled (reason WP_CANCEL_DEADLINE), and
+   * its outcome is WP_TIMED_OUT. An outcome, or a cancel, that came before it stays. 0: no limit.
+   * Watched by a thread of the pool; the serial reference looks at the clock between two calls. */
+  int64_t run_timeout_ns;
 } wp_pipeline_options;
-#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL }
+#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0 }
 
 /* Makes an empty pipeline on a pool. options: borrows. `pool` may be NULL with SERIAL_REFERENCE.
  * Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
@@ -344,14 +348,15 @@ WP_API int32_t wp_pipeline_add_stage(wp_pipeline *pipeline, const wp_stage_optio
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_set_sink(wp_pipeline *pipeline, const wp_stage_options *options);
 
-/* Begins a run: WP_OK, WP_INVALID_STATE (already running), WP_NO_MEMORY, WP_CANCELLED (nothing was
- * called). A pipeline may run again after its run has ended; numbers begin at 0 again.
+/* Begins a run: WP_OK, WP_INVALID_STATE (already running), WP_NO_MEMORY, WP_NO_THREAD (for a run
+ * with a deadline), WP_CANCELLED (nothing was called). A pipeline may run again after its run has ended; numbers begin at 0 again.
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_start(wp_pipeline *pipeline);
 
 /* Waits for the end of the run. Returns its outcome: WP_OK, WP_STOPPED, WP_STAGE_FAILED,
- * WP_MISSING_BLOCK, WP_CANCELLED; WP_TIMED_OUT if it goes on; WP_INVALID_STATE before start;
- * WP_WOULD_DEADLOCK from a callback of the pipeline itself.
+ * WP_MISSING_BLOCK, WP_CANCELLED, WP_TIMED_OUT (run_timeout_ns is over); WP_TIMED_OUT also if it
+ * goes on after timeout_ns: then wp_pipeline_result returns WP_INVALID_STATE. WP_INVALID_STATE
+ * before start; WP_WOULD_DEADLOCK from a callback of the pipeline itself.
  * Threads: any. */
 WP_API int32_t wp_pipeline_wait(wp_pipeline *pipeline, int64_t timeout_ns);
 
@@ -409,14 +414,15 @@ WP_API int32_t wp_pipeline_skip(wp_pipeline *pipeline, uint64_t number, int64_t 
 WP_API int32_t wp_pipeline_close(wp_pipeline *pipeline);
 
 /* Waits until everything submitted so far has been delivered, or can be read with next_result.
- * Returns WP_OK, WP_TIMED_OUT, the outcome of a run that ended otherwise, WP_WOULD_DEADLOCK from a
- * callback of the pipeline itself, WP_INVALID_STATE.
+ * Returns WP_OK, WP_TIMED_OUT, the outcome of a run that ended otherwise (WP_CANCELLED at the run's
+ * deadline), WP_WOULD_DEADLOCK from a callback of the pipeline itself, WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
 
 /* The next block in input order, for pipelines with PULL_RESULTS. It keeps its place until
  * wp_block_release. Returns WP_OK; WP_END after the last one of a run that ended well; the outcome
- * of the run otherwise (the blocks before it first); WP_WOULD_BLOCK or WP_TIMED_OUT;
+ * of the run otherwise (the blocks before it first; WP_CANCELLED at the run's deadline);
+ * WP_WOULD_BLOCK or WP_TIMED_OUT;
  * WP_WOULD_DEADLOCK if the host itself holds every place; WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_next_result(wp_pipeline *pipeline, int64_t timeout_ns,
@@ -470,7 +476,7 @@ WP_API int32_t wp_block_fail(wp_block *block, int32_t code, const char *text);
 /* How a run ended. */
 typedef struct wp_result {
   uint32_t struct_size;     /* set by the caller */
-  int32_t status;           /* as wp_pipeline_wait */
+  int32_t status;           /* as wp_pipeline_wait; WP_TIMED_OUT: run_timeout_ns was over */
   uint64_t number;          /* deciding block of an error or stop; UINT64_MAX: none */
   uint32_t stage;           /* and its stage; UINT32_MAX: none */
   int32_t code;             /* of the error; else 0 */

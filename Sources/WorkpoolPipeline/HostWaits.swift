@@ -58,7 +58,7 @@ extension PipelineRun {
         return (.ok, result)
       }
       if let outcome = host.pointee.outcome {
-        return (outcome.status == .ok ? .end : outcome.status, nil)
+        return (outcome.status == .ok ? .end : outcome.status.toWaiters, nil)
       }
       if flow.pointee.isCancelled.load(ordering: .relaxed) { return (.cancelled, nil) }
       // An input that has ended needs no place any more.
@@ -151,8 +151,9 @@ extension PipelineRun {
     while true {
       flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)  // pairs with retire
       if flow.pointee.retired.load(ordering: .acquiring) >= target {
-        let status = host.pointee.outcome?.status ?? .ok
-        return status == .ok || status == .stopped ? .ok : status
+        let isCancelled = flow.pointee.isCancelled.load(ordering: .relaxed)
+        let status = host.pointee.outcome?.status ?? (isCancelled ? .cancelled : .ok)
+        return status == .ok || status == .stopped ? .ok : status.toWaiters
       }
       if flow.pointee.isCancelled.load(ordering: .relaxed) { return .cancelled }
       // Every place holds a finished block: the last of them is about to be counted as retired.
@@ -252,17 +253,20 @@ extension PipelineRun {
     if !hasSource { endInput(.stopped) }
   }
 
-  /// Ends the run; returns at once.
+  /// Ends the run; returns at once. The first reason counts.
   @inline(never)
-  func cancel() {
+  func cancel(_ reason: CancelReason = .user) {
     // Under the lock, for an outcome that is decided stays, and with it what was delivered.
     monitor.lock()
     let isLate =
-      host.pointee.outcome != nil
-      || flow.pointee.isCancelled.exchange(true, ordering: .sequentiallyConsistent)
+      host.pointee.decision != nil || flow.pointee.isCancelled.load(ordering: .relaxed)
+    if !isLate {
+      // A signal handler may have been earlier. And the reason is there before anybody asks for it.
+      token.mark(isMarked ? .parent : reason)
+      flow.pointee.isCancelled.store(true, ordering: .sequentiallyConsistent)
+    }
     monitor.unlock()
     if isLate { return }
-    token.mark(.user)
     for stage in 0..<stageCount { _ = cuts[stage].min(-1, ordering: .sequentiallyConsistent) }
     if !hasSource { endInput(.cancelled) }
     discardResults(.cancelled)

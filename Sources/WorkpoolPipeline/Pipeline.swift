@@ -31,6 +31,8 @@ public final class Pipeline: @unchecked Sendable {
     public var isSerialReference = false
     /// Cancels the runs.
     public var token: Token?
+    /// A run that takes longer is cancelled and comes to `timedOut`; 0: no limit.
+    public var runTimeoutNanoseconds: Int64 = 0
     public init() {}
   }
 
@@ -56,6 +58,9 @@ public final class Pipeline: @unchecked Sendable {
     }
     guard pool != nil || options.isSerialReference else {
       throw WorkpoolError(.invalidArgument, "a pipeline needs a pool")
+    }
+    guard options.runTimeoutNanoseconds >= 0 else {
+      throw WorkpoolError(.invalidArgument, "the run timeout must not be negative")
     }
     pool?.retain()
     // Runs are told of a cancel by themselves; this says that the token is in use between them too.
@@ -144,6 +149,12 @@ public final class Pipeline: @unchecked Sendable {
     let run = try PipelineRun.create(
       stages: [source] + stages.map { $0 } + [sink], hasSource: source != nil, options: options,
       pool: pool, isSerialReference: options.isSerialReference)
+    do throws(WorkpoolError) {
+      try run.pointee.beginEvents(isSerialReference: options.isSerialReference)
+    } catch {
+      PipelineRun.destroy(run)
+      throw error
+    }
     if let current { discard(current) }
     current = run
     return run
@@ -198,7 +209,8 @@ public final class Pipeline: @unchecked Sendable {
   }
 
   /// Waits for the end of the run, for at most `timeout` nanoseconds (negative: for ever).
-  /// - Returns: its outcome, also a bad one; `timedOut` while it goes on.
+  /// - Returns: its outcome, also a bad one; `timedOut` while it goes on. A run that came to its own
+  ///   deadline ended with `timedOut` too: then `result` has something to tell.
   public func wait(timeout: Int64 = -1) throws(WorkpoolError) -> Status {
     try active().pointee.wait(timeout: timeout)
   }

@@ -52,6 +52,7 @@ struct PipelineRun: ~Copyable {
   let tail: UnsafeMutablePointer<TailState>
   let pace: UnsafeMutablePointer<Pace>
   let host: UnsafeMutablePointer<HostState>
+  let events: UnsafeMutablePointer<EventState>
   let monitor: Monitor
 
   /// What every block touches, on a line of its own.

@@ -139,15 +139,24 @@ extension PipelineRun {
   @inline(never)
   func finish(_ seat: Int) {
     callFinish()
+    decideOutcome()
+    endEvents()
     pool.detach(workSource)
     conclude()
   }
 
-  /// Decides the outcome, for good.
-  func conclude() {
+  /// Decides the outcome, for good: neither a cancel nor a deadline changes it any more.
+  func decideOutcome() {
     monitor.lock()
     host.pointee.endTime = Clock.now
-    host.pointee.outcome = outcome
+    host.pointee.decision = outcome
+    monitor.unlock()
+  }
+
+  /// Tells the outcome to those who wait for it.
+  func conclude() {
+    monitor.lock()
+    host.pointee.outcome = host.pointee.decision
     flow.pointee.phase.store(Phase.ended.rawValue, ordering: .sequentiallyConsistent)
     monitor.wakeAll()
     monitor.unlock()
@@ -185,7 +194,8 @@ extension PipelineRun {
     }
     if policy.status == .ok {
       if flow.pointee.isCancelled.load(ordering: .relaxed) {
-        outcome.status = .cancelled
+        let reason = token.word.pointee.load(ordering: .relaxed)
+        outcome.status = reason == CancelReason.deadline.rawValue ? .timedOut : .cancelled
       } else if flow.pointee.wasStopped.load(ordering: .relaxed) {
         outcome.status = .stopped
       }
@@ -205,7 +215,7 @@ extension PipelineRun {
 
 /// How a run ended.
 public struct PipelineOutcome: Sendable {
-  /// `ok`, `stopped`, `stageFailed`, `missingBlock` or `cancelled`.
+  /// `ok`, `stopped`, `stageFailed`, `missingBlock`, `cancelled` or `timedOut` (the run's own deadline).
   public var status: Status
   /// Deciding block of an error or stop, and its stage.
   public var number: UInt64?

@@ -45,6 +45,7 @@ extension PipelineRun {
     let tail = try arena.allocate(TailState.self, count: 1)
     let pace = try arena.allocate(Pace.self, count: 1)
     let host = try arena.allocate(HostState.self, count: 1)
+    let events = try arena.allocate(EventState.self, count: 1)
     let claims = try arena.allocate(UInt64.self, count: hasSource ? 1 : capacity)
     let results = try arena.allocate(HostBlock.self, count: options.pullsResults ? limit : 1)
     let turns = try TurnCells(capacity: capacity, serialStages: turnCount, in: arena)
@@ -99,6 +100,7 @@ extension PipelineRun {
       pace.pointee.batch.store(1, ordering: .relaxed)
     }
     host.initialize(to: HostState())
+    events.initialize(to: EventState())
     claims.initialize(repeating: 0, count: hasSource ? 1 : capacity)
     host.pointee.claims = claims
     if options.pullsResults {
@@ -133,7 +135,7 @@ extension PipelineRun {
         sourceMayBlock: plan.first??.mayBlock == true, token: token,
         hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow,
         source: source,
-        tail: tail, pace: pace, host: host, monitor: monitor))
+        tail: tail, pace: pace, host: host, events: events, monitor: monitor))
     token.observe(address) { context in
       context.assumingMemoryBound(to: PipelineRun.self).pointee.cancel()
     }

@@ -18,12 +18,15 @@ extension PipelineRun {
     }
     flow.pointee.total.store(number, ordering: .relaxed)
     callFinish()
+    decideOutcome()
+    endEvents()
     wpl_set_thread_run(outer)
     conclude()
   }
 
   /// The next block from the source; nil when the input has ended.
   private func nextBlock(_ number: UInt64) -> UnsafeMutablePointer<Record>? {
+    lookAtClock()
     if isCut(number, 0) || flow.pointee.baton.load(ordering: .relaxed) == Baton.ended {
       return nil
     }
@@ -49,6 +52,7 @@ extension PipelineRun {
 
   private func carrySerially(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) {
     for stage in 1..<stageCount {
+      lookAtClock()
       if record.pointee.flags.contains(.isTombstone) {
         seatStage(0, stage).pointee.counts.passed.count()
       } else if isCut(number, stage) {

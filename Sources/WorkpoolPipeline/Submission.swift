@@ -9,6 +9,8 @@ struct HostState: ~Copyable {
   var grants = 0
   /// How the input ended, for later submits.
   var closedStatus = Status.closed
+  /// What the run has come to, for good; and the same once nothing of the run is left to be called.
+  var decision: PipelineOutcome?
   var outcome: PipelineOutcome?
   var endTime: Int64 = 0
 
@@ -232,7 +234,10 @@ extension PipelineRun {
   }
 
   /// Whether a callback of this run is on the calling thread's stack.
-  var isOnThisThread: Bool { wpl_thread_run() == UnsafeMutableRawPointer(address) }
+  /// On the thread of a timer nothing must wait either.
+  var isOnThisThread: Bool {
+    wpl_thread_run() == UnsafeMutableRawPointer(address) || PoolTimer.isOnThisThread
+  }
 
   // MARK: Numbers of the caller's
 

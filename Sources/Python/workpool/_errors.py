@@ -81,6 +81,10 @@ class TimedOut(WorkpoolError, TimeoutError):
     code = c.WP_TIMED_OUT
 
 
+class RunTimedOut(TimedOut):
+    """The run came to its own deadline: it is over."""
+
+
 class WouldBlock(WorkpoolError):
     """Not possible without waiting."""
 

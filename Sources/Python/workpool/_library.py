@@ -113,6 +113,7 @@ class wp_pipeline_options(Sized):
         ("max_errors_kept", c_uint32),
         ("max_failures", c_uint64),
         ("token", c_void_p),
+        ("run_timeout_ns", c_int64),
     ]
 
 

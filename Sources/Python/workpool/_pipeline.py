@@ -32,7 +32,7 @@ _SLICE = 100_000_000  # ns: so soon a wait notices Ctrl-C
 class Outcome(NamedTuple):
     """How a run ended. ``number`` and ``stage`` tell which block decided an error or a stop."""
 
-    status: str  #: "ok", "stopped", "failed" or "cancelled"
+    status: str  #: "ok", "stopped", "failed", "cancelled" or "timed out"
     number: Optional[int]
     stage: Optional[int]
     code: int
@@ -95,6 +95,8 @@ class Pipeline:
     ``collect_errors``: errors drop their block and are listed in ``errors``; ``max_failures`` of
     them end the run. ``token`` cancels runs. ``serial``: a plain loop on the calling thread, for
     comparison. ``reader_is_another_thread``: submit waits although results are unread.
+    ``run_timeout``: a run that takes more seconds is cancelled, and who waits for it gets
+    RunTimedOut.
 
     Leaving a ``with`` closes the input and waits for the end; after an exception it cancels. A
     pipeline that nobody refers to is cancelled.
@@ -111,6 +113,7 @@ class Pipeline:
         token: Optional[Token] = None,
         serial: bool = False,
         reader_is_another_thread: bool = False,
+        run_timeout: Optional[float] = None,
     ) -> None:
         if not 1 <= limit <= 65_536:
             raise _errors.InvalidArgument(f"limit must be 1 to 65536, not {limit}")
@@ -127,6 +130,7 @@ class Pipeline:
             max_errors_kept=max_errors_kept,
             max_failures=max_failures,
             token=token._handle.pointer if token is not None else None,
+            run_timeout_ns=_nanoseconds(run_timeout, "run_timeout"),
         )
         self._token = token
         self._is_serial = serial
@@ -280,7 +284,7 @@ class Pipeline:
                 if not self._is_seen:
                     self._cancel_and_wait()
         status = lib.wp_pipeline_run(self._prepare(False))
-        if status not in _OUTCOMES:
+        if status not in _OUTCOMES and status != c.WP_TIMED_OUT:
             _errors.check(status)
         return self._conclude()
 
@@ -317,7 +321,7 @@ class Pipeline:
         handle = self._handle
         if handle is None or self._is_serial:
             return False
-        status = lib.wp_pipeline_wait(handle, 0)
+        status = _wait(handle, 0)
         return status in (c.WP_TIMED_OUT, c.WP_RESULTS_WAITING, c.WP_WOULD_DEADLOCK)
 
     def wait(
@@ -325,13 +329,13 @@ class Pipeline:
     ) -> Outcome:
         """Waits for the end of the run and returns how it ended.
 
-        Raises the exception that ended the run, Cancelled, or TimedOut after ``timeout`` seconds;
-        ResultsWaiting if results must be read first. With ``collect_errors`` failed blocks raise
+        Raises the exception that ended the run, Cancelled, RunTimedOut when its ``run_timeout`` was
+        over, or TimedOut if it goes on after ``timeout`` seconds; ResultsWaiting if results must be read first. With ``collect_errors`` failed blocks raise
         nothing: see ``errors``. ``progress`` is called on this thread about ten times a second and
         at the end, with the statistics.
         """
         handle = self._started
-        status = self._sliced(lambda ns: lib.wp_pipeline_wait(handle, ns), timeout, progress)
+        status = self._sliced(lambda ns: _wait(handle, ns), timeout, progress)
         if status not in _OUTCOMES and status != c.WP_CANCELLED:
             _errors.check(status)
         self._is_seen = True
@@ -463,7 +467,12 @@ class Pipeline:
         """How the last run ended."""
         result = c.wp_result()
         _errors.check(lib.wp_pipeline_result(self._started, byref(result)))
-        names = {c.WP_OK: "ok", c.WP_STOPPED: "stopped", c.WP_CANCELLED: "cancelled"}
+        names = {
+            c.WP_OK: "ok",
+            c.WP_STOPPED: "stopped",
+            c.WP_CANCELLED: "cancelled",
+            c.WP_TIMED_OUT: "timed out",
+        }
         return Outcome(
             names.get(result.status, "failed"),
             None if result.number == c.NO_NUMBER else result.number,
@@ -564,13 +573,15 @@ class Pipeline:
         handle = self._handle
         if handle is not None:
             lib.wp_pipeline_cancel(handle)
-            self._sliced(lambda ns: lib.wp_pipeline_wait(handle, ns), None)
+            self._sliced(lambda ns: _wait(handle, ns), None)
         self._is_seen = True
 
     def _conclude(self) -> Outcome:
         outcome = self.outcome()
         if outcome.status == "cancelled":
             raise _errors.Cancelled()
+        if outcome.status == "timed out":
+            raise _errors.RunTimedOut()
         if outcome.status == "failed" and not self._collects:
             raise self._exception(outcome)
         return outcome
@@ -584,6 +595,27 @@ class Pipeline:
         error = _errors.error(outcome.code, decided[0].text if decided else "")
         error.block, error.stage = outcome.number, outcome.stage
         return error
+
+
+def _nanoseconds(seconds: Optional[float], name: str) -> int:
+    """An option in seconds as the library takes it; None is its default."""
+    if seconds is None:
+        return 0
+    if not 0 < seconds < 2**32:
+        raise _errors.InvalidArgument(f"{name} must be more than 0 seconds, not {seconds}")
+    return max(1, int(seconds * 1e9))
+
+
+def _wait(handle: Handle, nanoseconds: int) -> int:
+    """As wp_pipeline_wait, but WP_TIMED_OUT only while the run goes on: one that came to its own
+    deadline was cancelled.
+    """
+    status: int = lib.wp_pipeline_wait(handle, nanoseconds)
+    if status == c.WP_TIMED_OUT:
+        result = c.wp_result()
+        if lib.wp_pipeline_result(handle, byref(result)) == c.WP_OK:
+            status = c.WP_CANCELLED if result.status == c.WP_TIMED_OUT else result.status
+    return status
 
 
 def _from(items: Iterator[BytesLike]) -> StageFunction:

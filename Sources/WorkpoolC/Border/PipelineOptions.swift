@@ -33,6 +33,7 @@ func pipelineOptions(
   if given.max_errors_kept != 0 { options.maxErrorsKept = Int(given.max_errors_kept) }
   options.maxFailures = given.max_failures
   options.token = given.token?.token
+  options.runTimeoutNanoseconds = given.run_timeout_ns
   return options
 }
 
