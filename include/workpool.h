@@ -318,8 +318,13 @@ typedef struct wp_pipeline_options {
    * its outcome is WP_TIMED_OUT. An outcome, or a cancel, that came before it stays. 0: no limit.
    * Watched by a thread of the pool; the serial reference looks at the clock between two calls. */
   int64_t run_timeout_ns;
+  /* How far the limit can be raised by wp_pipeline_set_max_blocks: a power of two, at least
+   * max_blocks_in_flight and at most 65536; 0: 256, or the next power of two from
+   * max_blocks_in_flight on. Memory for so many blocks, without payload, is taken at the start. */
+  uint32_t window_capacity;
+  uint32_t reserved;             /* 0 */
 } wp_pipeline_options;
-#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0 }
+#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0 }
 
 /* Makes an empty pipeline on a pool. options: borrows. `pool` may be NULL with SERIAL_REFERENCE.
  * Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
@@ -348,8 +353,18 @@ WP_API int32_t wp_pipeline_add_stage(wp_pipeline *pipeline, const wp_stage_optio
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_set_sink(wp_pipeline *pipeline, const wp_stage_options *options);
 
+/* Changes max_blocks_in_flight, before the start, between runs and while one is under way, for that
+ * run and all later ones. More places can be used at once. Fewer: free places go at once, the others
+ * with the next blocks that leave; until then more blocks are in flight than the new limit allows,
+ * and none enters but a numbered block that is missing in the window. The serial reference has one
+ * block at a time, whatever the limit. Returns WP_OK; WP_INVALID_ARGUMENT for 0 and beyond the
+ * window's capacity.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_set_max_blocks(wp_pipeline *pipeline, uint32_t max_blocks);
+
 /* Begins a run: WP_OK, WP_INVALID_STATE (already running), WP_NO_MEMORY, WP_NO_THREAD (for a run
- * with a deadline), WP_CANCELLED (nothing was called). A pipeline may run again after its run has ended; numbers begin at 0 again.
+ * with a deadline), WP_CANCELLED (nothing was called). A pipeline may run again after its run has
+ * ended; numbers begin at 0 again.
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_start(wp_pipeline *pipeline);
 

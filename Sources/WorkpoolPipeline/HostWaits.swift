@@ -19,7 +19,7 @@ extension PipelineRun {
   @inline(never)
   func handOver(_ record: UnsafeMutablePointer<Record>) -> Bool {
     monitor.lock()
-    // There are as many results as places.
+    // There are as many results as rows, and a result keeps its place.
     guard !flow.pointee.isCancelled.load(ordering: .relaxed), let result = host.pointee.freeResults
     else {
       monitor.unlock()
@@ -47,8 +47,12 @@ extension PipelineRun {
   func nextResult(timeout: Int64) -> (Status, UnsafeMutablePointer<HostBlock>?) {
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
+    flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
     monitor.lock()
-    defer { monitor.unlock() }
+    defer {
+      monitor.unlock()
+      flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    }
     while true {
       if let result = host.pointee.firstResult {
         host.pointee.firstResult = result.pointee.next
@@ -61,16 +65,26 @@ extension PipelineRun {
         return (outcome.status == .ok ? .end : outcome.status.toWaiters, nil)
       }
       if flow.pointee.isCancelled.load(ordering: .relaxed) { return (.cancelled, nil) }
-      // An input that has ended needs no place any more.
-      let isStarved =
-        host.pointee.heldResults >= limit
-        && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
-      if isStarved || isInside && timeout != 0 { return (.wouldDeadlock, nil) }
+      if isReaderStarved || isInside && timeout != 0 { return (.wouldDeadlock, nil) }
       if let deadline, Clock.now >= deadline {
         return (timeout == 0 ? .wouldBlock : .timedOut, nil)
       }
       waitSlice(deadline)
     }
+  }
+
+  /// With the monitor locked and no result to be read: whether none can come before one is given back.
+  private var isReaderStarved: Bool {
+    // An input that has ended needs no place any more.
+    guard host.pointee.heldResults >= limit,
+      flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
+    else { return false }
+    // After the limit was lowered there may be others in flight.
+    flow.pointee.credits.give(0)  // pairs with retire
+    let retired = flow.pointee.retired.load(ordering: .acquiring)
+    if hasSource { return retired >= source.pointee.issuedSnapshot.load(ordering: .relaxed) }
+    if isNumberedByCaller { return retired >= host.pointee.lowestMissing }
+    return retired >= flow.pointee.next.load(ordering: .relaxed)
   }
 
   /// Gives a result and its place back.
@@ -149,15 +163,13 @@ extension PipelineRun {
       next & Self.closedBit != 0
       ? total : isNumberedByCaller ? host.pointee.highest : next
     while true {
-      flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)  // pairs with retire
+      flow.pointee.credits.give(0)  // pairs with retire
       if flow.pointee.retired.load(ordering: .acquiring) >= target {
         let isCancelled = flow.pointee.isCancelled.load(ordering: .relaxed)
         let status = host.pointee.outcome?.status ?? (isCancelled ? .cancelled : .ok)
         return status == .ok || status == .stopped ? .ok : status.toWaiters
       }
       if flow.pointee.isCancelled.load(ordering: .relaxed) { return .cancelled }
-      // Every place holds a finished block: the last of them is about to be counted as retired.
-      if host.pointee.unreadResults + host.pointee.heldResults >= limit { return .ok }
       if let deadline, Clock.now >= deadline { return .timedOut }
       waitSlice(deadline)
     }
@@ -217,7 +229,7 @@ extension PipelineRun {
       if !isHole { gapStart = nil }
       if isHole {
         claims[Int(truncatingIfNeeded: number & mask)] = number + 1
-        flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+        flow.pointee.credits.claim()
         let record = record(number)
         prepare(record, number)
         record.pointee.flags = .isTombstone

@@ -16,8 +16,13 @@ import WorkpoolCore
 /// Building and starting is for one thread at a time; submitting, reading, waiting and ending for any.
 public final class Pipeline: @unchecked Sendable {
   public struct Options {
-    /// Most blocks between source (or submit) and cleanup: 1…65536.
+    /// Most blocks between source (or submit) and cleanup: 1…65536. See
+    /// `Pipeline.setMaxBlocksInFlight`.
     public var maxBlocksInFlight = 100
+    /// How far `maxBlocksInFlight` can be raised: a power of two, up to 65536. 0: 256, or the next power
+    /// of two from `maxBlocksInFlight` on. Memory for so many blocks, without payload, is taken at
+    /// the start.
+    public var windowCapacity = 0
     /// Errors drop their block and are listed; otherwise the first one ends the run.
     public var collectsErrors = false
     /// When collecting: that many errors end the run; 0: any number.
@@ -34,6 +39,14 @@ public final class Pipeline: @unchecked Sendable {
     /// A run that takes longer is cancelled and comes to `timedOut`; 0: no limit.
     public var runTimeoutNanoseconds: Int64 = 0
     public init() {}
+
+    /// `windowCapacity` or its default.
+    var windowRows: Int {
+      if windowCapacity != 0 { return windowCapacity }
+      var rows = 256
+      while rows < maxBlocksInFlight { rows *= 2 }
+      return rows
+    }
   }
 
   public static let mostBlocksInFlight = 65_536
@@ -47,14 +60,28 @@ public final class Pipeline: @unchecked Sendable {
   /// The run that is under way or has ended last.
   private(set) var current: UnsafeMutablePointer<PipelineRun>?
   private var isDestroyed = false
+  /// Guards `current` where any thread may come by, and `maxBlocks`.
+  private let lock: Monitor
+  private var maxBlocks: Int
 
   /// - Parameter pool: may be nil for the serial reference.
   public init(on pool: Pool?, _ options: Options = Options()) throws(WorkpoolError) {
     // First everything is in place: then a throw leaves no half object.
     self.options = options
     self.pool = pool
+    maxBlocks = options.maxBlocksInFlight
+    lock = try Monitor()
     guard 1...Self.mostBlocksInFlight ~= options.maxBlocksInFlight else {
       throw WorkpoolError(.invalidArgument, "maxBlocksInFlight must be 1 to 65536")
+    }
+    let rows = options.windowCapacity
+    guard
+      rows == 0
+        || options.maxBlocksInFlight...Self.mostBlocksInFlight ~= rows && rows & (rows - 1) == 0
+    else {
+      throw WorkpoolError(
+        .invalidArgument,
+        "windowCapacity must be a power of two from maxBlocksInFlight to 65536")
     }
     guard pool != nil || options.isSerialReference else {
       throw WorkpoolError(.invalidArgument, "a pipeline needs a pool")
@@ -66,6 +93,8 @@ public final class Pipeline: @unchecked Sendable {
     // Runs are told of a cancel by themselves; this says that the token is in use between them too.
     options.token?.observe(Unmanaged.passUnretained(self).toOpaque()) { _ in }
   }
+
+  deinit { lock.destroy() }
 
   // MARK: Building
 
@@ -148,16 +177,50 @@ public final class Pipeline: @unchecked Sendable {
     }
     let run = try PipelineRun.create(
       stages: [source] + stages.map { $0 } + [sink], hasSource: source != nil, options: options,
-      pool: pool, isSerialReference: options.isSerialReference)
+      limit: options.maxBlocksInFlight, pool: pool, isSerialReference: options.isSerialReference)
     do throws(WorkpoolError) {
       try run.pointee.beginEvents(isSerialReference: options.isSerialReference)
     } catch {
       PipelineRun.destroy(run)
       throw error
     }
-    if let current { discard(current) }
+    let last = current
+    lock.lock()
     current = run
+    run.pointee.setMaxBlocksInFlight(maxBlocks)
+    lock.unlock()
+    if let last { discard(last) }
     return run
+  }
+
+  /// Changes `Options.maxBlocksInFlight`, for the run that is under way and all later ones.
+  ///
+  /// More places can be used at once. Fewer: free places go at once, the others with the next blocks that
+  /// leave; until then more blocks are in flight than the new limit allows, and none enters. A
+  /// numbered block of the window that is missing enters all the same. The serial reference has one
+  /// block at a time.
+  ///
+  /// Any thread may call this, also in callbacks, and several at once, but not while the pipeline is being
+  /// destroyed.
+  ///
+  /// - Throws: `invalidArgument` unless `count` is 1…`windowCapacity`.
+  public func setMaxBlocksInFlight(_ count: Int) throws(WorkpoolError) {
+    guard 1...options.windowRows ~= count else {
+      throw WorkpoolError(
+        .invalidArgument,
+        "maxBlocksInFlight must be 1 to \(options.windowRows), the window's capacity")
+    }
+    lock.lock()
+    maxBlocks = count
+    current?.pointee.setMaxBlocksInFlight(count)
+    lock.unlock()
+  }
+
+  /// The limit at present.
+  public var maxBlocksInFlight: Int {
+    lock.lock()
+    defer { lock.unlock() }
+    return maxBlocks
   }
 
   private func discard(_ run: UnsafeMutablePointer<PipelineRun>) {
@@ -185,9 +248,11 @@ public final class Pipeline: @unchecked Sendable {
           current.pointee.discardResults(.cancelled)
         }
       }
+      lock.lock()
+      self.current = nil
+      lock.unlock()
       discard(current)
     }
-    current = nil
     isDestroyed = true
     for stage in [source] + stages.map({ $0 }) + [sink] {
       stage?.destroyContext?(stage?.context)

@@ -28,7 +28,6 @@ struct PipelineRun: ~Copyable {
   let records: UnsafeMutablePointer<Record>
   let errorTexts: UnsafeMutablePointer<UInt8>
   let mask: UInt64
-  let limit: Int
   let turns: TurnCells
   let buffers: BufferPool
   /// Blocks that can go on and that no worker carries.
@@ -57,8 +56,8 @@ struct PipelineRun: ~Copyable {
 
   /// What every block touches, on a line of its own.
   struct Flow: ~Copyable {
-    /// Free places, less those who wait for one. Places are blocks between source and cleanup.
-    let credits: Atomic<Int64>
+    /// Places: blocks between source and cleanup.
+    let credits: Credits
     let line1 = Padding()
     /// At least as many as there are records in `ready` that were announced.
     let readyCount = Atomic<Int>(0)
@@ -82,12 +81,14 @@ struct PipelineRun: ~Copyable {
     let wasStopped = Atomic<Bool>(false)
     /// Who gives the blocks their numbers, see `Numbering`.
     let numbering = Atomic<UInt32>(Numbering.undecided)
-    /// Threads of the host that wait in the monitor.
+    /// Threads of the host that wait in the monitor; of those, the submitters that wait for a place
+    /// (changed under the lock).
     let waiters = Atomic<Int>(0)
+    let placeWaiters = Atomic<Int>(0)
     let mostInFlight = Atomic<Int>(0)
     let line6 = Padding()
 
-    init(limit: Int) { credits = Atomic(Int64(limit)) }
+    init(limit: Int) { credits = Credits(limit: limit) }
   }
 
   /// Room that keeps what other threads write off this line (two lines: they are fetched in pairs).
@@ -135,7 +136,7 @@ struct PipelineRun: ~Copyable {
     /// comes first: to the thread sanitizer a change of it is one of the struct's first byte.
     var keptTurns: Int32 = 0
     var keptFor: UInt64 = 0
-    var keptPlaces: Int64 = 0
+    var keptPlaces = 0
     /// The worker's own queue: numbers head ..< tail came from its last turn at the source. Others
     /// may take from it; only the owner adds.
     let head = Atomic<UInt64>(0)
@@ -159,8 +160,10 @@ struct PipelineRun: ~Copyable {
   }
 
   struct SourceState: ~Copyable {
-    /// Blocks taken from the source callback. Belongs to the holder of the baton.
+    /// Blocks taken from the source callback. Belongs to the holder of the baton, as what follows.
     var issued: UInt64 = 0
+    /// How often the baton was laid down.
+    var parkings: UInt32 = 0
     let issuedSnapshot = Atomic<UInt64>(0)
   }
 
@@ -174,6 +177,8 @@ struct PipelineRun: ~Copyable {
     seatStages + (seat &* stageCount &+ stage)
   }
   var capacity: Int { Int(mask) + 1 }
+  /// Most blocks in flight at present.
+  @inline(__always) var limit: Int { flow.pointee.credits.snapshot.limit }
 
   /// Whether the host's token is cancelled, which may have happened in a signal handler.
   @inline(__always) var isMarked: Bool {

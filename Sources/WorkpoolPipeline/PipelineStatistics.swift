@@ -100,10 +100,14 @@ extension PipelineRun {
       // After the close `next` counts those who came too late.
       result.blocksIn = max(retired, total != Self.unknownTotal ? total : next & ~Self.closedBit)
     }
-    let credits = flow.pointee.credits.load(ordering: .relaxed)
-    result.inFlight = UInt64(clamping: min(Int64(limit), Int64(limit) - credits))
+    let credits = flow.pointee.credits.snapshot
+    let waiting =
+      hasSource
+      ? Baton.state(flow.pointee.baton.load(ordering: .relaxed)) == Baton.noPlace ? 1 : 0
+      : flow.pointee.placeWaiters.load(ordering: .relaxed)
+    result.inFlight = UInt64(clamping: credits.claimed - waiting)
     result.inFlightMax = UInt64(flow.pointee.mostInFlight.load(ordering: .relaxed))
-    result.limit = UInt64(limit)
+    result.limit = UInt64(credits.limit)
     result.wakes = pool.wakes
     return result
   }

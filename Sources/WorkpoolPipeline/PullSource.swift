@@ -5,13 +5,27 @@ import WorkpoolCore
 /// The baton: the right to call the source.
 ///
 /// Who takes it (`free` → `held`) takes a place and calls the source; then the baton is free again.
-/// Where no place is free it stays `held` by nobody: the credits are negative, and whoever gives
-/// the next place back makes it `prepaid`, the place included. After the last block it is `ended`.
+/// After the last block it is `ended`.
+///
+/// Where no place is free the holder counts as waiting in the credits and lays the baton down
+/// (`held` → `noPlace`), by an exchange; then it looks at the credits once more. Whoever gives a
+/// place back, or raises the limit, changes the credits and then looks at the baton. So one of them sees
+/// both: the baton lying there, and a place for it. It makes the baton `prepaid`, the place
+/// included, by a compare-exchange: of several that see this one succeeds.
+///
+/// A baton that lies there carries a counter above its state, so that the compare-exchange of a thread
+/// that has looked long ago cannot move one that was laid down since: between the look at the baton
+/// and the exchange nothing has changed it, so what the credits said between them was true of it.
 enum Baton {
   static let free: UInt32 = 0
   static let prepaid: UInt32 = 1
   static let held: UInt32 = 2
   static let ended: UInt32 = 3
+  static let noPlace: UInt32 = 4
+
+  private static let stateBits: UInt32 = 3
+  static func state(_ baton: UInt32) -> UInt32 { baton & (1 << stateBits - 1) }
+  static func laidDown(_ state: UInt32, _ times: UInt32) -> UInt32 { times << stateBits | state }
 }
 
 extension PipelineRun {
@@ -28,12 +42,11 @@ extension PipelineRun {
   /// With the baton: takes the next blocks into the worker's own queue, as many as are worth while
   /// and have a place.
   func pull(_ seat: Int, isPrepaid: Bool) {
-    if !isPrepaid {
-      let credits = flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing)
-        .oldValue
-      if credits <= 0 { return }  // whoever gives a place back resumes the source
+    if !isPrepaid && !flow.pointee.credits.take() {
+      return layDown(Baton.noPlace)  // whoever gives a place back resumes the source
     }
-    let places = 1 + takePlaces(atMost: pace.pointee.batch.load(ordering: .relaxed) - 1)
+    let places =
+      1 + flow.pointee.credits.take(atMost: pace.pointee.batch.load(ordering: .relaxed) - 1)
     let inFlight = placesTaken
     let own = seats + seat
     var issued = source.pointee.issued
@@ -85,23 +98,34 @@ extension PipelineRun {
     }
   }
 
-  @inline(__always)
-  private func takePlaces(atMost wanted: Int) -> Int {
-    guard wanted > 0 else { return 0 }
-    var credits = flow.pointee.credits.load(ordering: .relaxed)
-    while credits > 0 {
-      let count = min(credits, Int64(wanted))
-      let (done, now) = flow.pointee.credits.compareExchange(
-        expected: credits, desired: credits - count, ordering: .acquiringAndReleasing)
-      if done { return Int(count) }
-      credits = now
-    }
-    return 0
+  /// With the baton: leaves it to whoever removes the obstacle, unless that has just happened.
+  @inline(never)
+  private func layDown(_ state: UInt32) {
+    source.pointee.parkings &+= 1
+    let baton = Baton.laidDown(state, source.pointee.parkings)
+    // Pairs with whoever gives a place: the look at the credits comes after this.
+    _ = flow.pointee.baton.exchange(baton, ordering: .sequentiallyConsistent)
+    resumeSourceHere()
   }
 
-  /// Places that are taken.
+  /// After a place has come free: the source goes on if it waits for that.
+  /// - Returns: whether the baton lies ready now, by this call.
+  @inline(__always)
+  func resumeSource() -> Bool {
+    // Both loads after the change of the credits, or the exchange of layDown, in the one order of all.
+    let baton = flow.pointee.baton.load(ordering: .sequentiallyConsistent)
+    guard Baton.state(baton) == Baton.noPlace, flow.pointee.credits.current.admits(waiting: 1)
+    else { return false }
+    // Releases what the holder left; pairs with takeBaton.
+    return flow.pointee.baton.compareExchange(
+      expected: baton, desired: Baton.prepaid, ordering: .sequentiallyConsistent
+    ).exchanged
+  }
+
+  /// Places that are taken, by a thread that has just taken one.
   @inline(__always) var placesTaken: Int {
-    min(limit, limit &- Int(truncatingIfNeeded: flow.pointee.credits.load(ordering: .relaxed)))
+    let credits = flow.pointee.credits.snapshot
+    return min(credits.limit, credits.claimed)  // then nobody else waits, or all are taken
   }
 
   @inline(__always)
@@ -123,7 +147,7 @@ extension PipelineRun {
   /// - Returns: whether all blocks have left already, so that the run must be finished.
   func endInput(total: UInt64, unusedPlaces: Int) -> Bool {
     flow.pointee.total.store(total, ordering: .sequentiallyConsistent)
-    flow.pointee.credits.wrappingAdd(Int64(unusedPlaces), ordering: .sequentiallyConsistent)
+    flow.pointee.credits.give(unusedPlaces)
     return flow.pointee.retired.load(ordering: .acquiring) == total && drained()
   }
 }

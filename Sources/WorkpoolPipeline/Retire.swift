@@ -30,8 +30,8 @@ extension PipelineRun {
   ///
   /// - Returns: how many places it has to give back: 0 if the host keeps the block.
   @inline(__always)
-  func retire(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) -> Int64 {
-    var places: Int64 = 1
+  func retire(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) -> Int {
+    var places = 1
     if record.pointee.flags.isEmpty && !options.pullsResults {
       flow.pointee.delivered.count()
       release(record, .delivered)
@@ -48,11 +48,9 @@ extension PipelineRun {
   /// 0 to the credits, and then reads `retired`. Of the two additions the second one sees what came
   /// before the first.
   @inline(__always)
-  func givePlaces(_ places: Int64) {
-    let credits = flow.pointee.credits.wrappingAdd(
-      places, ordering: .sequentiallyConsistent
-    ).oldValue
-    if credits < 0 && places > 0 { resumeWaiter() }
+  func givePlaces(_ places: Int) {
+    let before = flow.pointee.credits.give(places)
+    if before.free < 0 && places > 0 && hasSource { resumeSourceHere() }
     if flow.pointee.total.load(ordering: .sequentiallyConsistent)
       == flow.pointee.retired.load(ordering: .relaxed)
     {
@@ -113,16 +111,11 @@ extension PipelineRun {
     }
   }
 
-  /// A place came free while somebody waited for one: it is theirs.
+  /// As `resumeSource`, by a worker that comes by the source soon: another one is woken where that pays.
   @inline(never)
-  private func resumeWaiter() {
-    if hasSource {
-      flow.pointee.baton.store(Baton.prepaid, ordering: .sequentiallyConsistent)
-      // This worker comes by the source soon; another one is woken where that pays.
-      if isSpread { pool.workAppeared() } else { pool.workAppearedQuietly() }
-    } else {
-      grantPlace()
-    }
+  func resumeSourceHere() {
+    guard resumeSource() else { return }
+    if isSpread { pool.workAppeared() } else { pool.workAppearedQuietly() }
   }
 
   /// All blocks have left and none will come. Decided once.

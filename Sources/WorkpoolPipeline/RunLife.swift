@@ -7,14 +7,13 @@ import WorkpoolCore
 extension PipelineRun {
   /// Allocates everything that the run will need, but for payloads. Nothing has been called yet.
   static func create(
-    stages plan: [Stage?], hasSource: Bool, options: Pipeline.Options, pool: Pool?,
+    stages plan: [Stage?], hasSource: Bool, options: Pipeline.Options, limit: Int, pool: Pool?,
     isSerialReference: Bool
   ) throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
     let arena = Arena()
     let workerCount = isSerialReference ? 1 : pool?.workerCount ?? 1
-    let limit = isSerialReference ? 1 : options.maxBlocksInFlight
-    var capacity = 1
-    while capacity < limit { capacity *= 2 }
+    let limit = isSerialReference ? 1 : limit
+    let capacity = isSerialReference ? 1 : options.windowRows
     let count = plan.count
     var seeAllMask: UInt64 = 0
     for (index, stage) in plan.enumerated() where stage?.seesAll == true {
@@ -47,7 +46,7 @@ extension PipelineRun {
     let host = try arena.allocate(HostState.self, count: 1)
     let events = try arena.allocate(EventState.self, count: 1)
     let claims = try arena.allocate(UInt64.self, count: hasSource ? 1 : capacity)
-    let results = try arena.allocate(HostBlock.self, count: options.pullsResults ? limit : 1)
+    let results = try arena.allocate(HostBlock.self, count: options.pullsResults ? capacity : 1)
     let turns = try TurnCells(capacity: capacity, serialStages: turnCount, in: arena)
     let ready = try RecordSet(capacity: capacity, in: arena)
     let words = options.token?.words ?? []
@@ -55,7 +54,7 @@ extension PipelineRun {
       UnsafeMutablePointer<Atomic<UInt32>>.self, count: words.count)
     for (index, word) in words.enumerated() { (hostWords + index).initialize(to: word) }
     // A payload and a spare for each block, and what submitters hold before they have a place.
-    let buffers = try BufferPool(count: 2 * limit + 64, in: arena)
+    let buffers = try BufferPool(count: 2 * capacity + 64, in: arena)
     let monitor = try Monitor()
     let token: Token
     do throws(WorkpoolError) {
@@ -104,7 +103,7 @@ extension PipelineRun {
     claims.initialize(repeating: 0, count: hasSource ? 1 : capacity)
     host.pointee.claims = claims
     if options.pullsResults {
-      for index in 0..<limit {
+      for index in 0..<capacity {
         (results + index).initialize(to: HostBlock(run: address))
         results[index].next = host.pointee.freeResults
         host.pointee.freeResults = results + index
@@ -129,7 +128,7 @@ extension PipelineRun {
         address: address, workSource: workSource, arena: arena, pool: PoolLink(pool),
         workerCount: workerCount, stageCount: count, stages: stages, seats: seats,
         seatStages: seatStages, records: records, errorTexts: errorTexts,
-        mask: UInt64(capacity - 1), limit: limit, turns: turns, buffers: buffers, ready: ready,
+        mask: UInt64(capacity - 1), turns: turns, buffers: buffers, ready: ready,
         cuts: cuts, seeAllMask: seeAllMask, options: options, hasSource: hasSource,
         mayBlock: plan.contains { $0?.mayBlock == true },
         sourceMayBlock: plan.first??.mayBlock == true, token: token,
@@ -150,7 +149,7 @@ extension PipelineRun {
       flow.pointee.baton.store(Baton.ended, ordering: .sequentiallyConsistent)
     }
     pool.attach(workSource)
-    flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)
+    flow.pointee.credits.give(0)
     pool.workAppeared()
   }
 

@@ -5,8 +5,6 @@ import WorkpoolCore
 
 /// What the host's threads share with each other; under the monitor.
 struct HostState: ~Copyable {
-  /// Places that were given back for waiting submitters.
-  var grants = 0
   /// How the input ended, for later submits.
   var closedStatus = Status.closed
   /// What the run has come to, for good; and the same once nothing of the run is left to be called.
@@ -64,8 +62,7 @@ extension PipelineRun {
   func submit(_ submission: Submission, timeout: Int64) -> Status {
     guard submission.isValid else { return .invalidArgument }
     guard choose(Numbering.byOrder) else { return .invalidState }
-    let places = flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing).oldValue
-    if places <= 0 {
+    if !flow.pointee.credits.take() {
       let status = waitForPlace(timeout)
       guard status == .ok else { return status }
     }
@@ -153,25 +150,31 @@ extension PipelineRun {
     publish(record)
   }
 
+  /// By a thread of the host: gives a place back, and resumes whoever waits for one.
   func givePlace() {
-    let credits = flow.pointee.credits.wrappingAdd(1, ordering: .sequentiallyConsistent).oldValue
-    if credits < 0 { grantPlace() }
+    flow.pointee.credits.give(1)
+    resumeWaiters()
   }
 
-  func grantPlace() {
+  /// After places have come free: who waits for them goes on. See `Credits`.
+  @inline(never)
+  func resumeWaiters() {
     if hasSource {
-      flow.pointee.baton.store(Baton.prepaid, ordering: .sequentiallyConsistent)
-      flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)
-      announce()
-    } else {
-      monitor.lock()
-      host.pointee.grants += 1
-      monitor.wakeAll()
-      monitor.unlock()
+      if resumeSource() { announce() }
+    } else if flow.pointee.waiters.load(ordering: .sequentiallyConsistent) > 0 {
+      wakeHost()
     }
   }
 
-  /// The credits were lowered by this submitter and were not positive: somebody will give it a place.
+  /// Changes the most blocks in flight, at most the window's capacity.
+  func setMaxBlocksInFlight(_ count: Int) {
+    guard !options.isSerialReference else { return }
+    if flow.pointee.credits.setLimit(count) == count { return }
+    // Less is news too: results may hold all places now.
+    resumeWaiters()
+  }
+
+  /// This submitter is counted as waiting in the credits.
   @inline(never)
   private func waitForPlace(_ timeout: Int64) -> Status {
     let isInside = isOnThisThread
@@ -182,11 +185,12 @@ extension PipelineRun {
       monitor.unlock()
       flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     }
+    flow.pointee.placeWaiters.wrappingAdd(1, ordering: .relaxed)
+    defer { flow.pointee.placeWaiters.wrappingSubtract(1, ordering: .relaxed) }
     while true {
-      if host.pointee.grants > 0 {
-        host.pointee.grants -= 1
-        return .ok
-      }
+      // After the change of `waiters`; pairs with whoever gives a place.
+      let waiting = flow.pointee.placeWaiters.load(ordering: .relaxed)
+      if flow.pointee.credits.current.admits(waiting: waiting) { return .ok }
       var refusal: Status?
       if flow.pointee.next.load(ordering: .acquiring) & Self.closedBit != 0 {
         refusal = host.pointee.closedStatus
@@ -199,22 +203,12 @@ extension PipelineRun {
       } else if let deadline, Clock.now >= deadline {
         refusal = timeout == 0 ? .wouldBlock : .timedOut
       }
-      if let refusal, withdraw() { return refusal }
-      waitSlice(refusal == nil ? deadline : nil)
+      if let refusal {
+        flow.pointee.credits.give(1)  // it waits no more: for the others nothing changes
+        return refusal
+      }
+      waitSlice(deadline)
     }
-  }
-
-  /// Takes the request for a place back, unless a grant is on its way: then the caller must wait
-  /// for it.
-  private func withdraw() -> Bool {
-    var credits = flow.pointee.credits.load(ordering: .relaxed)
-    while credits < 0 {
-      let (done, now) = flow.pointee.credits.compareExchange(
-        expected: credits, desired: credits + 1, ordering: .acquiringAndReleasing)
-      if done { return true }
-      credits = now
-    }
-    return false
   }
 
   /// With the monitor locked: waits until woken or `deadline`; with a token that a signal handler may
@@ -287,20 +281,21 @@ extension PipelineRun {
       {
         return status
       }
-      flow.pointee.credits.wrappingAdd(0, ordering: .sequentiallyConsistent)  // pairs with retire
+      flow.pointee.credits.give(0)  // pairs with retire
       let retired = flow.pointee.retired.load(ordering: .acquiring)
       guard let claims = host.pointee.claims else { return .noMemory }
       let row = Int(truncatingIfNeeded: number & mask)
       if number < retired || claims[row] == number + 1 { return .duplicateBlock }
       // Results that the host has not given back keep their places.
-      if number < retired + UInt64(limit - host.pointee.unreadResults - host.pointee.heldResults) {
+      let window = max(0, limit - host.pointee.unreadResults - host.pointee.heldResults)
+      if number < retired + UInt64(window) {
         claims[row] = number + 1
         host.pointee.highest = max(host.pointee.highest, number + 1)
         var missing = host.pointee.lowestMissing
         while claims[Int(truncatingIfNeeded: missing & mask)] == missing + 1 { missing += 1 }
         host.pointee.lowestMissing = missing
         if isInputComplete { endStatus = host.pointee.cutStatus }
-        flow.pointee.credits.wrappingSubtract(1, ordering: .acquiringAndReleasing)
+        flow.pointee.credits.claim()
         return .ok
       }
       if isInside && timeout != 0 { return .wouldDeadlock }

@@ -114,6 +114,8 @@ class wp_pipeline_options(Sized):
         ("max_failures", c_uint64),
         ("token", c_void_p),
         ("run_timeout_ns", c_int64),
+        ("window_capacity", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -303,6 +305,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_pipeline_set_source": (c_int32, c_void_p, POINTER(wp_stage_options)),
     "wp_pipeline_add_stage": (c_int32, c_void_p, POINTER(wp_stage_options)),
     "wp_pipeline_set_sink": (c_int32, c_void_p, POINTER(wp_stage_options)),
+    "wp_pipeline_set_max_blocks": (c_int32, c_void_p, c_uint32),
     "wp_pipeline_start": (c_int32, c_void_p),
     "wp_pipeline_wait": (c_int32, c_void_p, c_int64),
     "wp_pipeline_run": (c_int32, c_void_p),

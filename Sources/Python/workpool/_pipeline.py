@@ -60,7 +60,11 @@ class _Shared:
     def __init__(self, max_errors_kept: int, limit: int) -> None:
         self.loans = Loans()
         self.raised: dict[tuple[int, int], BaseException] = {}
-        self.most_raised = max_errors_kept + limit
+        self.max_errors_kept = max_errors_kept
+        self.allow(limit)
+
+    def allow(self, limit: int) -> None:
+        self.most_raised = self.max_errors_kept + limit
 
     def keep(self, number: int, stage: int, error: BaseException) -> None:
         self.raised[number, stage] = error
@@ -97,6 +101,8 @@ class Pipeline:
     comparison. ``reader_is_another_thread``: submit waits although results are unread.
     ``run_timeout``: a run that takes more seconds is cancelled, and who waits for it gets
     RunTimedOut.
+    ``window_capacity``: how far ``max_blocks``, which is ``limit`` at first, can be raised; a power
+    of two, by default 256 or the next one from ``limit`` on.
 
     Leaving a ``with`` closes the input and waits for the end; after an exception it cancels. A
     pipeline that nobody refers to is cancelled.
@@ -114,14 +120,23 @@ class Pipeline:
         serial: bool = False,
         reader_is_another_thread: bool = False,
         run_timeout: Optional[float] = None,
+        window_capacity: int = 0,
     ) -> None:
         if not 1 <= limit <= 65_536:
             raise _errors.InvalidArgument(f"limit must be 1 to 65536, not {limit}")
+        if window_capacity and (
+            not limit <= window_capacity <= 65_536 or window_capacity & (window_capacity - 1)
+        ):
+            raise _errors.InvalidArgument(
+                f"window_capacity must be a power of two from {limit} to 65536, "
+                f"not {window_capacity}"
+            )
         if pool is None and not serial:
             raise _errors.InvalidArgument("a pipeline needs a pool, unless it is serial")
         if pool is not None and pool.closed:
             raise _errors.InvalidState("the pool is closed")
         self.pool = pool
+        self._window = window_capacity or max(256, 1 << (limit - 1).bit_length())
         self._options = c.wp_pipeline_options(
             flags=(collect_errors and c.WP_PIPELINE_COLLECT_ERRORS)
             | (serial and c.WP_PIPELINE_SERIAL_REFERENCE)
@@ -131,6 +146,7 @@ class Pipeline:
             max_failures=max_failures,
             token=token._handle.pointer if token is not None else None,
             run_timeout_ns=_nanoseconds(run_timeout, "run_timeout"),
+            window_capacity=self._window,
         )
         self._token = token
         self._is_serial = serial
@@ -456,6 +472,28 @@ class Pipeline:
     def cancel(self) -> None:
         """Ends the run; returns at once. Any thread, also in callbacks."""
         _errors.check(lib.wp_pipeline_cancel(self._started))
+
+    # ----- limits -------------------------------------------------------------------------
+
+    @property
+    def max_blocks(self) -> int:
+        """Most blocks between source (or submit) and cleanup. May be set at any time, also while the
+        pipeline runs, and from any thread: more places can be used at once; of fewer, those that are
+        taken go with the next blocks that leave.
+        """
+        return int(self._options.max_blocks_in_flight)
+
+    @max_blocks.setter
+    def max_blocks(self, count: int) -> None:
+        if not 1 <= count <= self._window:
+            raise _errors.InvalidArgument(
+                f"max_blocks must be 1 to {self._window}, the window's capacity, not {count}"
+            )
+        self._shared.allow(count)
+        self._options.max_blocks_in_flight = count
+        handle = self._handle
+        if handle is not None:
+            _errors.check(lib.wp_pipeline_set_max_blocks(handle, count))
 
     # ----- looking ------------------------------------------------------------------------
 

@@ -56,6 +56,15 @@ import Workpool
   }
 }
 
+@c @implementation public func wp_pipeline_set_max_blocks(
+  _ pipeline: OpaquePointer!, _ max_blocks: UInt32
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    try checked(pipeline).setMaxBlocksInFlight(Int(max_blocks))
+    return .ok
+  }
+}
+
 @c @implementation public func wp_pipeline_start(_ pipeline: OpaquePointer!) -> Int32 {
   border { () throws(WorkpoolError) in
     try checked(pipeline).start()
