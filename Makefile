@@ -15,10 +15,12 @@ PYTHON ?= python3
 VERSION := $(shell sed -n 's/^\#define WP_VERSION_[MP][A-Z]* \([0-9]*\)$$/\1/p' include/workpool.h | paste -sd.)
 LIB := build/lib/libworkpool.so
 TOOL := build/bin/wpool
-SOURCES := Package.swift $(shell find Sources include -type d -o -type f)
+# What the library and the tool are made of.
+SOURCES := Package.swift $(shell find Sources \( -path Sources/Python -o -path Sources/CMake \
+  -o -name '*.md' \) -prune -o -print) include/workpool.h include/module.modulemap
 
 .DELETE_ON_ERROR:
-.PHONY: all run lib build python install test check format lint bench clean \
+.PHONY: all run lib build python install install-lib install-tool test check format lint bench clean \
   test-swift test-c test-abi test-cli test-python test-examples test-tsan test-asan
 all: lib build
 lib: $(LIB)
@@ -117,12 +119,14 @@ python: build/.setup-test $(LIB)
 	$(PYTHON) Sources/Python/make_wheel.py $(LIB).$(VERSION) build/wheel
 
 LIBDIR ?= $(PREFIX)/lib
-install: all
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/workpool
+install: install-lib install-tool
+install-lib: lib
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR)/cmake/workpool \
+	  $(DESTDIR)$(PREFIX)/include/workpool
 	install -m 755 $(LIB).$(VERSION) $(DESTDIR)$(LIBDIR)/
 	ln -sf libworkpool.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libworkpool.so.0
 	ln -sf libworkpool.so.0 $(DESTDIR)$(LIBDIR)/libworkpool.so
-	install -m 644 include/workpool.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 include/workpool.h include/workpool.hpp $(DESTDIR)$(PREFIX)/include/
 	sed 's/"workpool.h"/"..\/workpool.h"/' include/module.modulemap \
 	  > $(DESTDIR)$(PREFIX)/include/workpool/module.modulemap
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
@@ -130,6 +134,11 @@ install: all
 	  'Version: $(VERSION)' 'Requires.private: zlib libzstd' 'Libs: -L$${libdir} -lworkpool' \
 	  'Libs.private: -lm -lpthread' 'Cflags: -I$${includedir}' \
 	  > $(DESTDIR)$(LIBDIR)/pkgconfig/workpool.pc
+	for file in workpool-config workpool-config-version; do \
+	  sed 's,@VERSION@,$(VERSION),; s,@LIBDIR@,$(LIBDIR),; s,@INCLUDEDIR@,$(PREFIX)/include,' \
+	    Sources/CMake/$$file.cmake.in > $(DESTDIR)$(LIBDIR)/cmake/workpool/$$file.cmake || exit 1; \
+	done
+install-tool: build
 	install -D -m 755 $(TOOL) $(DESTDIR)$(PREFIX)/bin/wpool
 	install -d $(addprefix $(DESTDIR)$(PREFIX)/share/,bash-completion/completions \
 	  zsh/site-functions fish/vendor_completions.d)

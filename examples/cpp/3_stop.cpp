@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Counts primes until there are 5000: an endless source, and a stage that knows when to stop.
 #include <iostream>
+#include <workpool.hpp>
 
-#include "wp.hpp"
+using workpool::Action;
+using workpool::Block;
 
 constexpr uint64_t numbers = 1000, wanted = 5000;
 
@@ -13,30 +15,28 @@ static bool is_prime(uint64_t n) {
 }
 
 int main() {
-  auto pool = wp::make<wp::pool>(wp_pool_create, nullptr);
-  auto pipeline = wp::make<wp::pipeline>(wp_pipeline_create, pool.get(), nullptr);
+  workpool::Pool pool;
+  workpool::Pipeline pipeline(pool);
 
-  // The source would go on for ever: block n stands for the numbers from n * 1000 on.
-  wp::add(pipeline, wp_pipeline_set_source, "numbers", WP_SERIAL, [](wp_block &block) {
-    block.meta[0] = block.number * numbers;
-    return WP_STAGE_OK;
+  // The source says whether there is a block, and would go on for ever: block n stands for the
+  // numbers from n * 1000 on.
+  pipeline.source("numbers", [](Block &block) {
+    block.meta(0) = block.number() * numbers;
+    return true;
   });
-  wp::add(pipeline, wp_pipeline_add_stage, "primes", WP_PARALLEL, [](wp_block &block) {
-    for (uint64_t n = block.meta[0]; n < block.meta[0] + numbers; n++) block.meta[1] += is_prime(n);
-    return WP_STAGE_OK;
+  pipeline.stage("primes", workpool::parallel, [](Block &block) {
+    for (uint64_t n = block.meta(0); n < block.meta(0) + numbers; n++) block.meta(1) += is_prime(n);
   });
   uint64_t total = 0;
-  wp::add(pipeline, wp_pipeline_add_stage, "sum", WP_SERIAL, [&total](wp_block &block) {
-    total += block.meta[1];
+  pipeline.stage("sum", workpool::serial, [&total](Block &block) {
+    total += block.meta(1);
     // This block is the last one that goes on, whatever other workers have begun meanwhile.
-    return total >= wanted ? WP_STAGE_STOP : WP_STAGE_OK;
+    return total >= wanted ? Action::stop : Action::go_on;
   });
 
-  int32_t status = wp_pipeline_run(pipeline.get());  // WP_STOPPED is a success
-  wp_result result{};
-  result.struct_size = sizeof result;
-  wp_pipeline_result(pipeline.get(), &result);
-  std::cout << (status == WP_STOPPED ? "stopped" : "ended") << " at block " << result.number << "\n"
-            << total << " primes below " << (result.number + 1) * numbers << "\n"
-            << result.blocks_delivered << " blocks delivered\n";
+  const workpool::Outcome outcome = pipeline.run();  // a stop is a success
+  std::cout << (outcome.is_stopped() ? "stopped" : "ended") << " at block " << outcome.number
+            << "\n"
+            << total << " primes below " << (outcome.number + 1) * numbers << "\n"
+            << outcome.blocks_delivered << " blocks delivered\n";
 }

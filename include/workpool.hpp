@@ -1,0 +1,1734 @@
+// SPDX-License-Identifier: MIT
+//
+// workpool.hpp - libworkpool for C++17 and later: one header over workpool.h, in reading order.
+//
+//   1  Overview                3  Pool and token           5  Stages       7  Readers and writers
+//   2  Errors, time, bytes     4  Blocks and payloads      6  Pipelines    8  FASTQ: recipes
+//
+// ===== 1 Overview ==============================================================================
+//
+//   #include <cstdio>
+//   #include <workpool.hpp>
+//
+//   int main() {
+//     workpool::Pool pool;
+//     workpool::Pipeline pipeline(pool);
+//     pipeline.source("count", [](workpool::Block &block) { return block.number() < 10; });
+//     pipeline.stage("square", workpool::parallel, [](workpool::Block &block) {
+//       block.meta(0) = block.number() * block.number();
+//     });
+//     pipeline.sink("print", [](workpool::Block &block) {
+//       std::printf("%d\n", int(block.meta(0)));
+//     });
+//     pipeline.run();
+//   }
+//
+// Compile with: c++ -std=c++17 program.cpp -lworkpool. What the words mean, and what is promised,
+// is in workpool.h; here is what C++ adds:
+//   handles     Pool, Token, Pipeline, Reader, Writer and Recipe are move-only. What one of them
+//               uses lives as long as it does, in whatever order they go. A destructor ends what is
+//               under way and never throws; close() or destroy() does the same and reports. After a
+//               move the old one is good for nothing but to be destroyed or assigned to.
+//   errors      a negative status is thrown as Error, with its text.
+//   callbacks   are anything that can be called; the pipeline owns them. What a callback throws is
+//               the error of its block, and is thrown again, the same object, to whoever waits for
+//               the run: that of the lowest failing block, whatever the number of workers. No
+//               exception crosses the C interface.
+//   time        std::chrono durations; a negative one is as good as 0; `forever` is the default.
+//   bytes       std::string, std::vector and the like: moved in they are kept until the block has
+//               left; else they are copied.
+//   threads     as the functions of workpool.h that are called; what is said to be so, any thread
+//               may call at any time.
+// It needs exceptions, but no run-time type information.
+#ifndef WORKPOOL_HPP
+#define WORKPOOL_HPP
+
+#include <workpool.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <exception>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace workpool {
+
+// ===== 2 Errors, time, bytes ===================================================================
+
+// What the library could not do. A callback may throw it to fail with a code of its own.
+class Error : public std::runtime_error {
+ public:
+  // status: WP_... ; text: empty is what the status means.
+  explicit Error(int32_t status, const std::string &text = {})
+      : std::runtime_error(text.empty() ? std::string(wp_status_text(status)) : text),
+        status_(status) {}
+  Error(int32_t status, const std::string &text, uint64_t block, uint32_t stage)
+      : Error(status, text) {
+    if (block != UINT64_MAX) block_ = block;
+    if (stage != UINT32_MAX) stage_ = stage;
+  }
+
+  // WP_... , or the code of a callback.
+  int32_t status() const noexcept { return status_; }
+  // Such as "WP_CLOSED"; never nullptr.
+  const char *name() const noexcept { return wp_status_name(status_); }
+  // What went wrong, and where; the same as what().
+  const char *text() const noexcept { return what(); }
+  // The block and the stage (0 is the source) that failed, if the error is that of a run.
+  std::optional<uint64_t> block() const noexcept { return block_; }
+  std::optional<uint32_t> stage() const noexcept { return stage_; }
+
+ private:
+  int32_t status_;
+  std::optional<uint64_t> block_;
+  std::optional<uint32_t> stage_;
+};
+
+// How long a call may wait: any std::chrono duration. 0 and less only look; what is too long for
+// 64 bits of nanoseconds waits for ever.
+class Timeout {
+ public:
+  template <class Rep, class Period>
+  constexpr Timeout(std::chrono::duration<Rep, Period> time) noexcept {
+    using Nanoseconds = std::chrono::duration<long double, std::nano>;
+    const long double count = std::chrono::duration_cast<Nanoseconds>(time).count();
+    if (count >= 9.2e18L) {
+      nanoseconds_ = -1;
+    } else if (count > 0) {
+      nanoseconds_ = static_cast<int64_t>(count);
+    }
+  }
+  static constexpr Timeout forever() noexcept {
+    Timeout timeout(std::chrono::nanoseconds(0));
+    timeout.nanoseconds_ = -1;
+    return timeout;
+  }
+  // As the C functions have it: negative is for ever.
+  constexpr int64_t nanoseconds() const noexcept { return nanoseconds_; }
+
+ private:
+  int64_t nanoseconds_ = 0;
+};
+
+inline constexpr Timeout forever = Timeout::forever();
+
+namespace detail {
+
+[[noreturn]] inline void fail(int32_t status) {
+  throw Error(status, wp_last_error() == status ? wp_last_error_text() : "");
+}
+
+inline int32_t check(int32_t status) {
+  if (status < 0) fail(status);
+  return status;
+}
+
+// The bytes of T lie at data(), size() elements of them.
+template <class T, class = void>
+struct has_bytes : std::false_type {};
+template <class T>
+using ElementOf = std::remove_reference_t<decltype(*std::declval<T &>().data())>;
+template <class T>
+struct has_bytes<T, std::void_t<ElementOf<const T>, decltype(std::declval<const T &>().size())>>
+    : std::is_trivially_copyable<ElementOf<const T>> {};
+
+// Whoever owns its elements lets go of its const when it is const itself; a view does not care.
+template <class T, class = void>
+struct owns_bytes : std::false_type {};
+template <class T>
+struct owns_bytes<T, std::enable_if_t<has_bytes<T>::value>>
+    : std::bool_constant<!std::is_const_v<ElementOf<T>> && std::is_const_v<ElementOf<const T>>> {};
+
+}  // namespace detail
+
+// A view of bytes: of text, of (data, size), or of whatever has data() and size(), such as
+// std::vector<int>. Keeps nothing alive.
+struct Bytes {
+  const void *data = nullptr;
+  size_t size = 0;  // in bytes
+
+  constexpr Bytes() noexcept = default;
+  constexpr Bytes(const void *at, size_t bytes) noexcept : data(at), size(bytes) {}
+  Bytes(const char *text) noexcept : data(text), size(std::strlen(text)) {}
+  template <class Container, class = std::enable_if_t<detail::has_bytes<Container>::value>>
+  Bytes(const Container &container) noexcept
+      : data(container.data()), size(container.size() * sizeof(*container.data())) {}
+};
+
+// The version of the library that is loaded, such as "0.1.0"; with what was built in.
+inline const char *version() noexcept { return wp_version_string(); }
+inline const char *build_info() noexcept { return wp_build_info(); }
+// CPUs this process may use; index of the worker that this thread is, or -1.
+inline uint32_t usable_cpus() noexcept { return wp_usable_cpus(); }
+inline int32_t worker_index() noexcept { return wp_worker_index(); }
+
+// ===== 3 Pool and token ========================================================================
+
+// PoolOptions().workers(4).name_prefix("trim"); what is not set is the default.
+class PoolOptions {
+ public:
+  // 1-1024; 0: usable_cpus().
+  PoolOptions &workers(uint32_t count) {
+    native_.workers = count;
+    return *this;
+  }
+  // Go on with the threads that could be created.
+  PoolOptions &allow_fewer_workers(bool yes = true) {
+    native_.flags = yes ? native_.flags | WP_POOL_ALLOW_FEWER_WORKERS
+                        : native_.flags & ~WP_POOL_ALLOW_FEWER_WORKERS;
+    return *this;
+  }
+  // Bytes; 0: the system's default.
+  PoolOptions &stack_size(uint64_t bytes) {
+    native_.stack_size = bytes;
+    return *this;
+  }
+  // Threads are named prefix-index, cut to 15 bytes.
+  PoolOptions &name_prefix(std::string prefix) {
+    name_prefix_ = std::move(prefix);
+    return *this;
+  }
+  // Called on each worker thread when it begins, and before it ends. Pool::close throws again what
+  // the first of them that failed has thrown.
+  PoolOptions &on_thread_start(std::function<void(uint32_t worker)> function) {
+    start_ = std::move(function);
+    return *this;
+  }
+  PoolOptions &on_thread_stop(std::function<void(uint32_t worker)> function) {
+    stop_ = std::move(function);
+    return *this;
+  }
+
+ private:
+  friend class Pool;
+  wp_pool_options native_ = WP_POOL_OPTIONS_INIT;
+  std::optional<std::string> name_prefix_;
+  std::function<void(uint32_t)> start_, stop_;
+};
+
+namespace detail {
+
+// The first exception of callbacks that nobody waits for, until somebody asks.
+struct FirstFailure {
+  std::mutex mutex;
+  std::exception_ptr exception;
+
+  void keep() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!exception) exception = std::current_exception();
+  }
+  void rethrow() {
+    std::exception_ptr first;
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      std::swap(first, exception);
+    }
+    if (first) std::rethrow_exception(first);
+  }
+};
+
+struct PoolHooks {
+  std::function<void(uint32_t)> start, stop;
+  std::shared_ptr<FirstFailure> failure;
+
+  static void call(const std::function<void(uint32_t)> &function, uint32_t worker,
+                   FirstFailure &failure) noexcept {
+    try {
+      if (function) function(worker);
+    } catch (...) {
+      failure.keep();
+    }
+  }
+};
+
+// A native object that goes when the last C++ object that needs it goes.
+template <class T, auto destroy>
+class Owner {
+ public:
+  explicit Owner(T *handle, std::shared_ptr<void> keeps = nullptr) noexcept
+      : handle_(handle), keeps_(std::move(keeps)) {}
+  Owner(const Owner &) = delete;
+  Owner &operator=(const Owner &) = delete;
+  // Busy it can only be in a callback of its own, where nothing can be freed: then it stays.
+  ~Owner() { static_cast<void>(destroy(handle_)); }
+
+  T *handle() const noexcept { return handle_; }
+  // Destroys it now.
+  int32_t close() noexcept {
+    const int32_t status = destroy(handle_);
+    if (status != WP_BUSY) handle_ = nullptr;
+    return status;
+  }
+
+ private:
+  T *handle_;
+  std::shared_ptr<void> keeps_;
+};
+
+using PoolOwner = Owner<wp_pool, wp_pool_destroy>;
+using TokenOwner = Owner<wp_token, wp_token_destroy>;
+using ReaderOwner = Owner<wp_reader, wp_reader_close>;
+using WriterOwner = Owner<wp_writer, wp_writer_close>;
+
+template <class OwnerType, class T>
+std::shared_ptr<OwnerType> own(T *handle, std::shared_ptr<void> keeps = nullptr) {
+  try {
+    return std::make_shared<OwnerType>(handle, std::move(keeps));
+  } catch (...) {
+    const OwnerType owner(handle);  // no memory for the owner: give the object back
+    throw;
+  }
+}
+
+template <class OwnerType>
+auto handle_of(const std::shared_ptr<OwnerType> &owner) noexcept {
+  return owner ? owner->handle() : nullptr;
+}
+
+}  // namespace detail
+
+// A fixed number of worker threads, shared by any number of pipelines. It lives as long as they do.
+class Pool {
+ public:
+  // Throws Error: WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_NO_THREAD.
+  explicit Pool(const PoolOptions &options = {}) : failure_(new detail::FirstFailure) {
+    wp_pool_options native = options.native_;
+    if (options.name_prefix_) native.name_prefix = options.name_prefix_->c_str();
+    auto hooks = std::make_unique<detail::PoolHooks>(
+        detail::PoolHooks{options.start_, options.stop_, failure_});
+    if (hooks->start || hooks->stop) {
+      native.thread_start = [](void *context, uint32_t worker) noexcept {
+        const auto &self = *static_cast<const detail::PoolHooks *>(context);
+        detail::PoolHooks::call(self.start, worker, *self.failure);
+      };
+      native.thread_stop = [](void *context, uint32_t worker) noexcept {
+        const auto &self = *static_cast<const detail::PoolHooks *>(context);
+        detail::PoolHooks::call(self.stop, worker, *self.failure);
+      };
+      native.context = hooks.get();
+      native.destroy_context = [](void *context) noexcept {
+        delete static_cast<detail::PoolHooks *>(context);
+      };
+    }
+    wp_pool *pool = nullptr;
+    detail::check(wp_pool_create(&native, &pool));
+    if (native.context) static_cast<void>(hooks.release());  // the pool's from here on
+    owner_ = detail::own<detail::PoolOwner>(pool);
+  }
+  explicit Pool(uint32_t workers) : Pool(PoolOptions().workers(workers)) {}
+  Pool(Pool &&) noexcept = default;
+  Pool &operator=(Pool &&) noexcept = default;
+
+  // How many workers it has; 0 when it is closed. Threads: any.
+  uint32_t workers() const noexcept { return wp_pool_workers(handle()); }
+
+  // Ends and joins the threads now. Throws Error WP_BUSY while a pipeline of the pool exists, and
+  // in its workers; and what a thread hook has thrown. Threads: one at a time.
+  void close() {
+    if (owner_) {
+      detail::check(owner_->close());
+      owner_.reset();
+    }
+    if (failure_) failure_->rethrow();
+  }
+
+  // For functions of workpool.h; nullptr when it is closed. Borrowed.
+  wp_pool *handle() const noexcept { return detail::handle_of(owner_); }
+
+ private:
+  friend class Pipeline;
+  std::shared_ptr<detail::FirstFailure> failure_;
+  std::shared_ptr<detail::PoolOwner> owner_;
+};
+
+// Cancels every run that was given it. Threads: any, also inside callbacks, for all of it.
+class Token {
+ public:
+  // Throws Error WP_NO_MEMORY.
+  Token() : Token(nullptr) {}
+  Token(Token &&) noexcept = default;
+  Token &operator=(Token &&) noexcept = default;
+
+  // A token that is cancelled with this one, and by itself.
+  Token child() const { return Token(owner_); }
+
+  // Returns at once; twice is as good as once.
+  void cancel() noexcept { wp_token_cancel(handle()); }
+  // Async-signal-safe: only marks the token; runs notice within 100 ms.
+  void cancel_from_signal() noexcept { wp_token_cancel_from_signal(handle()); }
+  bool is_cancelled() const noexcept { return wp_token_is_cancelled(handle()) != 0; }
+  // 0, or WP_CANCEL_... .
+  uint32_t reason() const noexcept { return wp_token_is_cancelled(handle()); }
+  // The word that says so, to be read only; valid as long as the token.
+  const uint32_t *word() const noexcept { return wp_token_word(handle()); }
+
+  // For functions of workpool.h. Borrowed.
+  wp_token *handle() const noexcept { return detail::handle_of(owner_); }
+
+ private:
+  friend class PipelineOptions;
+  friend class RunOptions;
+  explicit Token(std::shared_ptr<detail::TokenOwner> parent) {
+    wp_token *token = nullptr;
+    detail::check(wp_token_create(detail::handle_of(parent), &token));
+    owner_ = detail::own<detail::TokenOwner>(token, std::move(parent));
+  }
+  std::shared_ptr<detail::TokenOwner> owner_;
+};
+
+// ===== 4 Blocks and payloads ===================================================================
+
+// Why memory that was moved in or borrowed is given back.
+enum class Released : int32_t {
+  delivered = WP_RELEASE_DELIVERED,
+  dropped = WP_RELEASE_DROPPED,
+  cut = WP_RELEASE_CUT,
+  failed = WP_RELEASE_FAILED,
+  cancelled = WP_RELEASE_CANCELLED,
+  replaced = WP_RELEASE_REPLACED,
+};
+
+namespace detail {
+
+// What the library holds beside bytes that are not its own.
+struct Kept {
+  Kept() = default;
+  Kept(const Kept &) = delete;
+  Kept &operator=(const Kept &) = delete;
+  virtual ~Kept() = default;
+  virtual void released(Released) noexcept {}
+
+  static void release(void *context, void *, size_t, int32_t reason) noexcept {
+    const std::unique_ptr<Kept> kept(static_cast<Kept *>(context));
+    kept->released(static_cast<Released>(reason));
+  }
+};
+
+template <class Container>
+struct KeptContainer final : Kept {
+  Container container;
+  explicit KeptContainer(Container &&moved) : container(std::move(moved)) {}
+};
+
+template <class Function>
+struct KeptFunction final : Kept {
+  Function function;
+  explicit KeptFunction(Function &&moved) : function(std::move(moved)) {}
+  void released(Released reason) noexcept override {
+    try {
+      if constexpr (std::is_invocable_v<Function &, Released>) {
+        function(reason);
+      } else {
+        function();
+      }
+    } catch (...) {
+      // There is nobody to tell: see Payload::borrow.
+    }
+  }
+};
+
+}  // namespace detail
+
+// The bytes of a block that is submitted, or that a stage gives its block, and how they are held.
+//   Payload(std::move(vector))     a container that owns its bytes is kept until the block has left
+//   Payload(anything that is Bytes)  is copied when the payload is used, and must live until then
+//   Payload::borrow(...)           memory of yours, with a function that says when it is free again
+// A Payload that was not accepted still holds its bytes; after it was accepted it is empty.
+class Payload {
+ public:
+  Payload() noexcept = default;
+
+  template <class From, class = std::enable_if_t<
+                            !std::is_base_of_v<Payload, std::decay_t<From>> &&
+                            (std::is_constructible_v<Bytes, const std::decay_t<From> &>)>>
+  Payload(From &&from) {
+    using Value = std::remove_reference_t<From>;
+    if constexpr (!std::is_lvalue_reference_v<From> && !std::is_const_v<Value> &&
+                  detail::owns_bytes<Value>::value) {
+      auto kept = std::make_unique<detail::KeptContainer<Value>>(std::move(from));
+      const Bytes bytes(kept->container);
+      hold(const_cast<void *>(bytes.data), bytes.size, std::move(kept));
+    } else {
+      const Bytes bytes(from);
+      native_.data = const_cast<void *>(bytes.data);  // borrowed: it is read only
+      native_.size = bytes.size;
+    }
+  }
+  Payload(const void *data, size_t size) noexcept : Payload(Bytes(data, size)) {}
+
+  // Memory of the caller's, used as it is. Once the payload was accepted, `released` is called
+  // exactly once, with a Released or nothing, on any thread; what it throws is lost.
+  template <class Function>
+  static Payload borrow(void *data, size_t size, Function released) {
+    Payload payload;
+    payload.hold(data, size,
+                 std::make_unique<detail::KeptFunction<Function>>(std::move(released)));
+    return payload;
+  }
+
+  Payload(Payload &&other) noexcept
+      : native_(std::exchange(other.native_, wp_payload{})), kept_(std::move(other.kept_)) {}
+  Payload &operator=(Payload &&other) noexcept {
+    native_ = std::exchange(other.native_, wp_payload{});
+    kept_ = std::move(other.kept_);
+    return *this;
+  }
+
+  // meta[index] of the block; index < 4. Ignored by Block::set.
+  Payload &meta(size_t index, uint64_t value) {
+    if (index >= 4) throw Error(WP_INVALID_ARGUMENT, "a block has four meta words");
+    native_.meta[index] = value;
+    return *this;
+  }
+
+  const void *data() const noexcept { return native_.data; }
+  size_t size() const noexcept { return native_.size; }
+
+ private:
+  friend class Block;
+  friend class Pipeline;
+
+  void hold(void *data, size_t size, std::unique_ptr<detail::Kept> kept) noexcept {
+    native_.data = data;
+    native_.size = size;
+    native_.release = detail::Kept::release;
+    native_.release_context = kept.get();
+    kept_ = std::move(kept);
+  }
+  void accepted() noexcept {
+    static_cast<void>(kept_.release());  // Kept::release deletes it
+    native_ = wp_payload{};
+  }
+
+  wp_payload native_{};
+  std::unique_ptr<detail::Kept> kept_;
+};
+
+// What a callback answers. Returning nothing is go_on.
+enum class Action : int32_t {
+  go_on = WP_STAGE_OK,
+  drop = WP_STAGE_DROP,            // the block leaves here; its place in the order stays
+  stop = WP_STAGE_STOP,            // the block goes on and is the last one
+  stop_drop = WP_STAGE_STOP_DROP,  // the block leaves here and none comes after it
+  end = WP_SOURCE_END,             // source only: there is no such block, the input is over
+};
+
+// A numbered payload, as callbacks and readers of results see it.
+class BlockView {
+ public:
+  // Position in the input, from 0.
+  uint64_t number() const noexcept { return native_->number; }
+  // The same, as long as no stage splits blocks.
+  uint64_t source_number() const noexcept { return native_->source_number; }
+  uint8_t *data() const noexcept { return native_->data; }
+  size_t size() const noexcept { return native_->size; }
+  bool empty() const noexcept { return native_->size == 0; }
+  uint8_t *begin() const noexcept { return native_->data; }
+  uint8_t *end() const noexcept { return native_->size ? native_->data + native_->size : begin(); }
+  std::string_view text() const noexcept {
+    return {reinterpret_cast<const char *>(native_->data), native_->size};
+  }
+  // Four words of yours that travel with the block, 0 at first; index < 4.
+  uint64_t &meta(size_t index) const noexcept { return native_->meta[index]; }
+
+  // For functions of workpool.h. Borrowed.
+  wp_block *native() const noexcept { return native_; }
+
+ protected:
+  explicit BlockView(wp_block *native) noexcept : native_(native) {}
+  wp_block *native_;
+};
+
+// A block in a callback: valid until the callback returns. Threads: inside callbacks.
+class Block : public BlockView {
+ public:
+  explicit Block(wp_block *native) noexcept : BlockView(native) {}
+  Block(const Block &) = delete;
+  Block &operator=(const Block &) = delete;
+
+  // Bytes that fit at data().
+  size_t capacity() const noexcept { return native_->capacity; }
+
+  // Makes room for so many bytes, keeping the payload. Throws Error WP_NO_MEMORY: unchanged.
+  void reserve(size_t capacity) { detail::check(wp_block_reserve(native_, capacity)); }
+
+  // Sets the size; new bytes have any value. Throws Error WP_NO_MEMORY: unchanged.
+  void resize(size_t size) {
+    if (size > native_->capacity) reserve(size);
+    native_->size = size;
+  }
+
+  // Appends bytes, which must not be the block's own. Throws Error WP_NO_MEMORY: unchanged.
+  void append(Bytes bytes) {
+    if (bytes.size == 0) return;
+    const size_t old = native_->size;
+    if (bytes.size > native_->capacity - old) {
+      if (bytes.size > SIZE_MAX - old) throw Error(WP_NO_MEMORY);
+      reserve(std::max(old + bytes.size, old + old / 2));
+    }
+    std::memcpy(native_->data + old, bytes.data, bytes.size);
+    native_->size = old + bytes.size;
+  }
+
+  // Replaces the payload, by a copy of bytes (also of the block's own), or by what the Payload
+  // holds, which is taken. Throws Error WP_NO_MEMORY: unchanged.
+  void set(Payload payload) {
+    const wp_payload &given = payload.native_;
+    if (given.release) {
+      detail::check(wp_block_set_data(native_, given.data, given.size, given.release,
+                                      given.release_context));
+      payload.accepted();
+    } else if (given.size == 0) {
+      native_->size = 0;
+    } else {
+      std::memcpy(spare(given.size), given.data, given.size);
+      commit_spare(given.size);
+    }
+  }
+
+  // A second buffer, to write what shall replace the payload; commit_spare makes its first `size`
+  // bytes the payload. Throws Error: WP_NO_MEMORY; WP_INVALID_ARGUMENT if it is not as large.
+  uint8_t *spare(size_t capacity) {
+    uint8_t *data = nullptr;
+    detail::check(wp_block_spare(native_, capacity, &data));
+    return data;
+  }
+  void commit_spare(size_t size) { detail::check(wp_block_commit_spare(native_, size)); }
+
+  // Fails without throwing: return block.fail(code, "text"). code: negative, WP_USER_CODE and below
+  // are yours. The waiter gets an Error with both.
+  Action fail(int32_t code, const char *text) noexcept {
+    return static_cast<Action>(wp_block_fail(native_, code, text));
+  }
+};
+
+// A block that has passed all stages. It keeps its place in the pipeline until it goes, or
+// release(). It may outlive its Pipeline, whose memory stays until then. Threads: one at a time.
+class Result : public BlockView {
+ public:
+  // No block.
+  Result() noexcept : BlockView(nullptr) {}
+  Result(Result &&other) noexcept
+      : BlockView(std::exchange(other.native_, nullptr)), keeps_(std::move(other.keeps_)) {}
+  Result &operator=(Result &&other) noexcept {
+    if (this != &other) {
+      release();
+      native_ = std::exchange(other.native_, nullptr);
+      keeps_ = std::move(other.keeps_);
+    }
+    return *this;
+  }
+  ~Result() { release(); }
+
+  // Is there a block?
+  explicit operator bool() const noexcept { return native_ != nullptr; }
+  void release() noexcept {
+    wp_block_release(std::exchange(native_, nullptr));
+    keeps_.reset();
+  }
+
+ private:
+  friend class Pipeline;
+  Result(wp_block *native, std::shared_ptr<void> keeps) noexcept
+      : BlockView(native), keeps_(std::move(keeps)) {}
+  std::shared_ptr<void> keeps_;
+};
+
+// ===== 5 Stages ================================================================================
+//
+// A callback is called with (Block &) or (Block &, const Call &); with a scratch factory, with
+// (Block &, Scratch &) or (Block &, Scratch &, const Call &). It returns nothing or an Action; a
+// source returns an Action or a bool: whether there is such a block. One callback object serves all
+// workers: that of a parallel stage must bear to be called on several threads at once. A scratch
+// object belongs to one worker.
+
+enum class Kind : uint32_t {
+  parallel = WP_PARALLEL,                  // any blocks at once, in any order
+  serial = WP_SERIAL,                      // one at a time: block 0, 1, 2, ...
+  serial_any_order = WP_SERIAL_ANY_ORDER,  // one at a time, in any order
+};
+inline constexpr Kind parallel = Kind::parallel;
+inline constexpr Kind serial = Kind::serial;
+inline constexpr Kind serial_any_order = Kind::serial_any_order;
+
+// A Kind, or StageOptions(parallel).max_concurrency(2).see_all(); what is not set is the default.
+class StageOptions {
+ public:
+  // kind: ignored for sources and sinks, which are serial.
+  StageOptions(Kind kind = Kind::parallel) { native_.kind = static_cast<uint32_t>(kind); }
+
+  // parallel: most calls at once; 0: no limit.
+  StageOptions &max_concurrency(uint32_t calls) {
+    native_.max_concurrency = calls;
+    return *this;
+  }
+  // A stop in a later stage does not keep blocks from this one.
+  StageOptions &see_all(bool yes = true) { return flag(WP_STAGE_SEE_ALL, yes); }
+  // The callback may wait for a disk, a child or the network.
+  StageOptions &may_block(bool yes = true) { return flag(WP_STAGE_MAY_BLOCK, yes); }
+  // Called once for each run, after the last block, with its outcome so far (WP_...). What it
+  // throws is an error after the last block.
+  StageOptions &on_finish(std::function<void(int32_t status)> function) {
+    finish_ = std::move(function);
+    return *this;
+  }
+
+ private:
+  friend class Pipeline;
+  StageOptions &flag(uint32_t bit, bool yes) {
+    native_.flags = yes ? native_.flags | bit : native_.flags & ~bit;
+    return *this;
+  }
+  wp_stage_options native_ = WP_STAGE_OPTIONS_INIT;
+  std::function<void(int32_t)> finish_;
+};
+
+// What a callback is told beside its block.
+class Call {
+ public:
+  explicit Call(const wp_call *native) noexcept : native_(native) {}
+  // Index of the worker, from 0; number of the stage, 0 is the source.
+  uint32_t worker() const noexcept { return native_->worker; }
+  uint32_t stage() const noexcept { return native_->stage; }
+  // Was the run cancelled? To be looked at in long callbacks.
+  bool is_cancelled() const noexcept { return wp_token_is_cancelled(native_->token) != 0; }
+  const wp_call *native() const noexcept { return native_; }
+
+ private:
+  const wp_call *native_;
+};
+
+namespace detail {
+
+// What callbacks have thrown in a run: those of the lowest blocks, for these are asked for.
+class Exceptions {
+ public:
+  explicit Exceptions(size_t most) noexcept : most_(most) {}
+
+  void keep(uint64_t number, uint32_t stage) noexcept {
+    try {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      thrown_.emplace(std::make_pair(number, stage), std::current_exception());
+      if (thrown_.size() > most_) thrown_.erase(std::prev(thrown_.end()));
+    } catch (...) {
+      // No memory to keep it: the waiter gets an Error with its text.
+    }
+  }
+  // Of worker_start and finish, which know no block.
+  void keep(uint32_t stage) noexcept { keep(no_block, stage); }
+
+  std::exception_ptr find(uint64_t number, uint32_t stage) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const uint64_t block : {number, no_block}) {
+      const auto at = thrown_.find({block, stage});
+      if (at != thrown_.end()) return at->second;
+    }
+    return nullptr;
+  }
+  void clear() noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    thrown_.clear();
+  }
+
+ private:
+  static constexpr uint64_t no_block = UINT64_MAX;
+  const size_t most_;
+  mutable std::mutex mutex_;
+  std::map<std::pair<uint64_t, uint32_t>, std::exception_ptr> thrown_;
+};
+
+// In a catch block: calls `tell` with the code and the text of what was caught.
+template <class Tell>
+int32_t describe_caught(Tell tell) noexcept {
+  try {
+    throw;
+  } catch (const Error &error) {
+    return tell(error.status() < 0 ? error.status() : WP_USER_CODE, error.what());
+  } catch (const std::bad_alloc &error) {
+    return tell(WP_NO_MEMORY, error.what());
+  } catch (const std::exception &error) {
+    return tell(WP_USER_CODE, error.what());
+  } catch (...) {
+    return tell(WP_USER_CODE, "unknown exception");
+  }
+}
+
+struct NoFactory {
+  void operator()() const noexcept {}
+};
+// What a factory of (worker) or of nothing makes; void for NoFactory.
+template <class Factory>
+using ScratchOf =
+    typename std::conditional_t<std::is_invocable_v<Factory &, uint32_t>,
+                                std::invoke_result<Factory &, uint32_t>,
+                                std::invoke_result<Factory &>>::type;
+
+template <class Function, class Scratch>
+decltype(auto) invoke(Function &function, Block &block, [[maybe_unused]] void *scratch,
+                      const Call &call) {
+  if constexpr (std::is_void_v<Scratch>) {
+    if constexpr (std::is_invocable_v<Function &, Block &, const Call &>) {
+      return function(block, call);
+    } else {
+      static_assert(std::is_invocable_v<Function &, Block &>,
+                    "a callback takes (Block &) or (Block &, const Call &)");
+      return function(block);
+    }
+  } else {
+    Scratch &own = *static_cast<Scratch *>(scratch);
+    if constexpr (std::is_invocable_v<Function &, Block &, Scratch &, const Call &>) {
+      return function(block, own, call);
+    } else {
+      static_assert(std::is_invocable_v<Function &, Block &, Scratch &>,
+                    "a callback takes (Block &, Scratch &) or (Block &, Scratch &, const Call &)");
+      return function(block, own);
+    }
+  }
+}
+
+// A callback with what belongs to it, behind the `context` of the C interface.
+template <bool is_source, class Function, class Factory>
+struct StageContext {
+  using Scratch = ScratchOf<Factory>;
+  Function function;
+  Factory factory;
+  std::function<void(int32_t)> finish;
+  Exceptions *exceptions;
+  uint32_t stage;
+
+  static StageContext &from(void *context) { return *static_cast<StageContext *>(context); }
+  static void destroy(void *context) noexcept { delete &from(context); }
+
+  static int32_t call(void *context, wp_block *native, void *scratch,
+                      const wp_call *about) noexcept {
+    try {
+      Block block(native);
+      const Call call(about);
+      auto &function = from(context).function;
+      using Answer = decltype(invoke<Function, Scratch>(function, block, scratch, call));
+      if constexpr (std::is_void_v<Answer>) {
+        static_assert(!is_source, "a source returns bool (is there such a block?) or an Action");
+        invoke<Function, Scratch>(function, block, scratch, call);
+        return WP_STAGE_OK;
+      } else if constexpr (is_source && std::is_same_v<Answer, bool>) {
+        return invoke<Function, Scratch>(function, block, scratch, call) ? WP_STAGE_OK
+                                                                         : WP_SOURCE_END;
+      } else {
+        static_assert(std::is_same_v<Answer, Action>, "a callback returns nothing or an Action");
+        return static_cast<int32_t>(invoke<Function, Scratch>(function, block, scratch, call));
+      }
+    } catch (...) {
+      from(context).exceptions->keep(native->number, about->stage);
+      return describe_caught([native](int32_t code, const char *text) {
+        return wp_block_fail(native, code, text);
+      });
+    }
+  }
+
+  static int32_t start_worker(void *context, [[maybe_unused]] uint32_t worker,
+                              void **scratch) noexcept {
+    try {
+      if constexpr (std::is_invocable_v<Factory &, uint32_t>) {
+        *scratch = new Scratch(from(context).factory(worker));
+      } else {
+        *scratch = new Scratch(from(context).factory());
+      }
+      return WP_OK;
+    } catch (...) {
+      from(context).exceptions->keep(from(context).stage);
+      return describe_caught([](int32_t code, const char *) { return code; });
+    }
+  }
+  static void finish_worker(void *, uint32_t, void *scratch) noexcept {
+    delete static_cast<Scratch *>(scratch);
+  }
+
+  static int32_t finish_run(void *context, int32_t status) noexcept {
+    try {
+      from(context).finish(status);
+      return WP_OK;
+    } catch (...) {
+      from(context).exceptions->keep(from(context).stage);
+      return describe_caught([](int32_t code, const char *) { return code; });
+    }
+  }
+};
+
+}  // namespace detail
+
+// ===== 6 Pipelines =============================================================================
+
+// PipelineOptions().max_blocks_in_flight(16).pull_results(); what is not set is the default.
+class PipelineOptions {
+ public:
+  // Between source (or submit) and cleanup: 1-65536; 0: 100.
+  PipelineOptions &max_blocks_in_flight(uint32_t blocks) {
+    native_.max_blocks_in_flight = blocks;
+    return *this;
+  }
+  // Errors drop their block and are listed in errors(); max_failures of them end the run (0: any
+  // number).
+  PipelineOptions &collect_errors(uint64_t max_failures = 0) {
+    native_.max_failures = max_failures;
+    return flag(WP_PIPELINE_COLLECT_ERRORS, true);
+  }
+  // Length of the error list; 0: 100.
+  PipelineOptions &max_errors_kept(uint32_t errors) {
+    native_.max_errors_kept = errors;
+    return *this;
+  }
+  // No sink: the host calls results() or next_result().
+  PipelineOptions &pull_results(bool yes = true) { return flag(WP_PIPELINE_PULL_RESULTS, yes); }
+  // submit waits although results are unread.
+  PipelineOptions &reader_is_another_thread(bool yes = true) {
+    return flag(WP_PIPELINE_READER_IS_ANOTHER_THREAD, yes);
+  }
+  // run() is a plain loop on the calling thread.
+  PipelineOptions &serial_reference(bool yes = true) {
+    return flag(WP_PIPELINE_SERIAL_REFERENCE, yes);
+  }
+  // Cancels the runs. The pipeline keeps it alive.
+  PipelineOptions &token(const Token &token) {
+    token_ = token.owner_;
+    return *this;
+  }
+
+ private:
+  friend class Pipeline;
+  PipelineOptions &flag(uint32_t bit, bool yes) {
+    native_.flags = yes ? native_.flags | bit : native_.flags & ~bit;
+    return *this;
+  }
+  wp_pipeline_options native_ = WP_PIPELINE_OPTIONS_INIT;
+  std::shared_ptr<detail::TokenOwner> token_;
+};
+
+// How a run ended; the fields of wp_result.
+struct Outcome : wp_result {
+  bool is_ok() const noexcept { return status == WP_OK; }
+  // A stage or the host ended the run early: a success.
+  bool is_stopped() const noexcept { return status == WP_STOPPED; }
+  // Only with collect_errors is this seen: otherwise it is thrown.
+  bool has_failed() const noexcept { return status < 0; }
+};
+
+// One entry of a run's error list.
+struct BlockError {
+  uint64_t number;
+  uint32_t stage;
+  int32_t code;
+  std::string text;
+  std::exception_ptr exception;  // what the callback threw; null if it returned a code
+};
+
+using StageStatistics = wp_stage_statistics;
+using PipelineStatistics = wp_pipeline_statistics;
+
+// What became of a submit.
+enum class Submitted {
+  accepted,
+  stopped,          // the run was stopped and takes no more
+  timed_out,        // no place came free in time; with 0, there is none now
+  results_waiting,  // every place is held by a result that nobody has read: read first
+};
+
+// What next_result found.
+enum class Next { block, end, timed_out };
+
+class Reader;
+class Writer;
+class Results;
+
+// Carries numbered blocks from a source through stages to a sink. Building and starting is for one
+// thread at a time; submitting, reading, waiting, looking and ending for any.
+class Pipeline {
+ public:
+  // Throws Error: WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
+  explicit Pipeline(const Pool &pool, const PipelineOptions &options = {})
+      : Pipeline(pool.handle(), pool.owner_, options) {}
+  // On no pool: for the serial reference only.
+  explicit Pipeline(const PipelineOptions &options) : Pipeline(nullptr, nullptr, options) {}
+
+  // Cancels a run that is under way and waits for its end: no callback is called any more.
+  // In a callback of its own it cannot wait: then the pipeline is cancelled and never freed.
+  ~Pipeline() { leave(); }
+  Pipeline(Pipeline &&) noexcept = default;
+  Pipeline &operator=(Pipeline &&other) noexcept {
+    if (this != &other) {
+      leave();
+      core_ = std::move(other.core_);
+    }
+    return *this;
+  }
+
+  // The same as the destructor, and reports: throws Error WP_BUSY in a callback of its own, and
+  // while a Result lives.
+  void destroy() {
+    if (!core_) return;
+    detail::check(wp_pipeline_destroy(core_->handle));
+    core_->handle = nullptr;
+    core_.reset();
+  }
+
+  // ----- building: throws Error WP_INVALID_ARGUMENT, WP_INVALID_STATE, WP_NO_MEMORY -----
+
+  // Where blocks come from; called for one block after the other. Without a source the host
+  // submits.
+  template <class Function>
+  Pipeline &source(const char *name, Function function) {
+    return source(name, StageOptions(serial), detail::NoFactory(), std::move(function));
+  }
+  template <class Function>
+  Pipeline &source(const char *name, StageOptions options, Function function) {
+    return source(name, std::move(options), detail::NoFactory(), std::move(function));
+  }
+  template <class Factory, class Function>
+  Pipeline &source(const char *name, StageOptions options, Factory scratch, Function function) {
+    auto context = make<true>(0, options, std::move(scratch), std::move(function));
+    add(name, options, std::move(context), wp_pipeline_set_source);
+    return *this;
+  }
+  // Every block is a block of whole records, meta(0) of them, with meta(1) before. One run.
+  Pipeline &source(const Reader &reader);
+
+  // Adds a stage. With `scratch`, a function of (worker) or of nothing, each worker has an object
+  // that `scratch` made, in each run, and that goes after the last block.
+  template <class Function>
+  Pipeline &stage(const char *name, StageOptions options, Function function) {
+    return stage(name, std::move(options), detail::NoFactory(), std::move(function));
+  }
+  template <class Factory, class Function>
+  Pipeline &stage(const char *name, StageOptions options, Factory scratch, Function function) {
+    auto context =
+        make<false>(core().stages + 1, options, std::move(scratch), std::move(function));
+    core().stages = add(name, options, std::move(context), wp_pipeline_add_stage);
+    return *this;
+  }
+
+  // What gets the blocks in input order at the end.
+  template <class Function>
+  Pipeline &sink(const char *name, Function function) {
+    return sink(name, StageOptions(serial), detail::NoFactory(), std::move(function));
+  }
+  template <class Function>
+  Pipeline &sink(const char *name, StageOptions options, Function function) {
+    return sink(name, std::move(options), detail::NoFactory(), std::move(function));
+  }
+  template <class Factory, class Function>
+  Pipeline &sink(const char *name, StageOptions options, Factory scratch, Function function) {
+    auto context =
+        make<false>(core().stages + 1, options, std::move(scratch), std::move(function));
+    add(name, options, std::move(context), wp_pipeline_set_sink);
+    return *this;
+  }
+  // Call writer.finish() after the run. One run.
+  Pipeline &sink(const Writer &writer);
+
+  // ----- running -----
+
+  // start, then wait for ever; see wait.
+  Outcome run() {
+    core().forget();
+    return core().conclude(wp_pipeline_run(handle()));
+  }
+
+  // Begins a run. Throws Error: WP_INVALID_STATE (already running), WP_NO_MEMORY, WP_CANCELLED.
+  void start() {
+    core().forget();
+    detail::check(wp_pipeline_start(handle()));
+  }
+
+  // Waits for the end of the run and returns how it ended. Throws what the callback of the deciding
+  // block has thrown, or an Error with its code, text, block and stage; Error WP_CANCELLED;
+  // WP_RESULTS_WAITING if results must be read first; WP_WOULD_DEADLOCK in a callback of the
+  // pipeline; WP_INVALID_STATE before start. With collect_errors a failed run is returned: see
+  // errors(). Threads: any; two that wait get the same exception object.
+  Outcome wait() { return core().conclude(wp_pipeline_wait(handle(), -1)); }
+
+  // The same for some time; nothing if the run goes on.
+  std::optional<Outcome> wait(Timeout timeout) {
+    const int32_t status = wp_pipeline_wait(handle(), timeout.nanoseconds());
+    if (status == WP_TIMED_OUT && !core().has_ended()) return std::nullopt;
+    return core().conclude(status);
+  }
+
+  // Submits the next block of a pipeline without source; waits for a place. Throws Error WP_CLOSED,
+  // WP_CANCELLED, WP_WOULD_DEADLOCK, WP_INVALID_STATE, WP_NO_MEMORY; and when a stage has failed,
+  // what wait() throws (with pull_results, where the reader gets that, an Error WP_STAGE_FAILED). A
+  // payload that was not accepted keeps its bytes. Threads: any.
+  Submitted submit(Payload &payload, Timeout timeout = forever) {
+    return submitted(payload,
+                     wp_pipeline_submit(handle(), &payload.native_, timeout.nanoseconds()));
+  }
+  Submitted submit(Payload &&payload, Timeout timeout = forever) {
+    return submit(payload, timeout);
+  }
+
+  // The same with a number of the caller's, and for a number that will have no block. Throws also
+  // Error WP_DUPLICATE_BLOCK, and WP_INVALID_STATE if a run gets numbered blocks and others.
+  Submitted submit_numbered(uint64_t number, Payload &payload, Timeout timeout = forever) {
+    return submitted(payload, wp_pipeline_submit_numbered(handle(), number, &payload.native_,
+                                                          timeout.nanoseconds()));
+  }
+  Submitted submit_numbered(uint64_t number, Payload &&payload, Timeout timeout = forever) {
+    return submit_numbered(number, payload, timeout);
+  }
+  Submitted skip(uint64_t number, Timeout timeout = forever) {
+    Payload none;
+    return submitted(none, wp_pipeline_skip(handle(), number, timeout.nanoseconds()));
+  }
+
+  // No more input: the run ends when all is delivered. Twice is as good as once. Throws Error
+  // WP_INVALID_STATE. Threads: any.
+  void close() { detail::check(wp_pipeline_close(handle())); }
+
+  // Waits until everything submitted so far was delivered or can be read; false if that took
+  // longer. Throws as wait. Threads: any.
+  bool flush(Timeout timeout = forever) {
+    const int32_t status = wp_pipeline_flush(handle(), timeout.nanoseconds());
+    if (status == WP_TIMED_OUT && !core().has_ended()) return false;
+    if (status < 0) core().conclude(status);
+    return true;
+  }
+
+  // Gives `result` back, then puts the next block in input order there. After the last one,
+  // Next::end; if the run failed, throws what wait() throws, after the blocks before the failure.
+  // Throws Error WP_WOULD_DEADLOCK if the host itself holds every place. Threads: any.
+  Next next_result(Result &result, Timeout timeout = forever) {
+    result.release();
+    wp_block *block = nullptr;
+    const int32_t status = wp_pipeline_next_result(handle(), timeout.nanoseconds(), &block);
+    if (status == WP_OK) {
+      result = Result(block, core_);
+      return Next::block;
+    }
+    if (status == WP_WOULD_BLOCK || (status == WP_TIMED_OUT && !core().has_ended())) {
+      return Next::timed_out;
+    }
+    if (status < 0) core().conclude(status);
+    return Next::end;
+  }
+
+  // for (Result &block : pipeline.results()) ...: all that next_result gives. A block is given back
+  // when the loop goes on, unless it was moved away. Leaving the loop early leaves the run as it
+  // is.
+  Results results();
+
+  // Ends the input: blocks in flight are still delivered. Throws Error WP_INVALID_STATE. Threads:
+  // any, also inside callbacks.
+  void stop() { detail::check(wp_pipeline_stop(handle())); }
+  // Ends the run: no callback begins any more. Returns at once. As stop.
+  void cancel() { detail::check(wp_pipeline_cancel(handle())); }
+
+  // ----- looking. Threads: any -----
+
+  // The outcome of the last run, also of a failed one. Throws Error WP_INVALID_STATE: none has
+  // ended.
+  Outcome outcome() const { return core().outcome(); }
+  // The errors of the last run, in block order.
+  std::vector<BlockError> errors() const {
+    std::vector<BlockError> errors;
+    wp_error_entry entry{};
+    entry.struct_size = sizeof entry;
+    while (detail::check(wp_pipeline_error(handle(), errors.size(), &entry)) == WP_OK) {
+      errors.push_back({entry.number, entry.stage, entry.code, entry.text,
+                        core().exceptions.find(entry.number, entry.stage)});
+    }
+    return errors;
+  }
+  // What the run, and each of its stages (0 is the source), has done so far.
+  PipelineStatistics statistics() const {
+    PipelineStatistics statistics{};
+    statistics.struct_size = sizeof statistics;
+    detail::check(wp_pipeline_statistics_get(handle(), &statistics));
+    return statistics;
+  }
+  StageStatistics statistics(uint32_t stage) const {
+    StageStatistics statistics{};
+    statistics.struct_size = sizeof statistics;
+    detail::check(wp_pipeline_stage_statistics(handle(), stage, &statistics));
+    return statistics;
+  }
+
+  // For functions of workpool.h; nullptr after destroy. Borrowed.
+  wp_pipeline *handle() const noexcept { return core_ ? core_->handle : nullptr; }
+
+ private:
+  // What outlives a move, and a Pipeline of which results are held.
+  struct Core {
+    explicit Core(size_t most_exceptions) noexcept : exceptions(most_exceptions) {}
+
+    wp_pipeline *handle = nullptr;
+    detail::Exceptions exceptions;
+    bool collects = false;
+    bool pulls = false;
+    uint32_t stages = 0;
+    std::vector<std::shared_ptr<void>> keeps;
+
+    // Busy it is in a callback of its own: then callbacks go on using it.
+    static void let_go(Core *core) noexcept {
+      if (wp_pipeline_destroy(core->handle) != WP_BUSY) delete core;
+    }
+
+    bool has_ended() const noexcept {
+      wp_result result{};
+      result.struct_size = sizeof result;
+      return wp_pipeline_result(handle, &result) == WP_OK;
+    }
+    Outcome outcome() const {
+      Outcome outcome{};
+      outcome.struct_size = sizeof(wp_result);
+      detail::check(wp_pipeline_result(handle, &outcome));
+      return outcome;
+    }
+    // Before a run: what the last one has thrown.
+    void forget() noexcept {
+      if (has_ended()) exceptions.clear();
+    }
+
+    // A call that waited for the run has returned `status`: returns how the run ended, or throws.
+    Outcome conclude(int32_t status) const {
+      const bool is_outcome = status >= 0 || status == WP_STAGE_FAILED ||
+                              status == WP_MISSING_BLOCK || status == WP_TIMED_OUT;
+      if (!is_outcome) detail::fail(status);
+      const Outcome how = outcome();
+      if (how.status >= 0) return how;
+      const bool has_errors = how.status == WP_STAGE_FAILED || how.status == WP_MISSING_BLOCK;
+      if (!has_errors) throw Error(how.status);
+      if (collects) return how;
+      if (const auto thrown = exceptions.find(how.number, how.stage)) {
+        std::rethrow_exception(thrown);
+      }
+      wp_error_entry entry{};
+      entry.struct_size = sizeof entry;
+      std::string text;
+      for (size_t i = 0; wp_pipeline_error(handle, i, &entry) == WP_OK; i++) {
+        if (entry.number == how.number && entry.stage == how.stage) {
+          text = entry.text;
+          break;
+        }
+      }
+      throw Error(how.code, text, how.number, how.stage);
+    }
+  };
+
+  Pipeline(wp_pool *pool, std::shared_ptr<void> keeps, const PipelineOptions &options) {
+    wp_pipeline_options native = options.native_;
+    native.token = detail::handle_of(options.token_);
+    // The error list and all blocks that may be in flight: what lies beyond is never asked for.
+    const size_t kept = native.max_errors_kept ? native.max_errors_kept : 100;
+    const size_t limit = native.max_blocks_in_flight ? native.max_blocks_in_flight : 100;
+    auto core = std::make_unique<Core>(kept + limit);
+    core->collects = (native.flags & WP_PIPELINE_COLLECT_ERRORS) != 0;
+    core->pulls = (native.flags & WP_PIPELINE_PULL_RESULTS) != 0;
+    core->keeps = {std::move(keeps), options.token_};
+    detail::check(wp_pipeline_create(pool, &native, &core->handle));
+    core_ = std::shared_ptr<Core>(core.release(), Core::let_go);
+  }
+
+  Core &core() const {
+    if (!core_) throw Error(WP_INVALID_STATE, "the pipeline was destroyed");
+    return *core_;
+  }
+
+  void leave() noexcept {
+    if (!core_) return;
+    // A run whose results are held outlives this; its callbacks do not.
+    if (wp_pipeline_cancel(core_->handle) == WP_OK) wp_pipeline_wait(core_->handle, -1);
+    core_.reset();
+  }
+
+  template <bool is_source, class Factory, class Function>
+  auto make(uint32_t stage, StageOptions &options, Factory factory, Function function) {
+    using Context = detail::StageContext<is_source, Function, Factory>;
+    auto context = std::unique_ptr<Context>(
+        new Context{std::move(function), std::move(factory), std::move(options.finish_),
+                    &core().exceptions, stage});
+    wp_stage_options &native = options.native_;
+    native.fn = Context::call;
+    native.context = context.get();
+    native.destroy_context = Context::destroy;
+    if constexpr (!std::is_same_v<Factory, detail::NoFactory>) {
+      native.worker_start = Context::start_worker;
+      native.worker_finish = Context::finish_worker;
+    }
+    if (context->finish) native.finish = Context::finish_run;
+    return context;
+  }
+
+  template <class Context, class Register>
+  uint32_t add(const char *name, StageOptions &options, std::unique_ptr<Context> context,
+               Register where) {
+    options.native_.name = name;
+    const int32_t number = detail::check(where(handle(), &options.native_));
+    static_cast<void>(context.release());  // the pipeline's from here on
+    return static_cast<uint32_t>(number);
+  }
+
+  Submitted submitted(Payload &payload, int32_t status) {
+    switch (status) {
+      case WP_OK:
+        payload.accepted();
+        return Submitted::accepted;
+      case WP_STOPPED: return Submitted::stopped;
+      case WP_WOULD_BLOCK: return Submitted::timed_out;
+      case WP_RESULTS_WAITING: return Submitted::results_waiting;
+      case WP_TIMED_OUT:
+        if (!core().has_ended()) return Submitted::timed_out;
+        break;
+      case WP_STAGE_FAILED:
+        if (!core().pulls) wait();  // throws what the stage has thrown
+        break;
+      default: break;
+    }
+    detail::fail(status);
+  }
+
+  std::shared_ptr<Core> core_;
+};
+
+// The blocks that a pipeline has for its host, as a range that can be gone through once.
+class Results {
+ public:
+  struct End {};
+
+  class Iterator {
+   public:
+    using iterator_category = std::input_iterator_tag;
+    using value_type = Result;
+    using difference_type = std::ptrdiff_t;
+    using pointer = Result *;
+    using reference = Result &;
+
+    explicit Iterator(Results *results) noexcept : results_(results) {}
+    Result &operator*() const noexcept { return results_->current_; }
+    Result *operator->() const noexcept { return &results_->current_; }
+    Iterator &operator++() {
+      results_->read();
+      return *this;
+    }
+    void operator++(int) { results_->read(); }
+    bool has_ended() const noexcept { return results_->has_ended_; }
+    friend bool operator==(const Iterator &at, End) noexcept { return at.has_ended(); }
+    friend bool operator!=(const Iterator &at, End end) noexcept { return !(at == end); }
+
+   private:
+    Results *results_;
+  };
+
+  // Reads the first one.
+  Iterator begin() {
+    read();
+    return Iterator(this);
+  }
+  End end() const noexcept { return {}; }
+
+ private:
+  friend class Pipeline;
+  explicit Results(Pipeline &pipeline) noexcept : pipeline_(&pipeline) {}
+  void read() { has_ended_ = pipeline_->next_result(current_) == Next::end; }
+
+  Pipeline *pipeline_;
+  Result current_;
+  bool has_ended_ = false;
+};
+
+inline Results Pipeline::results() { return Results(*this); }
+
+// ===== 7 Readers and writers ===================================================================
+
+enum class Compression : uint32_t {
+  automatic = WP_COMPRESSION_AUTO,  // writers: by suffix
+  plain = WP_COMPRESSION_PLAIN,
+  gzip = WP_COMPRESSION_GZIP,
+  bgzf = WP_COMPRESSION_BGZF,
+  zstd = WP_COMPRESSION_ZSTD,
+};
+
+// Bytes behind the last member or frame of a file.
+enum class Trailing : uint32_t {
+  error = WP_TRAILING_ERROR,
+  warn = WP_TRAILING_WARN,
+  ignore = WP_TRAILING_IGNORE,
+};
+
+// ReaderOptions().fastq().records_per_block(1000); what is not set is the default.
+class ReaderOptions {
+ public:
+  // What a block holds: whole lines, or records that end with another byte ...
+  ReaderOptions &lines() {
+    native_.split = WP_SPLIT_LINES;
+    native_.has_delimiter = 0;
+    return *this;
+  }
+  ReaderOptions &lines(char delimiter) {
+    native_.split = WP_SPLIT_LINES;
+    native_.has_delimiter = 1;
+    native_.delimiter = static_cast<uint8_t>(delimiter);
+    return *this;
+  }
+  // ... records of four lines ...
+  ReaderOptions &fastq() {
+    native_.split = WP_SPLIT_FASTQ;
+    return *this;
+  }
+  // ... or records of so many bytes.
+  ReaderOptions &fixed(uint64_t record_size) {
+    native_.split = WP_SPLIT_FIXED;
+    native_.record_size = record_size;
+    return *this;
+  }
+  ReaderOptions &records_per_block(uint64_t records) {
+    native_.records_per_block = records;
+    return *this;
+  }
+  ReaderOptions &bytes_per_block(uint64_t bytes) {
+    native_.bytes_per_block = bytes;
+    return *this;
+  }
+  // Bytes; 0: 256 MiB.
+  ReaderOptions &max_record(uint64_t bytes) {
+    native_.max_record = bytes;
+    return *this;
+  }
+  // Largest zstd window in bytes; 0: 128 MiB.
+  ReaderOptions &max_window(uint64_t bytes) {
+    native_.max_window = bytes;
+    return *this;
+  }
+  ReaderOptions &trailing(Trailing what) {
+    native_.trailing = static_cast<uint32_t>(what);
+    return *this;
+  }
+
+ private:
+  friend class Reader;
+  wp_reader_options native_ = WP_READER_OPTIONS_INIT;
+};
+
+using Chunk = wp_chunk;
+using ReaderInfo = wp_reader_info;
+using WriterInfo = wp_writer_info;
+
+// A plain, gzip, BGZF or zstd file, told apart by content. Threads: one at a time.
+class Reader {
+ public:
+  // Throws Error: WP_IO_FAILED, WP_UNSUPPORTED, WP_INVALID_ARGUMENT, WP_NO_MEMORY.
+  explicit Reader(const std::string &path, const ReaderOptions &options = {}) {
+    wp_reader *reader = nullptr;
+    detail::check(wp_reader_open(path.c_str(), &options.native_, &reader));
+    owner_ = detail::own<detail::ReaderOwner>(reader);
+  }
+  // The descriptor is duplicated. `name` stands for the path in messages; nullptr: "descriptor".
+  explicit Reader(int descriptor, const char *name = nullptr, const ReaderOptions &options = {}) {
+    wp_reader *reader = nullptr;
+    detail::check(wp_reader_open_fd(descriptor, name, &options.native_, &reader));
+    owner_ = detail::own<detail::ReaderOwner>(reader);
+  }
+  Reader(Reader &&) noexcept = default;
+  Reader &operator=(Reader &&) noexcept = default;
+
+  // Fills `data` with decoded bytes; less than `size` only at the end, then 0. Throws Error as
+  // wp_reader_read returns. Not to be mixed with next().
+  size_t read(void *data, size_t size) {
+    size_t got = 0;
+    detail::check(wp_reader_read(handle(), data, size, &got));
+    return got;
+  }
+
+  // The next block of whole records, borrowed until the next call; nothing after the last one.
+  std::optional<Chunk> next() {
+    Chunk chunk{};
+    if (detail::check(wp_reader_next(handle(), &chunk)) == WP_END) return std::nullopt;
+    return chunk;
+  }
+
+  // What the file turned out to be so far.
+  ReaderInfo info() const {
+    ReaderInfo info{};
+    info.struct_size = sizeof info;
+    detail::check(wp_reader_get_info(handle(), &info));
+    return info;
+  }
+  // Things worth telling that are no errors; complete at the end.
+  std::vector<std::string> notes() const {
+    std::vector<std::string> notes;
+    while (const char *note = wp_reader_note(handle(), notes.size())) notes.emplace_back(note);
+    return notes;
+  }
+
+  // Throws Error WP_BUSY while a pipeline reads from it.
+  void close() {
+    if (!owner_) return;
+    detail::check(owner_->close());
+    owner_.reset();
+  }
+
+  // For functions of workpool.h; nullptr when it is closed. Borrowed.
+  wp_reader *handle() const noexcept { return detail::handle_of(owner_); }
+
+ private:
+  friend class Pipeline;
+  std::shared_ptr<detail::ReaderOwner> owner_;
+};
+
+// WriterOptions().compression(Compression::zstd).overwrite(); what is not set is the default.
+class WriterOptions {
+ public:
+  WriterOptions &compression(Compression compression) {
+    native_.compression = static_cast<uint32_t>(compression);
+    return *this;
+  }
+  // gzip 0-9 [6], zstd 1-22 [5].
+  WriterOptions &level(int32_t level) {
+    native_.has_level = 1;
+    native_.level = level;
+    return *this;
+  }
+  // Replace an existing file.
+  WriterOptions &overwrite(bool yes = true) { return flag(WP_WRITER_OVERWRITE, yes); }
+  // fsync before the name appears.
+  WriterOptions &sync(bool yes = true) { return flag(WP_WRITER_SYNC, yes); }
+
+ private:
+  friend class Writer;
+  WriterOptions &flag(uint32_t bit, bool yes) {
+    native_.flags = yes ? native_.flags | bit : native_.flags & ~bit;
+    return *this;
+  }
+  wp_writer_options native_ = WP_WRITER_OPTIONS_INIT;
+};
+
+// An output, which gets its name when it is finished; without that it is removed. Threads: one at a
+// time.
+class Writer {
+ public:
+  // Throws Error: WP_OUTPUT_EXISTS, WP_IO_FAILED, WP_INVALID_ARGUMENT, WP_NO_MEMORY.
+  explicit Writer(const std::string &path, const WriterOptions &options = {}) {
+    wp_writer *writer = nullptr;
+    detail::check(wp_writer_open(path.c_str(), &options.native_, &writer));
+    owner_ = detail::own<detail::WriterOwner>(writer);
+  }
+  // The descriptor is duplicated. `name` stands for the path in messages; nullptr: "descriptor".
+  explicit Writer(int descriptor, const char *name = nullptr, const WriterOptions &options = {}) {
+    wp_writer *writer = nullptr;
+    detail::check(wp_writer_open_fd(descriptor, name, &options.native_, &writer));
+    owner_ = detail::own<detail::WriterOwner>(writer);
+  }
+  Writer(Writer &&) noexcept = default;
+  Writer &operator=(Writer &&) noexcept = default;
+
+  // Throws Error: WP_IO_FAILED, WP_NO_MEMORY, WP_INVALID_STATE.
+  void write(Bytes bytes) { detail::check(wp_writer_write(handle(), bytes.data, bytes.size)); }
+  void write(const void *data, size_t size) { write(Bytes(data, size)); }
+
+  // Completes the file, which gets its name now. Throws Error: WP_IO_FAILED, WP_OUTPUT_EXISTS,
+  // WP_NO_MEMORY, WP_INVALID_STATE, WP_BUSY (the run that writes has not ended).
+  WriterInfo finish() {
+    WriterInfo info{};
+    info.struct_size = sizeof info;
+    detail::check(wp_writer_finish(handle(), &info));
+    return info;
+  }
+
+  // Throws Error WP_BUSY while a pipeline writes to it.
+  void close() {
+    if (!owner_) return;
+    detail::check(owner_->close());
+    owner_.reset();
+  }
+
+  // For functions of workpool.h; nullptr when it is closed. Borrowed.
+  wp_writer *handle() const noexcept { return detail::handle_of(owner_); }
+
+ private:
+  friend class Pipeline;
+  std::shared_ptr<detail::WriterOwner> owner_;
+};
+
+inline Pipeline &Pipeline::source(const Reader &reader) {
+  core().keeps.push_back(reader.owner_);
+  detail::check(wp_pipeline_set_reader(handle(), reader.handle()));
+  return *this;
+}
+
+inline Pipeline &Pipeline::sink(const Writer &writer) {
+  core().keeps.push_back(writer.owner_);
+  detail::check(wp_pipeline_set_writer(handle(), writer.handle()));
+  return *this;
+}
+
+// ===== 8 FASTQ: recipes ========================================================================
+
+// A step of the built-in catalogue; all of it is valid for ever.
+struct StepInfo {
+  const char *name;
+  const char *summary;
+  const char *keys;  // such as "n: int, segment: segment"
+};
+
+// Threads: any.
+inline std::vector<StepInfo> steps() {
+  std::vector<StepInfo> steps;
+  StepInfo step{};
+  while (wp_step_info(steps.size(), &step.name, &step.summary, &step.keys) == WP_OK) {
+    steps.push_back(step);
+  }
+  return steps;
+}
+
+// RunOptions().overwrite().records_per_block(1000); what is not set is the default.
+class RunOptions {
+ public:
+  // A plain loop on the calling thread, no workers.
+  RunOptions &serial_reference(bool yes = true) { return flag(WP_RUN_SERIAL_REFERENCE, yes); }
+  // Replace existing outputs.
+  RunOptions &overwrite(bool yes = true) { return flag(WP_RUN_OVERWRITE, yes); }
+  RunOptions &max_blocks_in_flight(uint32_t blocks) {
+    native_.max_blocks_in_flight = blocks;
+    return *this;
+  }
+  // Of all outputs.
+  RunOptions &compression(Compression compression) {
+    native_.compression = static_cast<uint32_t>(compression);
+    return *this;
+  }
+  RunOptions &level(int32_t level) {
+    native_.has_level = 1;
+    native_.level = level;
+    return *this;
+  }
+  // 0: 10,000.
+  RunOptions &records_per_block(uint64_t records) {
+    native_.records_per_block = records;
+    return *this;
+  }
+  RunOptions &token(const Token &token) {
+    token_ = token.owner_;
+    return *this;
+  }
+  // Called on the thread that runs, every now and then and at the end. What it throws cancels the
+  // run and is thrown again by it.
+  RunOptions &progress(std::function<void(uint64_t reads, uint64_t bytes)> function,
+                       std::chrono::nanoseconds every = std::chrono::milliseconds(100)) {
+    progress_ = std::move(function);
+    native_.progress_ns = every.count();
+    return *this;
+  }
+
+ private:
+  friend class Recipe;
+  RunOptions &flag(uint32_t bit, bool yes) {
+    native_.flags = yes ? native_.flags | bit : native_.flags & ~bit;
+    return *this;
+  }
+  // A token of the run's own, which a failing progress function cancels.
+  Token run_token() const { return Token(token_); }
+  wp_run_options native_ = WP_RUN_OPTIONS_INIT;
+  std::shared_ptr<detail::TokenOwner> token_;
+  std::function<void(uint64_t, uint64_t)> progress_;
+};
+
+// What a run has done; the fields of wp_run_report.
+struct RunReport : wp_run_report {
+  // A Head ended the input: a success.
+  bool is_stopped() const noexcept { return status == WP_STOPPED; }
+};
+
+// Steps on FASTQ reads. Threads: one at a time.
+class Recipe {
+ public:
+  // Reads of so many segments, "read1", "read2", ... . Throws Error: WP_INVALID_ARGUMENT,
+  // WP_NO_MEMORY.
+  explicit Recipe(size_t segments = 1, bool is_interleaved = false)
+      : Recipe(nullptr, segments, is_interleaved) {}
+  // Names: letters, digits and '_'.
+  explicit Recipe(const std::vector<std::string> &segments, bool is_interleaved = false)
+      : Recipe(pointers(segments).data(), segments.size(), is_interleaved) {}
+
+  // A step as on the command line: "CutStart n=5". Throws Error: WP_INVALID_ARGUMENT,
+  // WP_INVALID_STATE.
+  Recipe &add(const std::string &step) {
+    detail::check(wp_recipe_add(handle(), step.c_str()));
+    return *this;
+  }
+
+  // Judges the steps together. Throws Error WP_INVALID_ARGUMENT that lists all that is wrong.
+  void check() { detail::check(wp_recipe_check(handle())); }
+
+  // Runs files through the recipe: one input per segment, or one if it is interleaved; one output
+  // per segment, or one for all. Throws Error: WP_CANCELLED, WP_MALFORMED_RECORD and all that
+  // readers, writers and steps have. Not in a callback of a pipeline on the same pool.
+  RunReport run(const Pool &pool, const std::vector<std::string> &inputs,
+                const std::vector<std::string> &outputs, const RunOptions &options = {}) {
+    const Token token = options.run_token();
+    Progress progress{options.progress_, token.handle(), {}};
+    wp_run_options native = options.native_;
+    native.token = token.handle();
+    if (options.progress_) {
+      native.progress = Progress::call;
+      native.progress_context = &progress;
+    }
+    RunReport report{};
+    report.struct_size = sizeof(wp_run_report);
+    const auto from = pointers(inputs), to = pointers(outputs);
+    const int32_t status = wp_recipe_run(handle(), pool.handle(), from.data(), from.size(),
+                                         to.data(), to.size(), &native, &report);
+    progress.failure.rethrow();
+    detail::check(status);
+    return report;
+  }
+
+  // For functions of workpool.h. Borrowed.
+  wp_recipe *handle() const noexcept { return handle_.get(); }
+
+ private:
+  struct Progress {
+    const std::function<void(uint64_t, uint64_t)> &function;
+    wp_token *token;
+    detail::FirstFailure failure;
+
+    static void call(void *context, uint64_t reads, uint64_t bytes) noexcept {
+      auto &self = *static_cast<Progress *>(context);
+      try {
+        self.function(reads, bytes);
+      } catch (...) {
+        self.failure.keep();
+        wp_token_cancel(self.token);
+      }
+    }
+  };
+  struct Destroy {
+    void operator()(wp_recipe *recipe) const noexcept { wp_recipe_destroy(recipe); }
+  };
+
+  Recipe(const char *const *names, size_t segments, bool is_interleaved) {
+    wp_recipe *recipe = nullptr;
+    detail::check(wp_recipe_create(names, segments, is_interleaved ? 1 : 0, &recipe));
+    handle_.reset(recipe);
+  }
+  static std::vector<const char *> pointers(const std::vector<std::string> &texts) {
+    std::vector<const char *> pointers;
+    for (const std::string &text : texts) pointers.push_back(text.c_str());
+    return pointers;
+  }
+
+  std::unique_ptr<wp_recipe, Destroy> handle_;
+};
+
+}  // namespace workpool
+#endif
