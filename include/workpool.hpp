@@ -891,6 +891,17 @@ class PipelineOptions {
     native_.max_errors_kept = errors;
     return *this;
   }
+  // A run that takes longer is cancelled and comes to WP_TIMED_OUT; forever: no limit.
+  PipelineOptions &run_timeout(Timeout timeout) {
+    const int64_t nanoseconds = timeout.nanoseconds();
+    native_.run_timeout_ns = nanoseconds < 0 ? 0 : std::max<int64_t>(nanoseconds, 1);
+    return *this;
+  }
+  // How far set_max_blocks can go: a power of two, at most 65536; 0: 256, or what the limit needs.
+  PipelineOptions &window_capacity(uint32_t blocks) {
+    native_.window_capacity = blocks;
+    return *this;
+  }
   // No sink: the host calls results() or next_result().
   PipelineOptions &pull_results(bool yes = true) { return flag(WP_PIPELINE_PULL_RESULTS, yes); }
   // submit waits although results are unread.
@@ -1038,6 +1049,12 @@ class Pipeline {
   // Call writer.finish() after the run. One run.
   Pipeline &sink(const Writer &writer);
 
+  // Changes max_blocks_in_flight for the run under way and all later ones, up to the window's
+  // capacity. Throws Error WP_INVALID_ARGUMENT. Threads: any, also inside callbacks.
+  void set_max_blocks(uint32_t blocks) {
+    detail::check(wp_pipeline_set_max_blocks(handle(), blocks));
+  }
+
   // ----- running -----
 
   // start, then wait for ever; see wait.
@@ -1053,7 +1070,8 @@ class Pipeline {
   }
 
   // Waits for the end of the run and returns how it ended. Throws what the callback of the deciding
-  // block has thrown, or an Error with its code, text, block and stage; Error WP_CANCELLED;
+  // block has thrown, or an Error with its code, text, block and stage; Error WP_CANCELLED, or
+  // WP_TIMED_OUT when its run_timeout was over;
   // WP_RESULTS_WAITING if results must be read first; WP_WOULD_DEADLOCK in a callback of the
   // pipeline; WP_INVALID_STATE before start. With collect_errors a failed run is returned: see
   // errors(). Threads: any; two that wait get the same exception object.
@@ -1203,7 +1221,8 @@ class Pipeline {
     // A call that waited for the run has returned `status`: returns how the run ended, or throws.
     Outcome conclude(int32_t status) const {
       const bool is_outcome = status >= 0 || status == WP_STAGE_FAILED ||
-                              status == WP_MISSING_BLOCK || status == WP_TIMED_OUT;
+                              status == WP_MISSING_BLOCK || status == WP_TIMED_OUT ||
+                              (status == WP_CANCELLED && has_ended());
       if (!is_outcome) detail::fail(status);
       const Outcome how = outcome();
       if (how.status >= 0) return how;
@@ -1232,7 +1251,8 @@ class Pipeline {
     // The error list and all blocks that may be in flight: what lies beyond is never asked for.
     const size_t kept = native.max_errors_kept ? native.max_errors_kept : 100;
     const size_t limit = native.max_blocks_in_flight ? native.max_blocks_in_flight : 100;
-    auto core = std::make_unique<Core>(kept + limit);
+    const size_t window = native.window_capacity ? native.window_capacity : 256;
+    auto core = std::make_unique<Core>(kept + std::max(window, 2 * limit));
     core->collects = (native.flags & WP_PIPELINE_COLLECT_ERRORS) != 0;
     core->pulls = (native.flags & WP_PIPELINE_PULL_RESULTS) != 0;
     core->keeps = {std::move(keeps), options.token_};

@@ -483,6 +483,33 @@ static void ends() {
   CHECK_THROWS(other.run(), WP_CANCELLED);
 }
 
+static void deadlines() {
+  using namespace std::chrono_literals;
+  const Pool pool(2);
+  Pipeline pipeline(pool, PipelineOptions().run_timeout(1ms));
+  pipeline.source("endless", [](Block &) { return true; });
+  CHECK_THROWS(pipeline.run(), WP_TIMED_OUT);
+  pipeline.start();
+  CHECK_THROWS(pipeline.wait(1h), WP_TIMED_OUT);
+  CHECK_EQUAL(pipeline.outcome().status, WP_TIMED_OUT);
+  Pipeline enough(pool, PipelineOptions().run_timeout(1h).run_timeout(workpool::forever));
+  enough.source("source", count_to(5));
+  CHECK(enough.run().is_ok());
+}
+
+static void limits() {
+  const Pool pool(2);
+  Pipeline pipeline(pool, PipelineOptions().max_blocks_in_flight(2).window_capacity(16));
+  pipeline.source("source", count_to(200));
+  pipeline.stage("raise", workpool::serial, [&pipeline](Block &block) {
+    if (block.number() == 50) pipeline.set_max_blocks(16);
+  });
+  CHECK(pipeline.run().is_ok());
+  CHECK_EQUAL(pipeline.statistics().limit, 16);
+  CHECK_THROWS(pipeline.set_max_blocks(17), WP_INVALID_ARGUMENT);
+  CHECK_THROWS(Pipeline(pool, PipelineOptions().window_capacity(24)), WP_INVALID_ARGUMENT);
+}
+
 // In its own callbacks a pipeline can neither wait for itself nor go.
 static void inside() {
   const Pool pool(2);
@@ -528,6 +555,8 @@ int main() {
   RUN("the serial reference throws the same", reference);
   RUN("a stop ends the run well", stops);
   RUN("a pipeline that goes has ended", ends);
+  RUN("a run may have a deadline", deadlines);
+  RUN("the limit of blocks changes while a pipeline runs", limits);
   RUN("in a callback no pipeline waits for itself", inside);
   return CHECK_SUMMARY();
 }
