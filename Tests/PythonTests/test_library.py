@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The declarations in _library.py beside the header, as the C compiler sees it."""
+"""The declarations in _library.py beside the header, as the C compiler sees it, and the library."""
 import ctypes
 import pathlib
 import re
@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+from ctypes import byref, c_void_p, sizeof
 
+import header
 from support import TOP, run_script
 from workpool import _library as c
-
-HEADER = (TOP / "include" / "workpool.h").read_text()
+from workpool._library import lib
 
 
 def structs():
@@ -22,54 +23,116 @@ def structs():
     }
 
 
+def constants():
+    return {name: value for name, value in vars(c).items() if name.startswith("WP_")}
+
+
+def as_c_has_it():
+    """What the C compiler makes of the header: {name: size, offset or value}."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "layout")
+        subprocess.run(["gcc", "-x", "c", "-std=c99", f"-I{TOP}/include", "-", "-o", path],
+                       input=header.c_program(), text=True, check=True)
+        printed = subprocess.run([path], capture_output=True, text=True, check=True).stdout
+    return {name: int(value) for name, value in map(str.split, printed.splitlines())}
+
+
 class Declarations(unittest.TestCase):
-    def test_every_struct_of_the_header_is_declared(self):
-        declared = re.findall(r"^typedef struct (wp_\w+) \{", HEADER, re.M)
-        self.assertEqual(set(declared), set(structs()))
+    def test_the_header_is_understood(self):
+        self.assertGreater(len(header.structs()), 15)
+        self.assertGreater(len(header.functions()), 60)
+        self.assertGreater(len(header.constants()), 60)
+        self.assertEqual(len(re.findall("^WP_API ", header.TEXT, re.M)), len(header.functions()))
+        self.assertEqual(len(re.findall(r"^typedef struct \w+ \{", header.TEXT, re.M)),
+                         len(header.structs()))
 
     @unittest.skipUnless(shutil.which("gcc"), "no C compiler")
-    def test_sizes_and_offsets_are_those_of_c(self):
-        lines = []
+    def test_sizes_offsets_and_constants_are_those_of_c(self):
+        mine = dict(constants())
         for name, kind in structs().items():
-            lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
-            for field, *_ in kind._fields_:
-                where = f"offsetof({name}, {field})"
-                size = f"sizeof((({name} *)0)->{field})"
-                lines.append(f'printf("{name}.{field} %zu %zu\\n", {where}, {size});')
-        head = "#include <stdio.h>\n#include <workpool.h>\nint main(void) {\n"
-        program = head + "\n".join(lines) + "\n}\n"
-        with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder, "layout")
-            subprocess.run(["gcc", "-x", "c", "-std=c99", f"-I{TOP}/include", "-", "-o", path],
-                           input=program, text=True, check=True)
-            printed = subprocess.run([path], capture_output=True, text=True, check=True).stdout
-        mine = []
-        for name, kind in structs().items():
-            mine.append(f"{name} {ctypes.sizeof(kind)}")
+            mine[name] = sizeof(kind)
             for field, *_ in kind._fields_:
                 at = getattr(kind, field)
-                mine.append(f"{name}.{field} {at.offset} {at.size}")
-        self.assertEqual(mine, printed.splitlines())
+                mine[f"{name}.{field}@"] = at.offset
+                mine[f"{name}.{field}#"] = at.size
+        self.assertEqual(mine, as_c_has_it())
 
-    def test_every_function_of_the_header_is_declared(self):
-        declared = set(re.findall(r"^WP_API .*?\b(wp_\w+)\(", HEADER, re.M))
-        self.assertGreater(len(declared), 60)
-        self.assertEqual(declared, set(c.FUNCTIONS))
+    def test_fields_have_the_types_of_the_header(self):
+        types = header.Types(c)
+        for name, fields in header.structs().items():
+            theirs = [(field, types.of(declaration)) for field, declaration in fields]
+            self.assertEqual(structs()[name]._fields_, theirs, name)
 
-    def test_functions_have_as_many_arguments_as_in_the_header(self):
-        found = re.findall(r"^WP_API [^;]*?\b(wp_\w+)\(([^;]*)\);", HEADER, re.M)
-        for name, arguments in found:
-            arguments = arguments.strip()
-            count = 0 if arguments == "void" else arguments.count(",") + 1
-            self.assertEqual(count, len(c.FUNCTIONS[name]) - 1, name)
+    def test_functions_have_the_types_of_the_header(self):
+        types = header.Types(c)
+        theirs = {name: (types.of(result), *map(types.of, parameters))
+                  for name, (result, parameters) in header.functions().items()}
+        self.assertEqual(set(c.FUNCTIONS), set(theirs))
+        for name, signature in theirs.items():
+            self.assertEqual(c.FUNCTIONS[name], signature, name)
+            function = getattr(lib, name)
+            self.assertEqual((function.restype, *function.argtypes), signature, name)
 
-    def test_constants_are_those_of_the_header(self):
-        found = dict(re.findall(r"^#define (WP_\w+) \(?(-?\d+)u?\)?", HEADER, re.M))
-        mine = {name: value for name, value in vars(c).items() if name.startswith("WP_")}
-        self.assertGreater(len(mine), 50)
-        for name, value in mine.items():
-            self.assertEqual(int(found[name]), value, name)
+    def test_callbacks_have_the_types_of_the_header(self):
+        types = header.Types(c)
+        for name, (result, parameters) in header.callbacks().items():
+            self.assertIs(getattr(c, name), types.function(result, parameters), name)
 
+
+class Library(unittest.TestCase):
+    """The library that is loaded takes structs of the declared sizes, and no others."""
+
+    def setUp(self):
+        self.pool, self.pipeline = c_void_p(), c_void_p()
+        lib.wp_pool_create(None, byref(self.pool))
+        lib.wp_pipeline_create(self.pool, None, byref(self.pipeline))
+
+    def tearDown(self):
+        lib.wp_pipeline_destroy(self.pipeline)
+        lib.wp_pool_destroy(self.pool)
+
+    def call(self, function, kind, size):
+        """Calls it with default values and a struct that claims `size`; returns the status."""
+        arguments, result = [], kind()
+        result.struct_size = size
+        out = c_void_p()
+        for what in c.FUNCTIONS[function][1:]:
+            if what is ctypes.POINTER(kind):
+                arguments.append(byref(result))
+            elif what is ctypes.POINTER(c_void_p):
+                arguments.append(byref(out))
+            elif what is c_void_p:
+                arguments.append(self.pipeline if "pipeline_" in function else self.pool)
+            elif what in (ctypes.c_char_p, ctypes.POINTER(ctypes.c_char_p)):
+                arguments.append(None)
+            else:
+                arguments.append(0)
+        if function == "wp_pipeline_create":
+            arguments[0] = self.pool
+        status = getattr(lib, function)(*arguments)
+        if out.value:
+            getattr(lib, function.replace("create", "destroy"))(out)
+        return status, lib.wp_last_error_text().decode()
+
+    def test_only_structs_of_the_declared_size_are_taken(self):
+        tried = set()
+        for function, (_, *arguments) in c.FUNCTIONS.items():
+            for name, kind in structs().items():
+                if not issubclass(kind, c.Sized) or ctypes.POINTER(kind) not in arguments:
+                    continue
+                if function.startswith(("wp_reader", "wp_writer", "wp_recipe")):
+                    continue  # they need files: see test_streams
+                tried.add(name)
+                for size in (0, 4, sizeof(kind) + 4, sizeof(kind) + 8, 2**32 - 1):
+                    status, text = self.call(function, kind, size)
+                    self.assertEqual(status, c.WP_INVALID_ARGUMENT, (function, size))
+                    self.assertIn("struct_size", text, function)
+                status, text = self.call(function, kind, sizeof(kind))
+                self.assertFalse(status < 0 and "struct_size" in text, (function, text))
+        self.assertGreater(len(tried), 5)
+
+
+class Loading(unittest.TestCase):
     def test_a_library_that_is_not_there_is_an_import_error_that_says_what_to_do(self):
         code, _, errors = run_script("""
             import os
