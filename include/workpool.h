@@ -457,6 +457,68 @@ WP_API int32_t wp_pipeline_stop(wp_pipeline *pipeline);
  * Threads: any, also inside callbacks. */
 WP_API int32_t wp_pipeline_cancel(wp_pipeline *pipeline);
 
+/* --- progress --- */
+
+#define WP_PROGRESS_LAST 1u /* the run has come to its outcome */
+
+/* How far a run is. */
+typedef struct wp_progress {
+  uint32_t struct_size;
+  uint32_t flags;             /* WP_PROGRESS_... */
+  uint64_t wall_ns;           /* since the start */
+  uint64_t blocks_in;
+  uint64_t blocks_out;        /* delivered */
+  uint64_t bytes_in;          /* from the source, or of submitted blocks at the first stage */
+  uint64_t bytes_out;         /* at the sink, or else from the last stage */
+  uint64_t in_flight;
+  uint64_t total_blocks;      /* wp_pipeline_set_total, or known at the end of the input */
+  uint64_t total_bytes;       /* wp_pipeline_set_total; UINT64_MAX, as above: unknown */
+  uint64_t blocks_per_second; /* that have left, of late (weighted by exp(-age / 5 s)) */
+  uint64_t bytes_per_second;  /* that have come in, of late */
+  uint64_t eta_ns;            /* until the end at this rate, by bytes if total_bytes is known, else by
+                                 blocks; UINT64_MAX: unknown */
+} wp_progress;
+
+/* Called about every interval_ns while a run is under way, by a thread of the pool that is none of its
+ * workers, and once more with WP_PROGRESS_LAST by the thread that ends the run: its outcome is
+ * decided, and wp_pipeline_wait returns after that. Calls of one pipeline never overlap. A call that
+ * takes long delays whatever the pool does by the clock (deadlines too), and the end of the run.
+ * The serial reference calls on the thread that runs, when something is due between two stages.
+ * Allowed inside: what does not wait, such as statistics, wp_pipeline_cancel, _stop, _set_total,
+ * _subscribe, _unsubscribe (of the same pipeline), wp_token_cancel. What would wait returns
+ * WP_WOULD_DEADLOCK, wp_pipeline_destroy WP_BUSY. `progress` is borrowed until the call returns. */
+typedef void (*wp_progress_fn)(void *context, const wp_progress *progress);
+
+typedef struct wp_subscriber_options {
+  uint32_t struct_size;
+  uint32_t reserved;   /* 0 */
+  int64_t interval_ns; /* 0: 100 ms; at least 1 ms */
+  wp_progress_fn fn;
+  void *context;
+  void (*destroy_context)(void *context); /* once, after the last call; NULL: none */
+} wp_subscriber_options;
+#define WP_SUBSCRIBER_OPTIONS_INIT { sizeof(wp_subscriber_options), 0, 0, NULL, NULL, NULL }
+
+/* Has `fn` told how far the run under way and all later ones are, until wp_pipeline_unsubscribe or
+ * wp_pipeline_destroy. Without subscribers nothing is paid. options: borrows; after an error the
+ * context is not destroyed. Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_NO_THREAD,
+ * WP_FORKED. wp_pipeline_start returns WP_NO_THREAD if nobody can look at the clock.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_subscribe(wp_pipeline *pipeline, const wp_subscriber_options *options,
+                                     uint64_t *out_id);
+
+/* Ends a subscription: its context is destroyed, and no call begins or goes on after this returns.
+ * Waits while one is running, unless it is called inside one of the same pipeline: then that one
+ * ends first, and destroys its own context. Returns WP_OK, WP_INVALID_ARGUMENT (no such
+ * subscriber), WP_WOULD_DEADLOCK inside a progress callback of another pipeline, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_unsubscribe(wp_pipeline *pipeline, uint64_t id);
+
+/* Says how many blocks and bytes the input of a run has, for the ETA; UINT64_MAX: unknown. Holds for
+ * the run under way and all later ones. Returns WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_set_total(wp_pipeline *pipeline, uint64_t blocks, uint64_t bytes);
+
 /* --- blocks, inside callbacks --- */
 
 /* Makes `capacity` bytes at block->data, keeping the first block->size bytes. The buffer is the

@@ -59,6 +59,7 @@ public final class Pipeline: @unchecked Sendable {
   private var sink: Stage?
   /// The run that is under way or has ended last.
   private(set) var current: UnsafeMutablePointer<PipelineRun>?
+  private let subscribers: ProgressSubscribers
   private var isDestroyed = false
   /// Guards `current` where any thread may come by, and `maxBlocks`.
   private let lock: Monitor
@@ -70,6 +71,7 @@ public final class Pipeline: @unchecked Sendable {
     self.options = options
     self.pool = pool
     maxBlocks = options.maxBlocksInFlight
+    subscribers = try ProgressSubscribers(pool?.timer)
     lock = try Monitor()
     guard 1...Self.mostBlocksInFlight ~= options.maxBlocksInFlight else {
       throw WorkpoolError(.invalidArgument, "maxBlocksInFlight must be 1 to 65536")
@@ -179,7 +181,7 @@ public final class Pipeline: @unchecked Sendable {
       stages: [source] + stages.map { $0 } + [sink], hasSource: source != nil, options: options,
       limit: options.maxBlocksInFlight, pool: pool, isSerialReference: options.isSerialReference)
     do throws(WorkpoolError) {
-      try run.pointee.beginEvents(isSerialReference: options.isSerialReference)
+      try run.pointee.beginEvents(subscribers)
     } catch {
       PipelineRun.destroy(run)
       throw error
@@ -254,6 +256,7 @@ public final class Pipeline: @unchecked Sendable {
       discard(current)
     }
     isDestroyed = true
+    subscribers.close()
     for stage in [source] + stages.map({ $0 }) + [sink] {
       stage?.destroyContext?(stage?.context)
     }
@@ -353,6 +356,46 @@ public final class Pipeline: @unchecked Sendable {
       throw WorkpoolError(.invalidArgument, "there is no stage \(stage)")
     }
     return run.pointee.statistics(ofStage: stage)
+  }
+}
+
+extension Pipeline {
+  public static let progressInterval: Int64 = 100_000_000
+
+  /// Calls `tell` about every `interval` nanoseconds while a run is under way, and once more (`isLast`)
+  /// when it has come to its outcome, before `wait` returns. Calls of one pipeline never overlap; they
+  /// come from the pool's timer, the last ones from the worker that ends the run. A call that takes long
+  /// delays everything of the pool that happens by the clock, and the end of the run.
+  ///
+  /// Inside a call everything is allowed that does not wait: statistics, `cancel`, `stop`, and
+  /// `unsubscribe`; calls that wait are refused (`wouldDeadlock`). Without subscribers nothing of this
+  /// costs anything. The serial reference calls when something is due between two stages.
+  ///
+  /// - Returns: what `unsubscribe` takes.
+  /// - Throws: `invalidArgument` for an interval that is not positive; `noMemory`; `noThread` if a run is
+  ///   under way and the timer's thread cannot be created.
+  @discardableResult
+  public func subscribe(
+    every interval: Int64 = progressInterval, destroy: @escaping () -> Void = {},
+    _ tell: @escaping (PipelineProgress) -> Void
+  ) throws(WorkpoolError) -> UInt64 {
+    guard interval > 0 else {
+      throw WorkpoolError(.invalidArgument, "a progress interval must be positive")
+    }
+    // More often than this nobody can look.
+    return try subscribers.subscribe(every: max(interval, 1_000_000), destroy: destroy, tell)
+  }
+
+  /// Ends a subscription; `destroy` of `subscribe` is called. Waits while its call is running, unless it
+  /// is called inside one of this pipeline's.
+  /// - Throws: `invalidArgument` if there is none of that number; `wouldDeadlock` inside a call of another
+  ///   pipeline's.
+  public func unsubscribe(_ id: UInt64) throws(WorkpoolError) { try subscribers.unsubscribe(id) }
+
+  /// Says how many blocks and bytes a run's input has, for the rest of the time in `PipelineProgress`; nil:
+  /// unknown. Holds for the run under way and all later ones.
+  public func setTotal(blocks: UInt64?, bytes: UInt64?) {
+    subscribers.setTotal(blocks: blocks, bytes: bytes)
   }
 }
 

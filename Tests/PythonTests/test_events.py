@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What happens to a run by the clock: its deadline."""
+"""What happens to a run by the clock: its deadline, and progress."""
+import threading
 import unittest
 
 import workpool
-from support import Case
+from support import SECONDS, Case, wait
 
 SOON = 0.002
 
@@ -52,6 +53,119 @@ class Deadline(Case):
         for seconds in (0, -1, float("nan"), float("inf")):
             with self.assertRaises(workpool.InvalidArgument):
                 self.pipeline(run_timeout=seconds)
+
+
+class Subscribing(Case):
+    def numbers(self, count, **options):
+        pipeline = self.pipeline(8, **options)
+        return pipeline.source([b"12345678"] * count).stage(lambda block: b"1234")
+
+    def test_the_last_call_comes_before_the_end(self):
+        told = []
+        pipeline = self.numbers(50)
+        pipeline.subscribe(told.append, interval=3600)
+        pipeline.set_total(blocks=70, size=560)
+        for run in (1, 2):
+            pipeline.run()
+            self.assertEqual(len(told), run)
+            progress = told[-1]
+            self.assertTrue(progress.last)
+            self.assertEqual((progress.blocks_in, progress.blocks_out), (50, 50))
+            self.assertEqual((progress.bytes_in, progress.bytes_out), (400, 200))
+            self.assertEqual((progress.total_blocks, progress.total_bytes), (50, 560))
+            self.assertEqual((progress.in_flight, progress.eta), (0, 0))
+
+    def test_a_subscriber_is_called_again_and_again_and_may_cancel(self):
+        calls = []
+
+        def tell(progress):
+            calls.append(progress)
+            if len(calls) == 3:
+                pipeline.cancel()
+
+        pipeline = self.pipeline()
+        pipeline.subscribe(tell, interval=0.001)
+        pipeline.start()
+        with self.assertRaises(workpool.Cancelled):
+            pipeline.wait()
+        self.assertGreaterEqual(len(calls), 4)
+        self.assertEqual([call.last for call in calls[-2:]], [False, True])
+        self.assertIsNone(calls[0].total_blocks)
+
+    def test_what_a_subscriber_raises_ends_the_run_and_is_raised_again(self):
+        error = KeyError("mine")
+
+        def tell(progress):
+            raise error
+
+        for interval in (0.001, 3600):
+            pipeline = self.pipeline(8) if interval < 1 else self.numbers(3)
+            number = pipeline.subscribe(tell, interval)
+            pipeline.start()
+            if interval < 1:
+                with self.assertRaises(KeyError) as raised:
+                    pipeline.wait(SECONDS)
+            else:  # after the outcome: it stays, but who waits hears of it
+                with self.assertRaises(KeyError) as raised:
+                    pipeline.wait(SECONDS)
+                self.assertEqual(pipeline.outcome().status, "ok")
+            self.assertIs(raised.exception, error)
+            pipeline.unsubscribe(number)
+
+    def test_subscribing_and_unsubscribing_at_any_time(self):
+        told, is_called = [], threading.Event()
+
+        def tell(progress):
+            told.append(progress)
+            if len(told) == 1:
+                pipeline.unsubscribe(number)
+            is_called.set()
+
+        pipeline = self.pipeline()
+        with self.assertRaises(workpool.InvalidArgument):
+            pipeline.unsubscribe(1)
+        pipeline.start()
+        number = pipeline.subscribe(tell, interval=0.001)
+        wait(is_called)
+        other = pipeline.subscribe(lambda progress: None, interval=0.001)
+        pipeline.unsubscribe(other)
+        pipeline.close()
+        pipeline.wait(SECONDS)
+        self.assertEqual(len(told), 1)
+
+    def test_nothing_waits_inside_a_call(self):
+        answers = []
+
+        def tell(progress):
+            for call in (pipeline.wait, pipeline.flush, pipeline.destroy):
+                try:
+                    call()
+                except workpool.WorkpoolError as error:
+                    answers.append(type(error))
+
+        pipeline = self.pipeline()
+        pipeline.subscribe(tell, interval=3600)
+        pipeline.start()
+        pipeline.close()
+        pipeline.wait(SECONDS)
+        self.assertEqual(
+            answers, [workpool.WouldDeadlock, workpool.WouldDeadlock, workpool.Busy])
+
+    def test_a_subscriber_is_a_callable_and_an_interval_positive(self):
+        with self.assertRaises(TypeError):
+            self.pipeline().subscribe("x")
+        for interval in (0, -1, float("nan")):
+            with self.assertRaises(workpool.InvalidArgument):
+                self.pipeline().subscribe(print, interval)
+        with self.assertRaises(workpool.InvalidArgument):
+            self.pipeline().set_total(blocks=-1)
+
+    def test_the_serial_reference_has_subscribers_too(self):
+        told = []
+        pipeline = workpool.Pipeline(None, serial=True)
+        pipeline.source([b"x"] * 5).subscribe(told.append, 3600)
+        pipeline.run()
+        self.assertEqual([(p.last, p.blocks_out) for p in told], [(True, 5)])
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from ._errors import (
 )
 from ._pipeline import BlockError, Outcome, Pipeline
 from ._pool import Pool, Token, build_info, usable_cpus, version
+from ._progress import Progress
 from ._recipe import Recipe, Report, Step, StepInfo, steps
 from ._statistics import PipelineStatistics, StageStatistics
 from ._streams import Chunk, Reader, ReaderInfo, Writer, WriterInfo, open_reader, open_writer
@@ -73,6 +74,7 @@ __all__ = [
     "Pipeline",
     "PipelineStatistics",
     "Pool",
+    "Progress",
     "Reader",
     "ReaderInfo",
     "Recipe",

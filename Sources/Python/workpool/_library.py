@@ -33,6 +33,7 @@ WP_PIPELINE_SERIAL_REFERENCE, WP_PIPELINE_COLLECT_ERRORS = 1, 2
 WP_PIPELINE_PULL_RESULTS, WP_PIPELINE_READER_IS_ANOTHER_THREAD = 4, 8
 WP_RELEASE_DELIVERED, WP_RELEASE_DROPPED, WP_RELEASE_CUT = 1, 2, 3
 WP_RELEASE_FAILED, WP_RELEASE_CANCELLED, WP_RELEASE_REPLACED = 4, 5, 6
+WP_PROGRESS_LAST = 1
 WP_SPLIT_LINES, WP_SPLIT_FASTQ, WP_SPLIT_FIXED = 0, 1, 2
 WP_TRAILING_ERROR, WP_TRAILING_WARN, WP_TRAILING_IGNORE = 0, 1, 2
 WP_COMPRESSION_AUTO, WP_COMPRESSION_PLAIN, WP_COMPRESSION_GZIP = 0, 1, 2
@@ -119,6 +120,38 @@ class wp_pipeline_options(Sized):
         ("run_timeout_ns", c_int64),
         ("window_capacity", c_uint32),
         ("reserved", c_uint32),
+    ]
+
+
+class wp_progress(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("flags", c_uint32),
+        ("wall_ns", c_uint64),
+        ("blocks_in", c_uint64),
+        ("blocks_out", c_uint64),
+        ("bytes_in", c_uint64),
+        ("bytes_out", c_uint64),
+        ("in_flight", c_uint64),
+        ("total_blocks", c_uint64),
+        ("total_bytes", c_uint64),
+        ("blocks_per_second", c_uint64),
+        ("bytes_per_second", c_uint64),
+        ("eta_ns", c_uint64),
+    ]
+
+
+wp_progress_fn = CFUNCTYPE(None, c_void_p, POINTER(wp_progress))
+
+
+class wp_subscriber_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("interval_ns", c_int64),
+        ("fn", wp_progress_fn),
+        ("context", c_void_p),
+        ("destroy_context", context_hook),
     ]
 
 
@@ -321,6 +354,11 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_block_release": (None, POINTER(wp_block)),
     "wp_pipeline_stop": (c_int32, c_void_p),
     "wp_pipeline_cancel": (c_int32, c_void_p),
+    "wp_pipeline_subscribe": (
+        c_int32, c_void_p, POINTER(wp_subscriber_options), POINTER(c_uint64),
+    ),
+    "wp_pipeline_unsubscribe": (c_int32, c_void_p, c_uint64),
+    "wp_pipeline_set_total": (c_int32, c_void_p, c_uint64, c_uint64),
     "wp_block_reserve": (c_int32, POINTER(wp_block), c_size_t),
     "wp_block_spare": (c_int32, POINTER(wp_block), c_size_t, _out),
     "wp_block_commit_spare": (c_int32, POINTER(wp_block), c_size_t),

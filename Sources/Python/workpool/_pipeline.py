@@ -14,11 +14,12 @@ from ._handles import Handle, make
 from ._library import lib
 from ._memory import Buffer, BytesLike, Loans, bytes_view
 from ._pool import Pool, Token
+from ._progress import Subscriber, Tell
 from ._statistics import PipelineStatistics, statistics_of
 from ._streams import Reader, Writer
 
 StageFunction = Callable[[Block], object]
-Progress = Callable[[PipelineStatistics], object]
+OnProgress = Callable[[PipelineStatistics], object]
 
 KINDS = {
     "parallel": c.WP_PARALLEL,
@@ -60,6 +61,7 @@ class _Shared:
     def __init__(self, max_errors_kept: int, limit: int) -> None:
         self.loans = Loans()
         self.raised: dict[tuple[int, int], BaseException] = {}
+        self.raised_by_subscriber: Optional[BaseException] = None
         self.max_errors_kept = max_errors_kept
         self.allow(limit)
 
@@ -156,6 +158,9 @@ class Pipeline:
         self._items: Optional[Iterable[BytesLike]] = None
         self._stages: list[_Stage] = []
         self._sink: Union[_Stage, Writer, None] = None
+        self._subscribers: dict[int, Subscriber] = {}
+        self._last_subscriber = 0
+        self._total = (c.NO_NUMBER, c.NO_NUMBER)
         self._handle: Optional[Handle] = None
         self._pulls = False
         self._is_seen = True  # somebody knows how the last run ended
@@ -282,11 +287,14 @@ class Pipeline:
             _errors.check(lib.wp_pipeline_set_writer(handle, keeps[-1]))
         elif self._sink is not None:
             add(self._sink, len(self._stages) + 1, lib.wp_pipeline_set_sink, False)
+        _errors.check(lib.wp_pipeline_set_total(handle, *self._total))
+        for subscriber in self._subscribers.values():
+            subscriber.join(handle, keeps, self._shared)
         return handle
 
     # ----- running ------------------------------------------------------------------------
 
-    def run(self, progress: Optional[Progress] = None) -> Outcome:
+    def run(self, progress: Optional[OnProgress] = None) -> Outcome:
         """Starts and waits for the end; see ``wait``. An exception while waiting, such as Ctrl-C,
         cancels the run first.
         """
@@ -329,6 +337,7 @@ class Pipeline:
             self._handle = self._build(pulls)
             self._pulls = pulls
         self._shared.raised.clear()
+        self._shared.raised_by_subscriber = None
         return self._handle
 
     @property
@@ -341,7 +350,7 @@ class Pipeline:
         return status in (c.WP_TIMED_OUT, c.WP_RESULTS_WAITING, c.WP_WOULD_DEADLOCK)
 
     def wait(
-        self, timeout: Optional[float] = None, progress: Optional[Progress] = None
+        self, timeout: Optional[float] = None, progress: Optional[OnProgress] = None
     ) -> Outcome:
         """Waits for the end of the run and returns how it ended.
 
@@ -495,6 +504,43 @@ class Pipeline:
         if handle is not None:
             _errors.check(lib.wp_pipeline_set_max_blocks(handle, count))
 
+    # ----- progress -----------------------------------------------------------------------
+
+    def subscribe(self, tell: Tell, interval: float = 0.1) -> int:
+        """Has ``tell`` called with a Progress about every ``interval`` seconds while a run is under
+        way, and once more (``last``) when it has come to its outcome, before ``wait`` returns.
+        Returns what ``unsubscribe`` takes.
+
+        It is called on a thread of the pool, or, the last time, on the worker that ends the run;
+        never twice at once. It must not wait for anything of the pool, but may cancel, stop and
+        unsubscribe. An exception in it cancels the run and is raised for whoever waits.
+        """
+        if self._is_destroyed:
+            raise _errors.InvalidState("the pipeline was destroyed")
+        subscriber = Subscriber(tell, interval)
+        if self._handle is not None:
+            subscriber.join(self._handle, self._handle.keeps[0], self._shared)
+        self._last_subscriber += 1
+        self._subscribers[self._last_subscriber] = subscriber
+        return self._last_subscriber
+
+    def unsubscribe(self, number: int) -> None:
+        """Ends a subscription. Waits while its call is running, unless that is the caller."""
+        if number not in self._subscribers:
+            raise _errors.InvalidArgument(f"there is no subscriber {number}")
+        if self._handle is not None:
+            self._subscribers[number].leave(self._handle)
+        del self._subscribers[number]
+
+    def set_total(self, blocks: Optional[int] = None, size: Optional[int] = None) -> None:
+        """Says how many blocks and bytes (``size``) a run's input has, for Progress.eta."""
+        numbers = [c.NO_NUMBER if number is None else number for number in (blocks, size)]
+        if not all(0 <= number <= c.NO_NUMBER for number in numbers):
+            raise _errors.InvalidArgument("a total is a number of blocks or bytes")
+        self._total = (numbers[0], numbers[1])
+        if self._handle is not None:
+            _errors.check(lib.wp_pipeline_set_total(self._handle, *self._total))
+
     # ----- looking ------------------------------------------------------------------------
 
     def statistics(self) -> PipelineStatistics:
@@ -595,7 +641,7 @@ class Pipeline:
         self,
         call: Callable[[int], int],
         timeout: Optional[float],
-        progress: Optional[Progress] = None,
+        progress: Optional[OnProgress] = None,
     ) -> int:
         """Repeats a call that may wait, so that Python sees signals in between."""
         status = c.WP_TIMED_OUT
@@ -616,6 +662,8 @@ class Pipeline:
 
     def _conclude(self) -> Outcome:
         outcome = self.outcome()
+        if self._shared.raised_by_subscriber is not None:
+            raise self._shared.raised_by_subscriber
         if outcome.status == "cancelled":
             raise _errors.Cancelled()
         if outcome.status == "timed out":

@@ -27,7 +27,8 @@ public final class PoolTimer: @unchecked Sendable {
 
   deinit { monitor.destroy() }
 
-  /// Whether the calling thread is that of a timer: there, nothing must wait.
+  /// Whether the calling thread is that of a timer, or does what else happens by the clock: there,
+  /// nothing must wait.
   public static var isOnThisThread: Bool { wpl_thread_timer() != nil }
 
   /// Calls `function(context)` when `due` (in `Clock.now` time) has come, and then every `period`
@@ -67,13 +68,13 @@ public final class PoolTimer: @unchecked Sendable {
   }
 
   /// After this call the function is not called any more; waits while it is running, unless it is the
-  /// caller itself. An entry that is gone, or 0, is nothing.
-  public func remove(_ id: UInt64) {
+  /// caller itself or the caller does not want to. An entry that is gone, or 0, is nothing.
+  public func remove(_ id: UInt64, waits: Bool = true) {
     monitor.lock()
     defer { monitor.unlock() }
     queue.remove(id)
     let isInside = wpl_thread_timer() == Unmanaged.passUnretained(self).toOpaque()
-    while running == id && id != 0 && !isInside { monitor.wait() }
+    while running == id && id != 0 && waits && !isInside { monitor.wait() }
   }
 
   /// Ends and joins the thread. Entries that are left are forgotten.

@@ -183,6 +183,9 @@ public final class Pool: @unchecked Sendable {
     if let seat = wpl_thread_worker(), seatIndex(of: seat) != nil {
       throw WorkpoolError(.busy, "a worker cannot close its own pool")
     }
+    guard !PoolTimer.isOnThisThread else {
+      throw WorkpoolError(.busy, "what happens by the clock cannot close a pool")
+    }
     monitor.lock()
     guard users == 0 else {
       monitor.unlock()
