@@ -322,7 +322,7 @@ typedef struct wp_pipeline_options {
    * max_blocks_in_flight and at most 65536; 0: 256, or the next power of two from
    * max_blocks_in_flight on. Memory for so many blocks, without payload, is taken at the start. */
   uint32_t window_capacity;
-  uint32_t reserved;             /* 0 */
+  uint32_t weight;               /* part in the workers' time, see wp_pipeline_set_weight; 0: 1 */
 } wp_pipeline_options;
 #define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0 }
 
@@ -456,6 +456,12 @@ WP_API int32_t wp_pipeline_stop(wp_pipeline *pipeline);
  * WP_CANCELLED. Returns at once. What was delivered is a prefix. Returns WP_OK, WP_INVALID_STATE.
  * Threads: any, also inside callbacks. */
 WP_API int32_t wp_pipeline_cancel(wp_pipeline *pipeline);
+
+/* Shares out the workers: pipelines of a pool that have work get worker time in proportion to their
+ * weights, 1-1000. None of them starves, and one that had nothing to do saves nothing up. Counts from
+ * now on, also for later runs. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_set_weight(wp_pipeline *pipeline, uint32_t weight);
 
 /* --- progress --- */
 

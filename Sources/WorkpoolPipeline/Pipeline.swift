@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import CPlatform
+import Synchronization
 import WorkpoolCore
 
 /// An ordered pipeline: a source (or blocks that the host submits), stages, and a sink (or results that
@@ -38,6 +39,8 @@ public final class Pipeline: @unchecked Sendable {
     public var token: Token?
     /// A run that takes longer is cancelled and comes to `timedOut`; 0: no limit.
     public var runTimeoutNanoseconds: Int64 = 0
+    /// Part in the workers' time beside other pipelines of the pool that have work: 1…1000.
+    public var weight = 1
     public init() {}
 
     /// `windowCapacity` or its default.
@@ -51,6 +54,7 @@ public final class Pipeline: @unchecked Sendable {
 
   public static let mostBlocksInFlight = 65_536
   public static let mostStages = 62
+  public static let largestWeight = Int(FairShares.largestWeight)
 
   public let options: Options
   public let pool: Pool?
@@ -64,6 +68,7 @@ public final class Pipeline: @unchecked Sendable {
   /// Guards `current` where any thread may come by, and `maxBlocks`.
   private let lock: Monitor
   private var maxBlocks: Int
+  private let weightNow: Atomic<UInt32>
 
   /// - Parameter pool: may be nil for the serial reference.
   public init(on pool: Pool?, _ options: Options = Options()) throws(WorkpoolError) {
@@ -73,6 +78,10 @@ public final class Pipeline: @unchecked Sendable {
     maxBlocks = options.maxBlocksInFlight
     subscribers = try ProgressSubscribers(pool?.timer)
     lock = try Monitor()
+    weightNow = Atomic(UInt32(clamping: options.weight))
+    guard 1...Self.largestWeight ~= options.weight else {
+      throw WorkpoolError(.invalidArgument, "weight must be 1 to 1000")
+    }
     guard 1...Self.mostBlocksInFlight ~= options.maxBlocksInFlight else {
       throw WorkpoolError(.invalidArgument, "maxBlocksInFlight must be 1 to 65536")
     }
@@ -190,6 +199,7 @@ public final class Pipeline: @unchecked Sendable {
     lock.lock()
     current = run
     run.pointee.setMaxBlocksInFlight(maxBlocks)
+    run.pointee.group.pointee.weight.store(weightNow.load(ordering: .relaxed), ordering: .relaxed)
     lock.unlock()
     if let last { discard(last) }
     return run
@@ -323,6 +333,21 @@ public final class Pipeline: @unchecked Sendable {
 
   /// Ends the run; returns at once.
   public func cancel() throws(WorkpoolError) { try active().pointee.cancel() }
+
+  /// The part in the workers' time beside other pipelines of the pool that have work; a change counts
+  /// from now on.
+  public var weight: Int { Int(weightNow.load(ordering: .relaxed)) }
+
+  /// - Throws: `invalidArgument` unless it is 1…1000.
+  public func setWeight(_ weight: Int) throws(WorkpoolError) {
+    guard 1...Self.largestWeight ~= weight else {
+      throw WorkpoolError(.invalidArgument, "weight must be 1 to 1000")
+    }
+    lock.lock()
+    defer { lock.unlock() }
+    weightNow.store(UInt32(weight), ordering: .relaxed)
+    current?.pointee.group.pointee.weight.store(UInt32(weight), ordering: .relaxed)
+  }
 
   // MARK: Looking
 

@@ -16,6 +16,8 @@ struct PipelineRun: ~Copyable {
   // Fixed while the run lives.
   let address: UnsafeMutablePointer<PipelineRun>
   let workSource: UnsafeMutablePointer<WorkSource>
+  /// What the run is to the pool, beside others.
+  let group: UnsafeMutablePointer<WorkGroup>
   let arena: Arena
   let pool: PoolLink
   let workerCount: Int

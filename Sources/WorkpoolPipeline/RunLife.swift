@@ -22,6 +22,7 @@ extension PipelineRun {
 
     let address = try arena.allocate(PipelineRun.self, count: 1)
     let workSource = try arena.allocate(WorkSource.self, count: 1)
+    let group = try arena.allocate(WorkGroup.self, count: 1)
     let stages = try arena.allocate(StageState.self, count: count)
     var turnIndices: [Int] = []
     var places: [StagePlaces?] = []
@@ -109,9 +110,10 @@ extension PipelineRun {
         host.pointee.freeResults = results + index
       }
     }
+    group.initialize(to: WorkGroup())
     workSource.initialize(
       to: WorkSource(
-        context: address,
+        context: address, group: group,
         work: { context, seat, isSearching in
           let outer = wpl_thread_run()
           wpl_set_thread_run(context)
@@ -125,7 +127,7 @@ extension PipelineRun {
         isStuck: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.noticeStuck() }))
     address.initialize(
       to: PipelineRun(
-        address: address, workSource: workSource, arena: arena, pool: PoolLink(pool),
+        address: address, workSource: workSource, group: group, arena: arena, pool: PoolLink(pool),
         workerCount: workerCount, stageCount: count, stages: stages, seats: seats,
         seatStages: seatStages, records: records, errorTexts: errorTexts,
         mask: UInt64(capacity - 1), turns: turns, buffers: buffers, ready: ready,

@@ -57,6 +57,8 @@ static void pipeline_options(void) {
   REFUSED(flags = 16);
   REFUSED(flags = UINT32_MAX);
   REFUSED(max_blocks_in_flight = 65537);
+  REFUSED(weight = 1001);
+  REFUSED(weight = UINT32_MAX);
 #undef REFUSED
   CHECK_EQUAL(wp_pipeline_create(NULL, &good, &pipeline), WP_INVALID_ARGUMENT);
   CHECK_EQUAL(wp_pipeline_create(pool, &good, NULL), WP_INVALID_ARGUMENT);

@@ -641,6 +641,39 @@ static void one_place_(void) {
 }
 static void one_place(void) { FOR_EACH_POOL(one_place_); }
 
+static void weights(void) {
+  static const uint32_t weights[] = { 1, 7, 1000 };
+  wp_pool *pool = pool_of(2);
+  for (int i = 0; i < 3; i++) {
+    wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+    wp_pipeline *one = NULL, *other = pipeline_on(pool, 0, 0);
+    counter many[] = { { 2000, 0 }, { 2000, 0 } };
+    memory memory[2];
+    memset(memory, 0, sizeof memory);
+    options.weight = weights[i];
+    CHECK_EQUAL(wp_pipeline_create(pool, &options, &one), WP_OK);
+    set_source(one, count_up, &many[0]);
+    set_source(other, count_up, &many[1]);
+    set_sink(one, remember, &memory[0]);
+    set_sink(other, remember, &memory[1]);
+    CHECK_EQUAL(wp_pipeline_set_weight(other, 3), WP_OK);
+    CHECK_EQUAL(wp_pipeline_start(one), WP_OK);
+    CHECK_EQUAL(wp_pipeline_start(other), WP_OK);
+    CHECK_EQUAL(wp_pipeline_set_weight(one, 1), WP_OK);
+    CHECK_EQUAL(wp_pipeline_set_weight(other, 1000), WP_OK);
+    CHECK_EQUAL(wp_pipeline_set_weight(other, 0), WP_INVALID_ARGUMENT);
+    CHECK_EQUAL(wp_pipeline_set_weight(other, 1001), WP_INVALID_ARGUMENT);
+    CHECK_EQUAL(wp_pipeline_set_weight(NULL, 1), WP_INVALID_ARGUMENT);
+    CHECK_EQUAL(wp_pipeline_wait(one, -1), WP_OK);
+    CHECK_EQUAL(wp_pipeline_wait(other, -1), WP_OK);
+    check_prefix(&memory[0], 2000);
+    check_prefix(&memory[1], 2000);
+    CHECK_EQUAL(wp_pipeline_destroy(one), WP_OK);
+    CHECK_EQUAL(wp_pipeline_destroy(other), WP_OK);
+  }
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+}
+
 int main(void) {
   RUN("blocks arrive in input order, in every run", order);
   RUN("what a stage writes into meta arrives", meta);
@@ -660,5 +693,6 @@ int main(void) {
   RUN("hooks that fail are errors of their stage", failing_hooks);
   RUN("statistics add up", statistics);
   RUN("one place is enough for any number of workers", one_place);
+  RUN("pipelines of any weight, changed at any time, end side by side", weights);
   return CHECK_SUMMARY();
 }

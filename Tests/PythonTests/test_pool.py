@@ -79,6 +79,26 @@ class Pools(unittest.TestCase):
             pipeline = workpool.Pipeline(pool).source([b""] * 5).stage(stage)
             self.assertEqual([r.meta[0] for r in pipeline.results()], [1, 2, 3, 4, 5])
 
+    def test_pipelines_have_weights_that_may_change(self):
+        with workpool.Pool(2) as pool:
+            for weight in (0, 1001, -1):
+                with self.assertRaises(workpool.InvalidArgument):
+                    workpool.Pipeline(pool, weight=weight)
+            with workpool.Pipeline(pool, weight=3) as one, workpool.Pipeline(pool) as other:
+                self.assertEqual((one.weight, other.weight), (3, 1))
+                seen = {one: [], other: []}
+                for pipeline in (one, other):
+                    pipeline.source([b"x"] * 200)
+                    pipeline.sink(lambda block, to=seen[pipeline]: to.append(block.number))
+                    pipeline.start()
+                other.weight = 1000
+                with self.assertRaises(workpool.InvalidArgument):
+                    other.weight = 0
+                self.assertEqual(other.weight, 1000)
+                for pipeline in (one, other):
+                    self.assertEqual(pipeline.wait().delivered, 200)
+                    self.assertEqual(seen[pipeline], list(range(200)))
+
     def test_the_library_tells_its_version(self):
         self.assertRegex(workpool.version(), r"^\d+\.\d+\.\d+$")
         self.assertIn(workpool.version(), workpool.build_info())

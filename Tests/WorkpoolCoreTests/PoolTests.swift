@@ -29,14 +29,17 @@ import WorkpoolTestSupport
     let body: @Sendable (Int32) -> Void
     let pool: Pool
     let source: UnsafeMutablePointer<WorkSource>
+    let group: UnsafeMutablePointer<WorkGroup>
 
     init(_ pool: Pool, _ body: @escaping @Sendable (Int32) -> Void) {
       self.pool = pool
       self.body = body
       source = .allocate(capacity: 1)
+      group = .allocate(capacity: 1)
+      group.initialize(to: WorkGroup())
       source.initialize(
         to: WorkSource(
-          context: Unmanaged.passUnretained(self).toOpaque(),
+          context: Unmanaged.passUnretained(self).toOpaque(), group: group,
           work: { context, seat, isSearching in
             let pieces = Unmanaged<Pieces>.fromOpaque(context).takeUnretainedValue()
             return pieces.work(seat, isSearching)
@@ -86,6 +89,7 @@ import WorkpoolTestSupport
       pool.detach(source)
       pool.waitUntilLeft(source)
       source.deallocate()
+      group.deallocate()
     }
   }
 
@@ -238,7 +242,7 @@ import WorkpoolTestSupport
         refused += 1
       }
     }
-    #expect(refused == 7)
+    #expect(refused == 8)
   }
 
   /// The essay of `Pool`: pieces that are published one at a time, from several threads and from

@@ -37,6 +37,33 @@ extension EngineTests {
       }
     }
 
+    @Test("pipelines of any weight end side by side, all blocks in order", arguments: Pools.counts)
+    func weights(workers: Int) throws {
+      for weights in [[1, 1], [1, 1000, 3]] {
+        let delivered = weights.map { _ in Log<UInt64>() }
+        let pipelines = try zip(weights, delivered).map { weight, log in
+          let sink = Stage.block("sink", .serial) { block in
+            log.append(block.pointee.number)
+            return 0
+          }
+          return try Pipeline(workers, source: .source(1000), [.block { _ in 0 }], sink: sink) {
+            $0.weight = weight
+          }
+        }
+        for pipeline in pipelines { try pipeline.start() }
+        try pipelines[0].setWeight(500)
+        #expect(pipelines.map(\.weight) == [500] + weights.dropFirst())
+        for pipeline in pipelines { #expect(try pipeline.end() == .ok) }
+        #expect(delivered.allSatisfy { $0.all == Array(0..<1000) })
+        for weight in [0, 1001, -1] {
+          #expect(throws: WorkpoolError.self) { try pipelines[0].setWeight(weight) }
+          #expect(throws: WorkpoolError.self) { _ = try Pipeline(1) { $0.weight = weight } }
+        }
+        #expect(try pipelines[0].runToEnd() == .ok)
+        for pipeline in pipelines { try pipeline.destroy() }
+      }
+    }
+
     @Test("a pipeline without stages and one without blocks end well", arguments: Pools.counts)
     func empty(workers: Int) throws {
       for count in [UInt64(0), 5] {

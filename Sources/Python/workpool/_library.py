@@ -119,7 +119,7 @@ class wp_pipeline_options(Sized):
         ("token", c_void_p),
         ("run_timeout_ns", c_int64),
         ("window_capacity", c_uint32),
-        ("reserved", c_uint32),
+        ("weight", c_uint32),
     ]
 
 
@@ -359,6 +359,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     ),
     "wp_pipeline_unsubscribe": (c_int32, c_void_p, c_uint64),
     "wp_pipeline_set_total": (c_int32, c_void_p, c_uint64, c_uint64),
+    "wp_pipeline_set_weight": (c_int32, c_void_p, c_uint32),
     "wp_block_reserve": (c_int32, POINTER(wp_block), c_size_t),
     "wp_block_spare": (c_int32, POINTER(wp_block), c_size_t, _out),
     "wp_block_commit_spare": (c_int32, POINTER(wp_block), c_size_t),

@@ -82,6 +82,11 @@ class _Stage(NamedTuple):
     flags: int
 
 
+def _check_weight(weight: int) -> None:
+    if not 1 <= weight <= 1000:
+        raise _errors.InvalidArgument(f"weight must be 1 to 1000, not {weight}")
+
+
 class Pipeline:
     """Carries numbered blocks from a source through stages to a sink, in input order at every
     serial stage and at the sink, with at most ``limit`` blocks at once.
@@ -105,6 +110,8 @@ class Pipeline:
     RunTimedOut.
     ``window_capacity``: how far ``max_blocks``, which is ``limit`` at first, can be raised; a power
     of two, by default 256 or the next one from ``limit`` on.
+    ``weight``, 1 to 1000: its part in the workers' time beside other pipelines of the pool that have
+    work.
 
     Leaving a ``with`` closes the input and waits for the end; after an exception it cancels. A
     pipeline that nobody refers to is cancelled.
@@ -123,6 +130,7 @@ class Pipeline:
         reader_is_another_thread: bool = False,
         run_timeout: Optional[float] = None,
         window_capacity: int = 0,
+        weight: int = 1,
     ) -> None:
         if not 1 <= limit <= 65_536:
             raise _errors.InvalidArgument(f"limit must be 1 to 65536, not {limit}")
@@ -133,6 +141,7 @@ class Pipeline:
                 f"window_capacity must be a power of two from {limit} to 65536, "
                 f"not {window_capacity}"
             )
+        _check_weight(weight)
         if pool is None and not serial:
             raise _errors.InvalidArgument("a pipeline needs a pool, unless it is serial")
         if pool is not None and pool.closed:
@@ -149,6 +158,7 @@ class Pipeline:
             token=token._handle.pointer if token is not None else None,
             run_timeout_ns=_nanoseconds(run_timeout, "run_timeout"),
             window_capacity=self._window,
+            weight=weight,
         )
         self._token = token
         self._is_serial = serial
@@ -168,6 +178,19 @@ class Pipeline:
         self._is_destroyed = False
         if pool is not None:
             pool._pipelines.add(self)
+
+    @property
+    def weight(self) -> int:
+        """The part in the workers' time, 1 to 1000; may be changed at any time."""
+        return int(self._options.weight)
+
+    @weight.setter
+    def weight(self, weight: int) -> None:
+        _check_weight(weight)
+        self._options.weight = weight
+        handle = self._handle
+        if handle is not None:
+            _errors.check(lib.wp_pipeline_set_weight(handle, weight))
 
     # ----- building -----------------------------------------------------------------------
 

@@ -30,12 +30,12 @@ func pipelineOptions(
   if given.max_blocks_in_flight != 0 {
     options.maxBlocksInFlight = Int(given.max_blocks_in_flight)
   }
-  guard given.reserved == 0 else { throw invalid("reserved is not 0") }
   options.windowCapacity = Int(given.window_capacity)
   if given.max_errors_kept != 0 { options.maxErrorsKept = Int(given.max_errors_kept) }
   options.maxFailures = given.max_failures
   options.token = given.token?.token
   options.runTimeoutNanoseconds = given.run_timeout_ns
+  if given.weight != 0 { options.weight = Int(given.weight) }
   return options
 }
 

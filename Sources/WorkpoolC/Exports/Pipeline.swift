@@ -149,6 +149,15 @@ import Workpool
   }
 }
 
+@c @implementation public func wp_pipeline_set_weight(
+  _ pipeline: OpaquePointer!, _ weight: UInt32
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    try checked(pipeline).setWeight(Int(weight))
+    return .ok
+  }
+}
+
 @c @implementation public func wp_pipeline_result(
   _ pipeline: OpaquePointer!, _ result: UnsafeMutablePointer<wp_result>!
 ) -> Int32 {

@@ -4,6 +4,9 @@ import Synchronization
 
 /// A fixed number of worker threads, shared by everything that is attached to it.
 ///
+/// Who looks for work gets it from the group that has had least worker time for its weight, see
+/// `FairShares`.
+///
 /// ## Sleeping and waking
 ///
 /// One word counts the workers that are *parked* (asleep, or about to be) and those that are
@@ -112,6 +115,8 @@ public final class Pool: @unchecked Sendable {
   private var firstSource: UnsafeMutablePointer<WorkSource>?
   private var isClosing = false
   private var users = 0
+  private var shares = FairShares()
+  private var groupCount = 0
 
   public init(_ options: Options = Options()) throws(WorkpoolError) {
     let wanted = options.workers == 0 ? Self.usableCPUs : options.workers
@@ -241,6 +246,14 @@ public final class Pool: @unchecked Sendable {
     source.pointee.isAttached = true
     firstSource = source
     shared.pointee.sourceCount.wrappingAdd(1, ordering: .relaxed)
+    let group = source.pointee.group
+    group.pointee.attachedSources += 1
+    if group.pointee.attachedSources == 1 {
+      groupCount += 1
+      group.pointee.account.isResting = true
+      // From now on time counts: there is somebody to share it with.
+      if groupCount == 2 { restartAccounts() }
+    }
     monitor.unlock()
   }
 
@@ -257,8 +270,19 @@ public final class Pool: @unchecked Sendable {
         while let here = before, here.pointee.next != source { before = here.pointee.next }
         before?.pointee.next = source.pointee.next
       }
+      source.pointee.group.pointee.attachedSources -= 1
+      if source.pointee.group.pointee.attachedSources == 0 { groupCount -= 1 }
     }
     monitor.unlock()
+  }
+
+  private func restartAccounts() {
+    let now = Clock.now
+    var here = firstSource
+    while let source = here {
+      source.pointee.group.pointee.account.restart(now)
+      here = source.pointee.next
+    }
   }
 
   /// Waits until no worker is inside a detached source.
@@ -274,7 +298,7 @@ public final class Pool: @unchecked Sendable {
   /// elsewhere while it searched have woken nobody.
   func wakeForOtherWork() {
     monitor.lock()
-    let hasMore = nextSource(after: nil) != nil
+    let hasMore = hasWork
     monitor.unlock()
     if hasMore { PoolLink(self).workAppeared() }
   }
@@ -348,17 +372,13 @@ public final class Pool: @unchecked Sendable {
     search: while !isClosing {
       if let source = nextSource(after: lastSource) {
         lastSource = source
-        source.pointee.workersInside += 1
+        enter(source)
         monitor.unlock()
         // The source ends the search when it gives out work.
         let isSearching = source.pointee.work(source.pointee.context, index, true)
         if !isSearching { PoolLink(self).beginSearch() }
         monitor.lock()
-        source.pointee.workersInside -= 1
-        if !source.pointee.isAttached {
-          lastSource = nil
-          if source.pointee.workersInside == 0 { monitor.wakeAll() }
-        }
+        if !leave(source) { lastSource = nil }
         continue search
       }
 
@@ -366,7 +386,7 @@ public final class Pool: @unchecked Sendable {
       seat.pointee.isParked = true
       shared.pointee.word.wrappingAdd(
         Self.oneParked &- Self.oneSearching, ordering: .sequentiallyConsistent)
-      if nextSource(after: nil) != nil {
+      if hasWork {
         unpark(Int(index))
         continue search
       }
@@ -389,23 +409,100 @@ public final class Pool: @unchecked Sendable {
     wpl_set_thread_worker(nil)
   }
 
-  /// With the lock held: the next source behind `last` in the ring that has work. `last` may be gone
-  /// by now, so it is only compared.
+  /// With the lock held: of the sources that have work one of the group whose turn it is, in the order
+  /// of the ring behind `last`. `last` may be gone by now, so it is only compared.
   private func nextSource(
     after last: UnsafeMutablePointer<WorkSource>?
   ) -> UnsafeMutablePointer<WorkSource>? {
-    var first: UnsafeMutablePointer<WorkSource>?
+    let isShared = groupCount > 1
+    let now = isShared ? Clock.now : 0
+    var best: UnsafeMutablePointer<WorkSource>?
+    var bestIsBehindLast = false
     var isBehindLast = last == nil
+    var weights: UInt64 = 0
     var here = firstSource
     while let source = here {
+      if isShared {
+        weights += UInt64(source.pointee.group.pointee.weight.load(ordering: .relaxed))
+      }
       if source.pointee.hasWork(source.pointee.context) {
-        if isBehindLast { return source }
-        if first == nil { first = source }
+        let group = source.pointee.group
+        if isShared {
+          shares.update(
+            &group.pointee.account, weight: group.pointee.weight.load(ordering: .relaxed), now: now)
+        }
+        if let chosen = best {
+          let other = chosen.pointee.group
+          let isSooner =
+            isShared && shares.isBefore(group.pointee.account, other.pointee.account)
+          let isLater =
+            isShared && shares.isBefore(other.pointee.account, group.pointee.account)
+          if isSooner || (!isLater && isBehindLast && !bestIsBehindLast) {
+            best = source
+            bestIsBehindLast = isBehindLast
+          }
+        } else {
+          best = source
+          bestIsBehindLast = isBehindLast
+        }
       }
       if source == last { isBehindLast = true }
       here = source.pointee.next
     }
-    return first
+    if isShared, let best {
+      shares.weights = weights
+      shares.serve(best.pointee.group.pointee.account)
+    }
+    return best
+  }
+
+  /// With the lock held: whether a source has work.
+  private var hasWork: Bool {
+    var here = firstSource
+    while let source = here {
+      if source.pointee.hasWork(source.pointee.context) { return true }
+      here = source.pointee.next
+    }
+    return false
+  }
+
+  /// With the lock held: this thread is going to work there.
+  private func enter(_ source: UnsafeMutablePointer<WorkSource>) {
+    let group = source.pointee.group
+    if groupCount > 1 { settle(group) }
+    source.pointee.workersInside += 1
+    group.pointee.account.workerEnters()
+  }
+
+  /// With the lock held: this thread has worked there.
+  /// - Returns: whether the source is still attached; if not, it may be gone at once.
+  private func leave(_ source: UnsafeMutablePointer<WorkSource>) -> Bool {
+    let group = source.pointee.group
+    if groupCount > 1 { settle(group) }
+    group.pointee.account.workerLeaves()
+    if group.pointee.account.workersInside == 0 && !hasWork(group) {
+      group.pointee.account.isResting = true
+    }
+    source.pointee.workersInside -= 1
+    if source.pointee.isAttached { return true }
+    if source.pointee.workersInside == 0 { monitor.wakeAll() }
+    return false
+  }
+
+  private func settle(_ group: UnsafeMutablePointer<WorkGroup>) {
+    shares.charge(
+      &group.pointee.account, weight: group.pointee.weight.load(ordering: .relaxed), now: Clock.now)
+  }
+
+  private func hasWork(_ group: UnsafeMutablePointer<WorkGroup>) -> Bool {
+    var here = firstSource
+    while let source = here {
+      if source.pointee.group == group && source.pointee.hasWork(source.pointee.context) {
+        return true
+      }
+      here = source.pointee.next
+    }
+    return false
   }
 
   private var wantsSentinel: Bool {

@@ -3,6 +3,7 @@ import Synchronization
 
 /// Something that workers of a pool can work on: a run of a pipeline or of a graph.
 ///
+/// Sources of one `WorkGroup` share the time of workers with other groups as one.
 /// It lives at a fixed address from `Pool.attach` until `Pool.waitUntilLeft` has returned. The three
 /// functions are called by the pool's workers; none of them is called after `Pool.detach` by a
 /// worker that was not already inside.
@@ -16,6 +17,7 @@ public struct WorkSource: ~Copyable {
   var isAttached = false
 
   let context: Context
+  let group: UnsafeMutablePointer<WorkGroup>
   /// Works as worker `seat` until there is nothing to do for it. Returns whether the worker comes
   /// back as a searcher (already counted in the pool word).
   let work: @convention(c) (_ context: Context, _ seat: Int32, _ isSearching: Bool) -> Bool
@@ -28,13 +30,14 @@ public struct WorkSource: ~Copyable {
   let isStuck: @convention(c) (_ context: Context) -> Bool
 
   public init(
-    context: Context,
+    context: Context, group: UnsafeMutablePointer<WorkGroup>,
     work: @convention(c) (Context, Int32, Bool) -> Bool,
     hasWork: @convention(c) (Context) -> Bool,
     needsSentinel: @convention(c) (Context) -> Bool,
     isStuck: @convention(c) (Context) -> Bool
   ) {
     self.context = context
+    self.group = group
     self.work = work
     self.hasWork = hasWork
     self.needsSentinel = needsSentinel

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/* How worker time is shared: two pipelines that always have work, with weights 1:1 and 3:1. Prints the
+ * share of the first one; the header promises within 15 % of nominal over a second. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <workpool.h>
+
+enum { WORKERS = 2, LIMIT = 64, SECONDS = 2 };
+
+typedef struct load {
+  uint64_t rounds;  /* of one block */
+  uint64_t done_ns; /* CPU time in the stage; atomic */
+} load;
+
+static uint64_t now(clockid_t clock) {
+  struct timespec t;
+  clock_gettime(clock, &t);
+  return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static int32_t endless(void *context, wp_block *block, void *scratch, const wp_call *call) {
+  (void)context, (void)block, (void)scratch, (void)call;
+  return WP_STAGE_OK;
+}
+
+static int32_t burn(void *context, wp_block *block, void *scratch, const wp_call *call) {
+  load *load = context;
+  (void)block, (void)scratch, (void)call;
+  uint64_t begin = now(CLOCK_MONOTONIC);
+  for (uint64_t i = load->rounds; i > 0; i--) __asm__ volatile("");
+  __atomic_fetch_add(&load->done_ns, now(CLOCK_MONOTONIC) - begin, __ATOMIC_RELAXED);
+  return WP_STAGE_OK;
+}
+
+static wp_pipeline *endless_pipeline(wp_pool *pool, uint32_t weight, load *load) {
+  wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+  wp_stage_options stage = WP_STAGE_OPTIONS_INIT;
+  wp_pipeline *pipeline = NULL;
+  options.weight = weight;
+  options.max_blocks_in_flight = LIMIT;
+  if (wp_pipeline_create(pool, &options, &pipeline)) exit(1);
+  stage.fn = endless;
+  if (wp_pipeline_set_source(pipeline, &stage)) exit(1);
+  stage.fn = burn;
+  stage.context = load;
+  if (wp_pipeline_add_stage(pipeline, &stage) != 1) exit(1);
+  return pipeline;
+}
+
+int main(void) {
+  static const uint32_t weights[][2] = { { 1, 1 }, { 3, 1 } };
+  static const uint64_t rounds[][2] = { { 30000, 30000 }, { 10000, 300000 } };
+  printf("worker time of two busy pipelines, %d workers, %d s each\n", WORKERS, SECONDS);
+  for (int w = 0; w < 2; w++) {
+    for (int r = 0; r < 2; r++) {
+      wp_pool_options options = WP_POOL_OPTIONS_INIT;
+      wp_pool *pool = NULL;
+      load loads[2] = { { rounds[r][0], 0 }, { rounds[r][1], 0 } };
+      wp_pipeline *pipelines[2];
+      options.workers = WORKERS;
+      if (wp_pool_create(&options, &pool)) return 1;
+      for (int i = 0; i < 2; i++) pipelines[i] = endless_pipeline(pool, weights[w][i], &loads[i]);
+      for (int i = 0; i < 2; i++) if (wp_pipeline_start(pipelines[i])) return 1;
+      nanosleep(&(struct timespec){ .tv_sec = SECONDS }, NULL);
+      for (int i = 0; i < 2; i++) if (wp_pipeline_destroy(pipelines[i])) return 1;
+      if (wp_pool_destroy(pool)) return 1;
+      double nominal = 100.0 * weights[w][0] / (weights[w][0] + weights[w][1]);
+      double share = 100.0 * loads[0].done_ns / (loads[0].done_ns + loads[1].done_ns);
+      printf("  weights %" PRIu32 ":%" PRIu32 ", blocks of %6" PRIu64 " and %6" PRIu64
+             " rounds: %5.1f %% (nominal %4.1f %%)\n",
+             weights[w][0], weights[w][1], rounds[r][0], rounds[r][1], share, nominal);
+    }
+  }
+  return 0;
+}
