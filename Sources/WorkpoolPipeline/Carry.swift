@@ -333,7 +333,7 @@ extension PipelineRun {
   @inline(__always)
   func isCut(_ number: UInt64, _ stage: Int) -> Bool {
     if isMarked { cancel() }
-    return Int64(bitPattern: number) > cuts[stage].load(ordering: .relaxed)
+    return Int64(bitPattern: number) > cuts[stage].load(ordering: .acquiring)  // pairs with lowerCuts
   }
 
   var cutReason: ReleaseReason {
@@ -468,14 +468,23 @@ extension PipelineRun {
     }
   }
 
-  /// Lowers the cuts of `first` and all later stages, before the deciding block goes on: its next
-  /// exchange (turn, places, retirement) makes them visible to the blocks behind it.
+  /// Cuts off `first` and all later stages, before the deciding block goes on: its next exchange
+  /// (turn, places, retirement) makes the cuts visible to the blocks behind it.
   @inline(never)
   func cut(from first: Int, at number: Int64, _ reason: Status) {
-    for stage in first..<stageCount {
-      _ = cuts[stage].min(number, ordering: .relaxed)
-    }
+    lowerCuts(from: first, to: number)
     if first == 0 && !hasSource { inputWasCut(reason) }
+  }
+
+  /// From the last stage to the first: who finds a block cut off in one stage, or meets its tombstone
+  /// later on, finds the later stages cut off too. Otherwise the next block could be let in there, and
+  /// a serial stage would see a gap.
+  func lowerCuts(from first: Int, to number: Int64) {
+    var stage = last
+    while stage >= first {
+      _ = cuts[stage].min(number, ordering: .releasing)  // pairs with isCut
+      stage -= 1
+    }
   }
 
   /// Keeps an error text for the block; at most 255 bytes.

@@ -248,9 +248,7 @@ extension PipelineRun {
               ? "block \(number) was never submitted"
               : "blocks \(number) to \(end - 1) (\(end - number) of them) were never submitted")
           if !options.collectsErrors {
-            for stage in 0..<stageCount {
-              _ = cuts[stage].min(Int64(bitPattern: number) - 1, ordering: .relaxed)
-            }
+            lowerCuts(from: 0, to: Int64(bitPattern: number) - 1)
           }
         }
         publish(record)
@@ -279,7 +277,7 @@ extension PipelineRun {
     }
     monitor.unlock()
     if isLate { return }
-    for stage in 0..<stageCount { _ = cuts[stage].min(-1, ordering: .sequentiallyConsistent) }
+    lowerCuts(from: 0, to: -1)
     if !hasSource { endInput(.cancelled) }
     discardResults(.cancelled)
     wakeHost()
