@@ -37,6 +37,7 @@ extension PipelineRun {
       host.pointee.firstResult = result
     }
     host.pointee.lastResult = result
+    host.pointee.handedOver = result.pointee.block.number &+ 1
     host.pointee.unreadResults += 1
     monitor.wakeAll()
     monitor.unlock()
@@ -99,19 +100,17 @@ extension PipelineRun {
     givePlace()
   }
 
-  /// Releases what nobody has read.
+  /// Releases what nobody has read, all of it at once: no reader gets a result behind one that is gone.
   func discardResults(_ reason: ReleaseReason) {
-    while true {
-      monitor.lock()
-      let result = host.pointee.firstResult
-      if let result {
-        host.pointee.firstResult = result.pointee.next
-        if result.pointee.next == nil { host.pointee.lastResult = nil }
-        host.pointee.unreadResults -= 1
-        host.pointee.heldResults += 1
-      }
-      monitor.unlock()
-      guard let result else { return }
+    monitor.lock()
+    var next = host.pointee.firstResult
+    host.pointee.firstResult = nil
+    host.pointee.lastResult = nil
+    host.pointee.heldResults += host.pointee.unreadResults
+    host.pointee.unreadResults = 0
+    monitor.unlock()
+    while let result = next {
+      next = result.pointee.next
       releaseResult(result, reason)
     }
   }

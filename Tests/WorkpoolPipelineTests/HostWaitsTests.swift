@@ -464,6 +464,52 @@ extension EngineTests {
       }
     }
 
+    @Test("who reads during a cancel gets no result behind one that was discarded")
+    func cancelDiscardsAllAtOnce() throws {
+      let payloads = Payloads()
+      let pipeline = try Pipeline(2, limit: 4, [.block { _ in 0 }]) { $0.pullsResults = true }
+      let answers = Log<Status>()
+      payloads.whenReleased.with {
+        $0 = { _ in
+          // Called for the first discarded result while the others may still lie there.
+          if let (status, result) = try? pipeline.nextResult(timeout: 0) {
+            answers.append(status)
+            result?.release()
+          }
+        }
+      }
+      try pipeline.start()
+      for id in UInt64(0)..<4 { #expect(try pipeline.submit(payloads.make(id)) == .ok) }
+      #expect(try pipeline.flush() == .ok)
+      try pipeline.cancel()
+      #expect(try pipeline.end() == .cancelled)
+      #expect(answers.all == [.cancelled, .cancelled, .cancelled, .cancelled])
+      #expect(payloads.releases == 4 && payloads.isEachOnce)
+      payloads.whenReleased.with { $0 = nil }
+      try pipeline.destroy()
+    }
+
+    /// The many stages make the moment long in which some of them are cut and others not yet.
+    @Test("what was delivered before a cancel is a prefix", arguments: [2, 8])
+    func cancelDeliversAPrefix(workers: Int) throws {
+      for trial in 0..<TestScale.scaled(200) {
+        let delivered = Log<UInt64>()
+        let sink = Stage.block("sink", .serial) { block in
+          delivered.append(block.pointee.number)
+          return 0
+        }
+        let pipeline = try Pipeline(
+          workers, limit: 16, source: .source(.max),
+          (0..<Pipeline.mostStages).map { _ in .block { _ in 0 } }, sink: sink)
+        try pipeline.start()
+        for _ in 0..<trial * 3 { wpl_yield() }
+        try pipeline.cancel()
+        #expect(try pipeline.end() == .cancelled)
+        #expect(delivered.all == Array(0..<UInt64(delivered.count)))
+        try pipeline.destroy()
+      }
+    }
+
     @Test("a release callback may cancel the same token again")
     func releaseCancels() throws {
       let token = try Token()
