@@ -411,10 +411,11 @@ WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *paylo
 
 /* The same with a number of the caller's, for several producers that know the position of what they
  * bring. Waits until number < lowest unfinished number + limit, so the missing number can always
- * enter. A run takes numbered blocks or others, as its first submit says: WP_INVALID_STATE if they
- * are mixed. WP_DUPLICATE_BLOCK if the number was submitted or skipped before; the first stays.
- * Numbers still missing at the close are the error WP_MISSING_BLOCK at the lowest of them.
- * Numbers from 2^63 - 2 on are WP_INVALID_ARGUMENT.
+ * enter; WP_RESULTS_WAITING where only unread results keep it out (see READER_IS_ANOTHER_THREAD).
+ * A run takes numbered blocks or others, as its first submit says: WP_INVALID_STATE if they are
+ * mixed. WP_DUPLICATE_BLOCK if the number was submitted or skipped before; the first stays. Numbers
+ * still missing at the close are the error WP_MISSING_BLOCK at the lowest of them. Numbers from
+ * 2^63 - 2 on are WP_INVALID_ARGUMENT.
  * Threads: any. */
 WP_API int32_t wp_pipeline_submit_numbered(wp_pipeline *pipeline, uint64_t number,
                                            const wp_payload *payload, int64_t timeout_ns);

@@ -25,6 +25,8 @@ struct HostState: ~Copyable {
   var freeResults: UnsafeMutablePointer<HostBlock>?
   var firstResult: UnsafeMutablePointer<HostBlock>?
   var lastResult: UnsafeMutablePointer<HostBlock>?
+  /// Number + 1 of the last one that was handed over.
+  var handedOver: UInt64 = 0
   var unreadResults = 0
   var heldResults = 0
 }
@@ -299,8 +301,13 @@ extension PipelineRun {
         return .ok
       }
       if isInside && timeout != 0 { return .wouldDeadlock }
+      // Results hold all places; or nothing moves but by a smaller number or a reader, and only results
+      // keep this number out. The last one handed over may not be counted as retired yet.
+      let left = max(retired, host.pointee.handedOver)
+      let results = UInt64(host.pointee.unreadResults + host.pointee.heldResults)
       if !options.readerIsAnotherThread && options.pullsResults
-        && host.pointee.unreadResults + host.pointee.heldResults >= limit
+        && (results >= UInt64(limit) || host.pointee.lowestMissing <= left
+          && number < left + UInt64(limit) && number + results >= left + UInt64(limit))
       {
         return .resultsWaiting
       }

@@ -291,6 +291,39 @@ extension EngineTests {
       try pipeline.destroy()
     }
 
+    @Test("a number that only unread results keep out is not waited for", arguments: [1, 2, 8])
+    func numberedAndRead(workers: Int) throws {
+      let limit: UInt64 = 4
+      let pipeline = try Pipeline(workers, limit: Int(limit), [.block { _ in 0 }]) {
+        $0.pullsResults = true
+      }
+      try pipeline.start()
+      var read: [UInt64] = []
+      // Each piece of the input comes backwards, submitted and read by one thread.
+      for piece in stride(from: UInt64(0), to: 400, by: Int(limit)) {
+        for number in (piece..<piece + limit).reversed() {
+          while true {
+            let status = try pipeline.submit(
+              number: number, Submission(number), timeout: TestScale.patienceNanoseconds)
+            if status == .ok { break }
+            #expect(status == .resultsWaiting)
+            let (_, result) = try pipeline.nextResult()
+            guard let result else { break }
+            read.append(result.block.pointee.number)
+            result.release()
+          }
+        }
+      }
+      try pipeline.close()
+      while let result = try pipeline.nextResult().1 {
+        read.append(result.block.pointee.number)
+        result.release()
+      }
+      #expect(read == Array(0..<400))
+      #expect(try pipeline.end() == .ok)
+      try pipeline.destroy()
+    }
+
     @Test("numbers missing at the close are errors, one for each gap", arguments: [1, 2, 8])
     func missing(workers: Int) throws {
       for collects in [false, true] {
