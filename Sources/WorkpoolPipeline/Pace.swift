@@ -121,7 +121,8 @@ extension PipelineRun {
     guard pace.pointee.active.load(ordering: .relaxed) > 0,
       flow.pointee.phase.load(ordering: .relaxed) == Phase.running.rawValue
     else { return false }
-    return hasQueuedWork || !isSpread && hasOpenWork
+    // A spread run too: a worker may have seen it compact and then freed the baton without a wake.
+    return hasQueuedWork || hasOpenWork
   }
 
   /// By the sentinel: nothing was taken up since its last look, though something lies here.
