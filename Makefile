@@ -5,6 +5,7 @@
 #   make run      process the bundled sample      make check    what CI runs: lint and test
 #   make lib      libworkpool.so alone            make install  PREFIX=/usr/local DESTDIR=
 #   make bench    engines of this machine, side by side
+#   make stress   100,000 random pipelines with a watchdog; larger models
 #   make test-c   one suite: see SUITES
 #   make python   a wheel that carries the library
 
@@ -21,7 +22,7 @@ SOURCES := Package.swift $(shell find Sources \( -path Sources/Python -o -path S
 
 .DELETE_ON_ERROR:
 .PHONY: all run lib build python install install-lib install-tool test check format lint bench clean \
-  test-swift test-c test-abi test-cli test-python test-examples test-tsan test-asan
+  stress test-swift test-models test-c test-abi test-cli test-python test-examples test-tsan test-asan
 all: lib build
 lib: $(LIB)
 build: $(TOOL)
@@ -73,7 +74,7 @@ run: $(TOOL)
 
 # ----- tests --------------------------------------------------------------------------------
 
-SUITES := swift c abi cli python examples
+SUITES := swift models c abi cli python examples
 # A blocked thread must not block the run: every program has its seconds.
 LIMITED := timeout --kill-after=10
 
@@ -94,6 +95,15 @@ test-asan: build/.setup-test
 
 test-c test-abi: test-%: build/.setup-test $(LIB)
 	@$(LIMITED) 900 $(MAKE) --no-print-directory -C Tests/CTests $*
+
+# The protocols of the engine in small, every order of steps; longer in `make stress`.
+test-models: build/.setup-test
+	@$(LIMITED) 600 $(MAKE) --no-print-directory -C Tests/Models
+
+# OPTIONS='--count N --seed S --workers N', or '--replay SEED'
+stress: build/.setup-test $(LIB)
+	$(MAKE) --no-print-directory -C Tests/Models long
+	$(MAKE) --no-print-directory -C Tests/Stress run OPTIONS='$(OPTIONS)'
 
 test-cli: build/.setup-test $(TOOL)
 	WPOOL=$(abspath $(TOOL)) $(LIMITED) 1200 $(PYTHON) Tests/CLITests/run_cli_tests.py
