@@ -728,8 +728,11 @@ class Exceptions {
       // No memory to keep it: the waiter gets an Error with its text.
     }
   }
-  // Of worker_start and finish, which know no block.
+  // Of worker_start and finish, which know no block, and of subscribers, which know no stage
+  // either.
   void keep(uint32_t stage) noexcept { keep(no_block, stage); }
+  void keep_by_subscriber() noexcept { keep(no_stage); }
+  std::exception_ptr find_by_subscriber() const { return find(no_block, no_stage); }
 
   std::exception_ptr find(uint64_t number, uint32_t stage) const {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -746,6 +749,7 @@ class Exceptions {
 
  private:
   static constexpr uint64_t no_block = UINT64_MAX;
+  static constexpr uint32_t no_stage = UINT32_MAX;
   const size_t most_;
   mutable std::mutex mutex_;
   std::map<std::pair<uint64_t, uint32_t>, std::exception_ptr> thrown_;
@@ -948,6 +952,7 @@ struct BlockError {
 
 using StageStatistics = wp_stage_statistics;
 using PipelineStatistics = wp_pipeline_statistics;
+using Progress = wp_progress;
 
 // What became of a submit.
 enum class Submitted {
@@ -1152,6 +1157,34 @@ class Pipeline {
   // Ends the run: no callback begins any more. Returns at once. As stop.
   void cancel() { detail::check(wp_pipeline_cancel(handle())); }
 
+  // ----- progress. Threads: any, also inside callbacks -----
+
+  // Has `tell` called about every `interval` (0: 100 ms) while a run is under way, and once more
+  // with WP_PROGRESS_LAST at its end; never twice at once. What it may do is in workpool.h. What it
+  // throws cancels the run and is thrown again to whoever waits. Returns what unsubscribe takes.
+  // Throws Error: WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_NO_THREAD.
+  uint64_t subscribe(std::function<void(const Progress &)> tell,
+                     std::chrono::nanoseconds interval = std::chrono::nanoseconds(0)) {
+    auto context = std::make_unique<Subscriber>(Subscriber{std::move(tell), &core()});
+    wp_subscriber_options options = WP_SUBSCRIBER_OPTIONS_INIT;
+    options.interval_ns = interval.count();
+    options.fn = Subscriber::call;
+    options.context = context.get();
+    options.destroy_context = [](void *subscriber) noexcept {
+      delete static_cast<Subscriber *>(subscriber);
+    };
+    uint64_t id = 0;
+    detail::check(wp_pipeline_subscribe(handle(), &options, &id));
+    static_cast<void>(context.release());  // the pipeline's from here on
+    return id;
+  }
+  // Waits while its call is running, unless that is the caller.
+  void unsubscribe(uint64_t id) { detail::check(wp_pipeline_unsubscribe(handle(), id)); }
+  // How many blocks and bytes the input has, for Progress::eta_ns; UINT64_MAX: unknown.
+  void set_total(uint64_t blocks, uint64_t bytes = UINT64_MAX) {
+    detail::check(wp_pipeline_set_total(handle(), blocks, bytes));
+  }
+
   // ----- looking. Threads: any -----
 
   // The outcome of the last run, also of a failed one. Throws Error WP_INVALID_STATE: none has
@@ -1225,6 +1258,7 @@ class Pipeline {
                               (status == WP_CANCELLED && has_ended());
       if (!is_outcome) detail::fail(status);
       const Outcome how = outcome();
+      if (const auto thrown = exceptions.find_by_subscriber()) std::rethrow_exception(thrown);
       if (how.status >= 0) return how;
       const bool has_errors = how.status == WP_STAGE_FAILED || how.status == WP_MISSING_BLOCK;
       if (!has_errors) throw Error(how.status);
@@ -1242,6 +1276,21 @@ class Pipeline {
         }
       }
       throw Error(how.code, text, how.number, how.stage);
+    }
+  };
+
+  struct Subscriber {
+    std::function<void(const Progress &)> tell;
+    Core *core;
+
+    static void call(void *context, const wp_progress *progress) noexcept {
+      auto &self = *static_cast<Subscriber *>(context);
+      try {
+        self.tell(*progress);
+      } catch (...) {
+        self.core->exceptions.keep_by_subscriber();
+        wp_pipeline_cancel(self.core->handle);
+      }
     }
   };
 

@@ -510,6 +510,41 @@ static void limits() {
   CHECK_THROWS(Pipeline(pool, PipelineOptions().window_capacity(24)), WP_INVALID_ARGUMENT);
 }
 
+static void subscribers() {
+  using namespace std::chrono_literals;
+  const Pool pool(2);
+  const int alive = Counted::alive;
+  {
+    Pipeline pipeline(pool);
+    std::atomic<int> calls{0}, lasts{0};
+    const auto id = pipeline.subscribe([&, own = Counted()](const workpool::Progress &progress) {
+      calls++;
+      if (progress.flags & WP_PROGRESS_LAST) {
+        lasts++;
+        CHECK_EQUAL(progress.blocks_out, 50);
+        CHECK_EQUAL(progress.total_blocks, 50);
+      }
+    }, 1ms);
+    pipeline.set_total(50);
+    pipeline.source("source", count_to(50));
+    CHECK(pipeline.run().is_ok());
+    CHECK_EQUAL(lasts, 1);
+    CHECK(calls >= 1);
+    pipeline.unsubscribe(id);
+    CHECK_THROWS(pipeline.unsubscribe(id), WP_INVALID_ARGUMENT);
+    CHECK_THROWS(pipeline.subscribe([own = Counted()](const workpool::Progress &) {}, -1ns),
+                 WP_INVALID_ARGUMENT);
+    CHECK_EQUAL(Counted::alive, alive);
+    Pipeline endless(pool);
+    endless.source("endless", [](Block &) { return true; });
+    endless.subscribe([own = Counted()](const workpool::Progress &) { throw Oops{55}; }, 1ms);
+    CHECK_EQUAL(oops_of([&] { endless.run(); }), 55);
+    CHECK_EQUAL(oops_of([&] { endless.wait(); }), 55);
+    CHECK_EQUAL(endless.outcome().status, WP_CANCELLED);
+  }
+  CHECK_EQUAL(Counted::alive, alive);
+}
+
 // In its own callbacks a pipeline can neither wait for itself nor go.
 static void inside() {
   const Pool pool(2);
@@ -557,6 +592,7 @@ int main() {
   RUN("a pipeline that goes has ended", ends);
   RUN("a run may have a deadline", deadlines);
   RUN("the limit of blocks changes while a pipeline runs", limits);
+  RUN("subscribers are told how far a run is, and may end it", subscribers);
   RUN("in a callback no pipeline waits for itself", inside);
   return CHECK_SUMMARY();
 }
