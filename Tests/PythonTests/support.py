@@ -77,11 +77,21 @@ class Gate:
             self._condition.notify_all()
 
 
-def run_script(script, *arguments):
-    """Runs a program in an interpreter of its own; returns (exit code, stdout, stderr)."""
+def start_script(script, *arguments):
+    """Starts a program in an interpreter of its own, with pipes for what it prints."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
     environment.pop("PYTHONWARNINGS", None)
-    ended = subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
-        env=environment, timeout=SECONDS, capture_output=True, text=True)
-    return ended.returncode, ended.stdout, ended.stderr
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run_script(script, *arguments):
+    """Runs it to its end; returns (exit code, stdout, stderr)."""
+    with start_script(script, *arguments) as child:
+        try:
+            printed, errors = child.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            raise
+    return child.returncode, printed, errors

@@ -103,10 +103,12 @@ class Library(unittest.TestCase):
                 arguments.append(byref(out))
             elif what is c_void_p:
                 arguments.append(self.pipeline if "pipeline_" in function else self.pool)
-            elif what in (ctypes.c_char_p, ctypes.POINTER(ctypes.c_char_p)):
-                arguments.append(None)
-            else:
+            elif issubclass(what, ctypes._SimpleCData) and what is not ctypes.c_char_p:
                 arguments.append(0)
+            elif issubclass(what, ctypes._Pointer) and what._type_ in header.NUMBERS.values():
+                arguments.append(byref(what._type_()))
+            else:
+                arguments.append(None)
         if function == "wp_pipeline_create":
             arguments[0] = self.pool
         status = getattr(lib, function)(*arguments)

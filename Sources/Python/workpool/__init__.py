@@ -39,7 +39,8 @@ from ._errors import (
     WouldBlock,
     WouldDeadlock,
 )
-from ._pipeline import BlockError, Outcome, Pipeline
+from ._outcome import BlockError, Outcome
+from ._pipeline import Pipeline
 from ._pool import Pool, Token, build_info, usable_cpus, version
 from ._progress import Progress
 from ._recipe import Recipe, Report, Step, StepInfo, steps

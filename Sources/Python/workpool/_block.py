@@ -169,16 +169,13 @@ class Block:
         start = block.data or 0
         is_own_memory = start <= address < start + block.capacity
         if size >= _LEND_FROM and not is_own_memory:
+            if is_inside_callback:
+                self._drop_views()
             key = self._loans.lend(buffer)
-            try:
-                if is_inside_callback:
-                    self._drop_views()
-                _errors.check(
-                    lib.wp_block_set_data(native, address, size, self._loans.release, key)
-                )
-            except BaseException:
+            status = lib.wp_block_set_data(native, address, size, self._loans.release, key)
+            if status < 0:  # after an interrupt it stays lent, for it may be in use
                 self._loans.take_back(key)
-                raise
+            _errors.check(status)
             return
         room = c_void_p()
         try:
@@ -224,14 +221,25 @@ class Block:
         return int(lib.wp_block_fail(native, min(code, -1), text.encode("utf-8", "replace")))
 
 
-class _ResultMemory(NativeMemory):
-    """Gives the result back to the library when the last view of it has gone."""
+class Place:
+    """Where the library puts a result, and who gives it back: with the last reference to this. There
+    before the result is, so that no interrupt can come in between.
+    """
 
-    native: Any
-    handle: Handle
+    __slots__ = ("native", "handle")
+
+    def __init__(self, handle: Handle) -> None:
+        self.native: Any = ctypes.POINTER(c.wp_block)()
+        self.handle = handle
 
     def __del__(self) -> None:
-        lib.wp_block_release(self.native)
+        lib.wp_block_release(self.native)  # NULL if there is none
+
+
+class _ResultMemory(NativeMemory):
+    """The payload of a result, which lives as long as any view of it."""
+
+    place: Place
 
 
 class Result:
@@ -243,14 +251,13 @@ class Result:
 
     __slots__ = ("number", "source_number", "meta", "_data")
 
-    def __init__(self, native: Any, handle: Handle) -> None:
-        block = native.contents
+    def __init__(self, place: Place) -> None:
+        block = place.native.contents
         self.number: int = block.number
         self.source_number: int = block.source_number
         self.meta: tuple[int, ...] = tuple(block.meta)
         memory = _ResultMemory.from_address(block.data or ctypes.addressof(block))
-        memory.native = native
-        memory.handle = handle
+        memory.place = place
         self._data = memoryview(memory).cast("B")[: block.size]
 
     @property

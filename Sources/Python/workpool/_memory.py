@@ -94,6 +94,8 @@ class Buffer:
     def release(self) -> None:
         c.release_buffer(byref(self._buffer))
 
+    __del__ = release  # twice is as good as once
+
 
 class Loans:
     """Buffers that the library has borrowed, until it calls ``release``."""

@@ -2,84 +2,27 @@
 """Ordered pipelines: a source, stages and a sink that workers carry numbered blocks through."""
 from __future__ import annotations
 
-import time
-from ctypes import POINTER, byref
+from ctypes import byref
 from types import TracebackType
-from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Union
 
 from . import _errors
 from . import _library as c
-from ._block import _LEND_FROM, END, Block, Result
+from ._block import _LEND_FROM, END, Place, Result
 from ._handles import Handle, make
 from ._library import lib
-from ._memory import Buffer, BytesLike, Loans, bytes_view
+from ._memory import Buffer, BytesLike, bytes_view
+from ._outcome import BlockError, Outcome, errors_of, exception_of, outcome_of
 from ._pool import Pool, Token
 from ._progress import Subscriber, Tell
+from ._stage import Shared, Stage, StageFunction, callback_of, from_items, make_stage
 from ._statistics import PipelineStatistics, statistics_of
 from ._streams import Reader, Writer
+from ._waits import nanoseconds_of, sliced, wait_for_end
 
-StageFunction = Callable[[Block], object]
 OnProgress = Callable[[PipelineStatistics], object]
 
-KINDS = {
-    "parallel": c.WP_PARALLEL,
-    "serial": c.WP_SERIAL,
-    "serial_any_order": c.WP_SERIAL_ANY_ORDER,
-}
 _OUTCOMES = (c.WP_OK, c.WP_STOPPED, c.WP_STAGE_FAILED, c.WP_MISSING_BLOCK)
-_SLICE = 100_000_000  # ns: so soon a wait notices Ctrl-C
-
-
-class Outcome(NamedTuple):
-    """How a run ended. ``number`` and ``stage`` tell which block decided an error or a stop."""
-
-    status: str  #: "ok", "stopped", "failed", "cancelled" or "timed out"
-    number: Optional[int]
-    stage: Optional[int]
-    code: int
-    delivered: int
-    dropped: int
-    cut: int
-    failed: int
-    errors: int
-    errors_not_kept: int
-
-
-class BlockError(NamedTuple):
-    """One entry of a run's error list; ``exception`` is what the callback raised, if it did."""
-
-    number: int
-    stage: int
-    code: int
-    text: str
-    exception: Optional[BaseException]
-
-
-class _Shared:
-    """What callbacks share with their pipeline, and all that they know of it."""
-
-    def __init__(self, max_errors_kept: int, limit: int) -> None:
-        self.loans = Loans()
-        self.raised: dict[tuple[int, int], BaseException] = {}
-        self.raised_by_subscriber: Optional[BaseException] = None
-        self.max_errors_kept = max_errors_kept
-        self.allow(limit)
-
-    def allow(self, limit: int) -> None:
-        self.most_raised = self.max_errors_kept + limit
-
-    def keep(self, number: int, stage: int, error: BaseException) -> None:
-        self.raised[number, stage] = error
-        if len(self.raised) > self.most_raised:  # the lowest numbers are those that are asked for
-            self.raised.pop(max(self.raised), None)
-
-
-class _Stage(NamedTuple):
-    function: StageFunction
-    name: str
-    kind: int
-    max_concurrency: int
-    flags: int
 
 
 def _check_weight(weight: int) -> None:
@@ -156,18 +99,18 @@ class Pipeline:
             max_errors_kept=max_errors_kept,
             max_failures=max_failures,
             token=token._handle.pointer if token is not None else None,
-            run_timeout_ns=_nanoseconds(run_timeout, "run_timeout"),
+            run_timeout_ns=nanoseconds_of(run_timeout, "run_timeout"),
             window_capacity=self._window,
             weight=weight,
         )
         self._token = token
         self._is_serial = serial
         self._collects = collect_errors
-        self._shared = _Shared(max_errors_kept, limit)
-        self._source: Union[_Stage, Reader, None] = None
+        self._shared = Shared(max_errors_kept, limit)
+        self._source: Union[Stage, Reader, None] = None
         self._items: Optional[Iterable[BytesLike]] = None
-        self._stages: list[_Stage] = []
-        self._sink: Union[_Stage, Writer, None] = None
+        self._stages: list[Stage] = []
+        self._sink: Union[Stage, Writer, None] = None
         self._subscribers: dict[int, Subscriber] = {}
         self._last_subscriber = 0
         self._total = (c.NO_NUMBER, c.NO_NUMBER)
@@ -211,11 +154,11 @@ class Pipeline:
         if isinstance(source, Reader):
             self._source = source
         elif callable(source):
-            self._source = self._make_stage(source, name, "serial", 0, False, may_block)
+            self._source = make_stage(source, name, "serial", 0, False, may_block)
         else:
             iter(source)  # raises for what is not iterable
             self._items = source
-            self._source = self._make_stage(lambda _: END, name, "serial", 0, False, may_block)
+            self._source = make_stage(lambda _: END, name, "serial", 0, False, may_block)
         return self
 
     def stage(
@@ -238,7 +181,7 @@ class Pipeline:
             raise _errors.InvalidState("the sink is the last stage")
         name = name or f"stage {len(self._stages) + 1}"
         self._stages.append(
-            self._make_stage(function, name, kind, max_concurrency, see_all, may_block)
+            make_stage(function, name, kind, max_concurrency, see_all, may_block)
         )
         return self
 
@@ -252,25 +195,12 @@ class Pipeline:
         if isinstance(sink, Writer):
             self._sink = sink
         else:
-            self._sink = self._make_stage(sink, name, "serial", 0, False, may_block)
+            self._sink = make_stage(sink, name, "serial", 0, False, may_block)
         return self
 
     def _check_building(self) -> None:
         if self._handle is not None or self._is_destroyed:
             raise _errors.InvalidState("a pipeline cannot be changed after its start")
-
-    @staticmethod
-    def _make_stage(
-        function: object, name: str, kind: str, max_concurrency: int, see_all: bool, may_block: bool
-    ) -> _Stage:
-        if not callable(function):
-            raise TypeError(f"a stage is a callable, not {type(function).__name__}")
-        if kind not in KINDS:
-            raise _errors.InvalidArgument(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-        if max_concurrency < 0 or max_concurrency and kind != "parallel":
-            raise _errors.InvalidArgument("max_concurrency is a limit for parallel stages")
-        flags = (see_all and c.WP_STAGE_SEE_ALL) | (may_block and c.WP_STAGE_MAY_BLOCK)
-        return _Stage(function, name, KINDS[kind], max_concurrency, flags)
 
     def _build(self, pulls: bool) -> Handle:
         options = c.wp_pipeline_options.from_buffer_copy(self._options)
@@ -283,8 +213,8 @@ class Pipeline:
         keeps: list[Any] = [pool, self._token and self._token._handle, self._shared]
         handle = Handle(pointer, lib.wp_pipeline_destroy, keeps, cancel=lib.wp_pipeline_cancel)
 
-        def add(stage: _Stage, number: int, register: Any, takes_payload: bool) -> None:
-            callback = c.wp_stage_fn(_callback(stage, number, self._shared, takes_payload))
+        def add(stage: Stage, number: int, register: Any, takes_payload: bool) -> None:
+            callback = c.wp_stage_fn(callback_of(stage, number, self._shared, takes_payload))
             keeps.append(callback)
             options = c.wp_stage_options(
                 kind=stage.kind,
@@ -301,7 +231,7 @@ class Pipeline:
         elif self._source is not None:
             source = self._source
             if self._items is not None:
-                source = source._replace(function=_from(iter(self._items)))
+                source = source._replace(function=from_items(iter(self._items)))
             add(source, 0, lib.wp_pipeline_set_source, True)
         for number, stage in enumerate(self._stages, 1):
             add(stage, number, lib.wp_pipeline_add_stage, True)
@@ -369,7 +299,7 @@ class Pipeline:
         handle = self._handle
         if handle is None or self._is_serial:
             return False
-        status = _wait(handle, 0)
+        status = wait_for_end(handle, 0)
         return status in (c.WP_TIMED_OUT, c.WP_RESULTS_WAITING, c.WP_WOULD_DEADLOCK)
 
     def wait(
@@ -383,12 +313,13 @@ class Pipeline:
         at the end, with the statistics.
         """
         handle = self._started
-        status = self._sliced(lambda ns: _wait(handle, ns), timeout, progress)
+        between = (lambda: progress(self.statistics())) if progress is not None else None
+        status = sliced(lambda ns: wait_for_end(handle, ns), timeout, between)
         if status not in _OUTCOMES and status != c.WP_CANCELLED:
             _errors.check(status)
         self._is_seen = True
-        if progress is not None:
-            progress(self.statistics())
+        if between is not None:
+            between()
         return self._conclude()
 
     def submit(
@@ -424,20 +355,20 @@ class Pipeline:
                 lib.wp_pipeline_submit_numbered(handle, number, byref(payload), nanoseconds)
             )
 
-        status = c.WP_INVALID_STATE
+        # An interrupt may come with the answer: what was lent then stays so, for it may be in use.
         try:
-            status = self._sliced(call, timeout)
+            status = sliced(call, timeout)
         finally:
             if key is None:
                 buffer.release()
-            elif status != c.WP_OK:
-                loans.take_back(key)
+        if key is not None and status != c.WP_OK:
+            loans.take_back(key)
         return self._accepted(status)
 
     def skip(self, number: int, timeout: Optional[float] = None) -> bool:
         """Declares that there will be no block with this number. As submit."""
         handle = self._started
-        status = self._sliced(lambda ns: lib.wp_pipeline_skip(handle, number, ns), timeout)
+        status = sliced(lambda ns: lib.wp_pipeline_skip(handle, number, ns), timeout)
         return self._accepted(status)
 
     def _accepted(self, status: int) -> bool:
@@ -454,7 +385,7 @@ class Pipeline:
     def flush(self, timeout: Optional[float] = None) -> None:
         """Waits until everything submitted so far has been delivered."""
         handle = self._started
-        _errors.check(self._sliced(lambda ns: lib.wp_pipeline_flush(handle, ns), timeout))
+        _errors.check(sliced(lambda ns: lib.wp_pipeline_flush(handle, ns), timeout))
 
     def results(self) -> Iterator[Result]:
         """The blocks in input order, as they come. The first one starts the pipeline, unless
@@ -474,10 +405,12 @@ class Pipeline:
                 self.start(results=True)
             handle = self._started
             while True:
-                status, native = self._next_result(handle)
+                place = Place(handle)
+                status = self._next_result(place)
                 if status != c.WP_OK:
                     break
-                result = Result(native, handle)
+                result = Result(place)
+                del place
                 yield result
                 result.release()
             if status == c.WP_WOULD_DEADLOCK:
@@ -489,13 +422,10 @@ class Pipeline:
             if not has_ended:
                 self._cancel_and_wait()
 
-    def _next_result(self, handle: Handle) -> tuple[int, Any]:
-        native = POINTER(c.wp_block)()
-
-        def call(nanoseconds: int) -> int:
-            return int(lib.wp_pipeline_next_result(handle, nanoseconds, byref(native)))
-
-        return self._sliced(call, None), native
+    @staticmethod
+    def _next_result(place: Place) -> int:
+        out = byref(place.native)
+        return sliced(lambda ns: lib.wp_pipeline_next_result(place.handle, ns, out), None)
 
     def stop(self) -> None:
         """Ends the input; blocks in flight are still delivered. Any thread, also in callbacks."""
@@ -572,39 +502,12 @@ class Pipeline:
 
     def outcome(self) -> Outcome:
         """How the last run ended."""
-        result = c.wp_result()
-        _errors.check(lib.wp_pipeline_result(self._started, byref(result)))
-        names = {
-            c.WP_OK: "ok",
-            c.WP_STOPPED: "stopped",
-            c.WP_CANCELLED: "cancelled",
-            c.WP_TIMED_OUT: "timed out",
-        }
-        return Outcome(
-            names.get(result.status, "failed"),
-            None if result.number == c.NO_NUMBER else result.number,
-            None if result.stage == c.NO_STAGE else result.stage,
-            result.code,
-            result.blocks_delivered,
-            result.blocks_dropped,
-            result.blocks_cut,
-            result.blocks_failed,
-            result.errors,
-            result.errors_not_kept,
-        )
+        return outcome_of(self._started)
 
     @property
     def errors(self) -> list[BlockError]:
         """The errors of the last run, in block order."""
-        errors: list[BlockError] = []
-        entry = c.wp_error_entry()
-        while not _errors.check(
-            lib.wp_pipeline_error(self._started, len(errors), byref(entry))
-        ):
-            text = entry.text.decode("utf-8", "replace")
-            raised = self._shared.raised.get((entry.number, entry.stage))
-            errors.append(BlockError(entry.number, entry.stage, entry.code, text, raised))
-        return errors
+        return errors_of(self._started, self._shared.raised)
 
     # ----- ending -------------------------------------------------------------------------
 
@@ -648,40 +551,14 @@ class Pipeline:
             raise _errors.InvalidState("the pipeline was not started")
         return self._handle
 
-    @staticmethod
-    def _slices(timeout: Optional[float]) -> Iterator[int]:
-        if timeout is None:
-            while True:
-                yield _SLICE
-        end = time.monotonic() + timeout
-        while True:
-            rest = int((end - time.monotonic()) * 1e9)
-            yield max(0, min(_SLICE, rest))
-            if rest <= _SLICE:
-                return
-
-    def _sliced(
-        self,
-        call: Callable[[int], int],
-        timeout: Optional[float],
-        progress: Optional[OnProgress] = None,
-    ) -> int:
-        """Repeats a call that may wait, so that Python sees signals in between."""
-        status = c.WP_TIMED_OUT
-        for nanoseconds in self._slices(timeout):
-            status = call(nanoseconds)
-            if status not in (c.WP_TIMED_OUT, c.WP_WOULD_BLOCK):
-                break
-            if progress is not None:
-                progress(self.statistics())
-        return status
-
-    def _cancel_and_wait(self) -> None:
-        handle = self._handle
-        if handle is not None:
+    def _cancel_and_wait(self, timeout: Optional[float] = None) -> bool:
+        """Whether the run has ended; without a timeout it has."""
+        handle, status = self._handle, c.WP_OK
+        if handle is not None and not self._is_serial:
             lib.wp_pipeline_cancel(handle)
-            self._sliced(lambda ns: _wait(handle, ns), None)
+            status = sliced(lambda ns: wait_for_end(handle, ns), timeout)
         self._is_seen = True
+        return status != c.WP_TIMED_OUT
 
     def _conclude(self) -> Outcome:
         outcome = self.outcome()
@@ -692,67 +569,5 @@ class Pipeline:
         if outcome.status == "timed out":
             raise _errors.RunTimedOut()
         if outcome.status == "failed" and not self._collects:
-            raise self._exception(outcome)
+            raise exception_of(self._started, outcome, self._shared.raised)
         return outcome
-
-    def _exception(self, outcome: Outcome) -> BaseException:
-        if outcome.number is not None and outcome.stage is not None:
-            raised = self._shared.raised.get((outcome.number, outcome.stage))
-            if raised is not None:
-                return raised
-        decided = [e for e in self.errors if (e.number, e.stage) == (outcome.number, outcome.stage)]
-        error = _errors.error(outcome.code, decided[0].text if decided else "")
-        error.block, error.stage = outcome.number, outcome.stage
-        return error
-
-
-def _nanoseconds(seconds: Optional[float], name: str) -> int:
-    """An option in seconds as the library takes it; None is its default."""
-    if seconds is None:
-        return 0
-    if not 0 < seconds < 2**32:
-        raise _errors.InvalidArgument(f"{name} must be more than 0 seconds, not {seconds}")
-    return max(1, int(seconds * 1e9))
-
-
-def _wait(handle: Handle, nanoseconds: int) -> int:
-    """As wp_pipeline_wait, but WP_TIMED_OUT only while the run goes on: one that came to its own
-    deadline was cancelled.
-    """
-    status: int = lib.wp_pipeline_wait(handle, nanoseconds)
-    if status == c.WP_TIMED_OUT:
-        result = c.wp_result()
-        if lib.wp_pipeline_result(handle, byref(result)) == c.WP_OK:
-            status = c.WP_CANCELLED if result.status == c.WP_TIMED_OUT else result.status
-    return status
-
-
-def _from(items: Iterator[BytesLike]) -> StageFunction:
-    def source(_: Block) -> object:
-        return next(items, END)
-
-    return source
-
-
-def _callback(
-    stage: _Stage, index: int, shared: _Shared, takes_payload: bool
-) -> Callable[[Any, Any, Any, Any], int]:
-    """What the library calls: it must neither raise nor let memory of the block get away."""
-    function = stage.function
-    loans = shared.loans
-
-    def callback(_context: Any, native: Any, _scratch: Any, call: Any) -> int:
-        block = Block(native, call, index, loans)
-        try:
-            code = block._take(function(block), takes_payload)
-            block._end()
-            return code
-        except BaseException as error:
-            where = error.__traceback__
-            error.with_traceback(where.tb_next if where is not None else None)
-            if hasattr(error, "add_note"):
-                error.add_note(f"in block {block.number}, stage {index} ({stage.name})")
-            shared.keep(block.number, index, error)
-            return block._fail(error)
-
-    return callback

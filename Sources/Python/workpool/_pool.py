@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import os
+import time
 import weakref
 from ctypes import byref
 from types import TracebackType
@@ -82,6 +84,11 @@ class Pool:
     def closed(self) -> bool:
         return self._handle is None
 
+    @property
+    def _is_own(self) -> bool:
+        """Not of a parent process, and open."""
+        return self._handle is not None and self._handle.process == os.getpid()
+
     def close(self) -> None:
         """Cancels what runs on the pool, and ends its threads. Twice is as good as once.
 
@@ -139,9 +146,20 @@ class Token:
         return f"<workpool.Token: {self.reason or 'not cancelled'}>"
 
 
+_PATIENCE = 5.0  # seconds for callbacks that go on when the interpreter is about to end
+
+
 @atexit.register
 def _close_all() -> None:
-    # Workers that call back into an interpreter that has ended would hang: end them before.
-    for pool in list(_pools):
-        pool.close()
+    # Workers that call back into an interpreter that has ended would hang: end them before. One that
+    # waits for what never comes is left where it is: it must not keep the process.
+    end = time.monotonic() + _PATIENCE
+    pools = [pool for pool in list(_pools) if pool._is_own]
+    for pool in pools:
+        for pipeline in list(pool._pipelines):
+            pipeline._cancel_and_wait(0)
+    for pool in pools:
+        rest = max(0.0, end - time.monotonic())
+        if all([pipeline._cancel_and_wait(rest) for pipeline in list(pool._pipelines)]):
+            pool.close()
     destroy_left_over()
