@@ -10,7 +10,8 @@
  *
  *   input --> source --> [parallel] --> [serial] --> [parallel] --> sink --> output
  *             every block is numbered; a worker carries a block from stage to stage until an
- *             order or a limit makes it wait; at most max_blocks_in_flight blocks exist
+ *             order or a limit makes it wait; at most max_blocks_in_flight blocks exist, and
+ *             those weigh no more than max_bytes_in_flight and one block
  *
  * A pool has a fixed number of workers (threads). A pipeline has a source, stages and a sink, all
  * callbacks of yours. Workers carry numbered blocks through the stages; the sink sees block 0, 1,
@@ -240,7 +241,7 @@ WP_API const uint32_t *wp_token_word(const wp_token *token);
 
 typedef struct wp_pipeline wp_pipeline;
 
-/* A numbered payload on its way. Callbacks may change data, size (up to capacity) and meta in
+/* A numbered payload on its way. Callbacks may change data, size (up to capacity), meta and weight in
  * place; everything else through the functions below. Between stages exactly one thread touches a
  * block, so no locking is needed. */
 typedef struct wp_block {
@@ -250,6 +251,7 @@ typedef struct wp_block {
   size_t size;            /* bytes of payload */
   size_t capacity;        /* bytes that fit at data; read only */
   uint64_t meta[4];       /* yours; 0 at first, carried untouched */
+  uint64_t weight;        /* bytes to count for max_bytes_in_flight; 0: the size */
 } wp_block;
 
 /* What a callback is told beside its block. */
@@ -323,8 +325,14 @@ typedef struct wp_pipeline_options {
    * max_blocks_in_flight on. Memory for so many blocks, without payload, is taken at the start. */
   uint32_t window_capacity;
   uint32_t weight;               /* part in the workers' time, see wp_pipeline_set_weight; 0: 1 */
+  /* A block is admitted while those in flight weigh less than this many bytes. So together they weigh
+   * less than this and one block, and a larger block passes alone. From a source a block counts when
+   * the call returns; what a stage adds or removes, when that returns: it is not held up, but keeps the
+   * next blocks out. A dropped, cut or failed block weighs nothing; a result its weight until it is
+   * released. 0: no limit. */
+  uint64_t max_bytes_in_flight;
 } wp_pipeline_options;
-#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0 }
+#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0, 0 }
 
 /* Makes an empty pipeline on a pool. options: borrows. `pool` may be NULL with SERIAL_REFERENCE.
  * Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
@@ -362,6 +370,11 @@ WP_API int32_t wp_pipeline_set_sink(wp_pipeline *pipeline, const wp_stage_option
  * Threads: any, also inside callbacks. */
 WP_API int32_t wp_pipeline_set_max_blocks(wp_pipeline *pipeline, uint32_t max_blocks);
 
+/* Changes max_bytes_in_flight, at the same times; 0: no limit. More bytes admit blocks at once; fewer
+ * admit none until enough have left. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pipeline_set_max_bytes(wp_pipeline *pipeline, uint64_t max_bytes);
+
 /* Begins a run: WP_OK, WP_INVALID_STATE (already running), WP_NO_MEMORY, WP_NO_THREAD (for a run
  * with a deadline), WP_CANCELLED (nothing was called). A pipeline may run again after its run has
  * ended; numbers begin at 0 again.
@@ -397,13 +410,14 @@ typedef struct wp_payload {
   wp_release_fn release; /* NULL: the bytes are copied into a buffer of the library */
   void *release_context;
   uint64_t meta[4];
+  uint64_t weight; /* bytes to count for max_bytes_in_flight; 0: the size */
 } wp_payload;
 
 /* Submits the next block of a pipeline without source. Blocks get numbers in the order of
  * acceptance. payload: takes `data` if `release` is set, else borrows it; after an error nothing
- * was taken. Returns WP_OK; WP_WOULD_BLOCK (timeout 0) or WP_TIMED_OUT when no place came free;
- * WP_CLOSED; WP_STOPPED or WP_STAGE_FAILED when the input was cut; WP_CANCELLED;
- * WP_RESULTS_WAITING when all places are held by unread results (see READER_IS_ANOTHER_THREAD);
+ * was taken. Returns WP_OK; WP_WOULD_BLOCK (timeout 0) or WP_TIMED_OUT when no place, or no bytes,
+ * came free; WP_CLOSED; WP_STOPPED or WP_STAGE_FAILED when the input was cut; WP_CANCELLED;
+ * WP_RESULTS_WAITING when all places or bytes are held by results (see READER_IS_ANOTHER_THREAD);
  * WP_WOULD_DEADLOCK from a callback of the pipeline itself; WP_INVALID_STATE; WP_NO_MEMORY.
  * Threads: any. */
 WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *payload,
@@ -412,6 +426,8 @@ WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *paylo
 /* The same with a number of the caller's, for several producers that know the position of what they
  * bring. Waits until number < lowest unfinished number + limit, so the missing number can always
  * enter; WP_RESULTS_WAITING where only unread results keep it out (see READER_IS_ANOTHER_THREAD).
+ * For the same reason the lowest unfinished number is admitted whatever the others weigh (unless it
+ * is the results): numbered blocks weigh less than max_bytes_in_flight and two blocks.
  * A run takes numbered blocks or others, as its first submit says: WP_INVALID_STATE if they are
  * mixed. WP_DUPLICATE_BLOCK if the number was submitted or skipped before; the first stays. Numbers
  * still missing at the close are the error WP_MISSING_BLOCK at the lowest of them. Numbers from
@@ -439,7 +455,7 @@ WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
  * wp_block_release. Returns WP_OK; WP_END after the last one of a run that ended well; the outcome
  * of the run otherwise (the blocks before it first; WP_CANCELLED at the run's deadline);
  * WP_WOULD_BLOCK or WP_TIMED_OUT;
- * WP_WOULD_DEADLOCK if the host itself holds every place; WP_INVALID_STATE.
+ * WP_WOULD_DEADLOCK if the host itself holds every place, or all bytes; WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_next_result(wp_pipeline *pipeline, int64_t timeout_ns,
                                        wp_block **out_block);
@@ -627,6 +643,8 @@ typedef struct wp_pipeline_statistics {
   uint64_t in_flight_max;
   uint64_t limit;
   uint64_t wakes;       /* workers woken, by this and other pipelines of the pool */
+  uint64_t bytes_in_flight; /* what the blocks in flight weigh */
+  uint64_t bytes_in_flight_max;
 } wp_pipeline_statistics;
 
 /* Returns WP_OK, WP_INVALID_ARGUMENT.

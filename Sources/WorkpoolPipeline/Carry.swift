@@ -365,7 +365,8 @@ extension PipelineRun {
       code = function(state.pointee.context, record, own.pointee.scratch, own)
       timed(own, stage, from: begin)
     }
-    if size | record.pointee.block.size != 0 || record.pointee.needsTidying {
+    let weights = record.pointee.charged | Int64(bitPattern: record.pointee.block.weight)
+    if size | record.pointee.block.size != 0 || weights != 0 || record.pointee.needsTidying {
       code = checkPayload(record, own, sizeBefore: size, code)
     }
     return code
@@ -383,6 +384,7 @@ extension PipelineRun {
     if block.size >= 0 && block.size <= block.capacity && (block.data != nil || block.size == 0) {
       if code == StageReturn.ok || code == StageReturn.stop {
         own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: block.size))
+        if block.charge != record.pointee.charged { recharge(record, block.charge) }
       }
     } else {
       record.pointee.block.size = 0
@@ -522,6 +524,7 @@ extension PipelineRun {
     if record.pointee.payload.buffer != Payload.nowhere {
       release(&record.pointee.payload, reason)
     }
+    if record.pointee.charged != 0 { discharge(record) }
     record.pointee.block.setPayload(nil, size: 0, capacity: 0)
   }
 

@@ -28,6 +28,9 @@ extension PipelineRun {
     host.pointee.freeResults = result.pointee.next
     result.pointee.block = record.pointee.block
     result.pointee.payload = record.pointee.payload
+    result.pointee.charged = record.pointee.charged
+    host.pointee.resultBytes += record.pointee.charged
+    record.pointee.charged = 0
     result.pointee.next = nil
     record.pointee.payload = Payload()
     record.pointee.block.setPayload(nil, size: 0, capacity: 0)
@@ -74,10 +77,16 @@ extension PipelineRun {
     }
   }
 
+  /// With the monitor locked: whether results, read or not, hold all places or all bytes.
+  var resultsHoldAll: Bool {
+    host.pointee.unreadResults + host.pointee.heldResults >= limit
+      || host.pointee.resultBytes >= flow.pointee.weights.limit
+  }
+
   /// With the monitor locked and no result to be read: whether none can come before one is given back.
   private var isReaderStarved: Bool {
     // An input that has ended needs no place any more.
-    guard host.pointee.heldResults >= limit,
+    guard resultsHoldAll,
       flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
     else { return false }
     // After the limit was lowered there may be others in flight.
@@ -91,12 +100,15 @@ extension PipelineRun {
   /// Gives a result and its place back.
   func releaseResult(_ result: UnsafeMutablePointer<HostBlock>, _ reason: ReleaseReason) {
     release(&result.pointee.payload, reason)
+    let charged = result.pointee.charged
     monitor.lock()
     host.pointee.heldResults -= 1
+    host.pointee.resultBytes -= result.pointee.charged
     result.pointee.next = host.pointee.freeResults
     host.pointee.freeResults = result
     monitor.wakeAll()
     monitor.unlock()
+    discharge(charged)
     givePlace()
   }
 
@@ -131,7 +143,7 @@ extension PipelineRun {
       var refusal: Status?
       // Once the input has ended and results hold all places, nothing is left that needs one.
       if options.pullsResults && !options.readerIsAnotherThread
-        && host.pointee.unreadResults + host.pointee.heldResults >= limit
+        && resultsHoldAll
         && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
       {
         refusal = .resultsWaiting

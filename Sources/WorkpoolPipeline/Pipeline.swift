@@ -20,6 +20,10 @@ public final class Pipeline: @unchecked Sendable {
     /// Most blocks between source (or submit) and cleanup: 1…65536. See
     /// `Pipeline.setMaxBlocksInFlight`.
     public var maxBlocksInFlight = 100
+    /// A block is admitted while those in flight weigh less than this many bytes, so together they weigh
+    /// less than this and one block, and a block that is larger passes alone. 0: no limit. See
+    /// `Block.weight` and `Pipeline.setMaxBytesInFlight`.
+    public var maxBytesInFlight = 0
     /// How far `maxBlocksInFlight` can be raised: a power of two, up to 65536. 0: 256, or the next power
     /// of two from `maxBlocksInFlight` on. Memory for so many blocks, without payload, is taken at
     /// the start.
@@ -65,10 +69,11 @@ public final class Pipeline: @unchecked Sendable {
   private(set) var current: UnsafeMutablePointer<PipelineRun>?
   private let subscribers: ProgressSubscribers
   private var isDestroyed = false
-  /// Guards `current` where any thread may come by, and `maxBlocks`.
+  /// Guards `current` where any thread may come by, and the limits.
   private let lock: Monitor
   private var maxBlocks: Int
   private let weightNow: Atomic<UInt32>
+  private var maxBytes: Int
 
   /// - Parameter pool: may be nil for the serial reference.
   public init(on pool: Pool?, _ options: Options = Options()) throws(WorkpoolError) {
@@ -77,6 +82,7 @@ public final class Pipeline: @unchecked Sendable {
     self.pool = pool
     maxBlocks = options.maxBlocksInFlight
     subscribers = try ProgressSubscribers(pool?.timer)
+    maxBytes = options.maxBytesInFlight
     lock = try Monitor()
     weightNow = Atomic(UInt32(clamping: options.weight))
     guard 1...Self.largestWeight ~= options.weight else {
@@ -84,6 +90,9 @@ public final class Pipeline: @unchecked Sendable {
     }
     guard 1...Self.mostBlocksInFlight ~= options.maxBlocksInFlight else {
       throw WorkpoolError(.invalidArgument, "maxBlocksInFlight must be 1 to 65536")
+    }
+    guard options.maxBytesInFlight >= 0 else {
+      throw WorkpoolError(.invalidArgument, "maxBytesInFlight must not be negative")
     }
     let rows = options.windowCapacity
     guard
@@ -200,6 +209,7 @@ public final class Pipeline: @unchecked Sendable {
     current = run
     run.pointee.setMaxBlocksInFlight(maxBlocks)
     run.pointee.group.pointee.weight.store(weightNow.load(ordering: .relaxed), ordering: .relaxed)
+    run.pointee.setMaxBytesInFlight(maxBytes)
     lock.unlock()
     if let last { discard(last) }
     return run
@@ -233,6 +243,32 @@ public final class Pipeline: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     return maxBlocks
+  }
+
+  /// Changes `Options.maxBytesInFlight`, for the run that is under way and all later ones; 0: no limit.
+  ///
+  /// A larger limit admits blocks at once; a smaller one admits none until enough have left. Numbered
+  /// blocks: the lowest one that has not left is admitted whatever the others weigh, for they may be
+  /// waiting for it; so they may weigh one block more. The serial reference has one block at a time.
+  ///
+  /// Threads as `setMaxBlocksInFlight`.
+  ///
+  /// - Throws: `invalidArgument` if `bytes` is negative.
+  public func setMaxBytesInFlight(_ bytes: Int) throws(WorkpoolError) {
+    guard bytes >= 0 else {
+      throw WorkpoolError(.invalidArgument, "maxBytesInFlight must not be negative")
+    }
+    lock.lock()
+    maxBytes = bytes
+    current?.pointee.setMaxBytesInFlight(bytes)
+    lock.unlock()
+  }
+
+  /// The limit at present; 0: none.
+  public var maxBytesInFlight: Int {
+    lock.lock()
+    defer { lock.unlock() }
+    return maxBytes
   }
 
   private func discard(_ run: UnsafeMutablePointer<PipelineRun>) {

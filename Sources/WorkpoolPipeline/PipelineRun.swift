@@ -73,6 +73,8 @@ struct PipelineRun: ~Copyable {
     /// Next number of a submit; the top bit says that the input is closed.
     let next = Atomic<UInt64>(0)
     let line5 = Padding()
+    let weights: Weights
+    let line7 = Padding()
     // Written seldom, read often.
     /// How many blocks the run has; `unknownTotal` until the input has ended.
     let total = Atomic<UInt64>(PipelineRun.unknownTotal)
@@ -90,7 +92,10 @@ struct PipelineRun: ~Copyable {
     let mostInFlight = Atomic<Int>(0)
     let line6 = Padding()
 
-    init(limit: Int) { credits = Credits(limit: limit) }
+    init(limit: Int, maxBytes: Int) {
+      credits = Credits(limit: limit)
+      weights = Weights(limit: maxBytes)
+    }
   }
 
   /// Room that keeps what other threads write off this line (two lines: they are fetched in pairs).

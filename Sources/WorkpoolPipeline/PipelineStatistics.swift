@@ -36,6 +36,9 @@ public struct PipelineStatistics: Sendable {
   public var inFlight: UInt64 = 0
   public var inFlightMax: UInt64 = 0
   public var limit: UInt64 = 0
+  /// What the blocks in flight weigh.
+  public var bytesInFlight: UInt64 = 0
+  public var bytesInFlightMax: UInt64 = 0
   /// Workers woken, by everything on the pool.
   public var wakes: UInt64 = 0
 
@@ -103,11 +106,13 @@ extension PipelineRun {
     let credits = flow.pointee.credits.snapshot
     let waiting =
       hasSource
-      ? Baton.state(flow.pointee.baton.load(ordering: .relaxed)) == Baton.noPlace ? 1 : 0
+      ? Baton.state(flow.pointee.baton.load(ordering: .relaxed)) >= Baton.noPlace ? 1 : 0
       : flow.pointee.placeWaiters.load(ordering: .relaxed)
     result.inFlight = UInt64(clamping: credits.claimed - waiting)
     result.inFlightMax = UInt64(flow.pointee.mostInFlight.load(ordering: .relaxed))
     result.limit = UInt64(credits.limit)
+    result.bytesInFlight = UInt64(clamping: flow.pointee.weights.current)
+    result.bytesInFlightMax = UInt64(clamping: flow.pointee.weights.peak)
     result.wakes = pool.wakes
     return result
   }

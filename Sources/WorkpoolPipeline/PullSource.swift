@@ -11,7 +11,9 @@ import WorkpoolCore
 /// (`held` → `noPlace`), by an exchange; then it looks at the credits once more. Whoever gives a
 /// place back, or raises the limit, changes the credits and then looks at the baton. So one of them sees
 /// both: the baton lying there, and a place for it. It makes the baton `prepaid`, the place
-/// included, by a compare-exchange: of several that see this one succeeds.
+/// included, by a compare-exchange: of several that see this one succeeds. In the same way a holder
+/// that has a place, but finds the bytes in flight at their limit, leaves the baton as `noBytes`,
+/// with that place, until `Weights` has room.
 ///
 /// A baton that lies there carries a counter above its state, so that the compare-exchange of a thread
 /// that has looked long ago cannot move one that was laid down since: between the look at the baton
@@ -22,6 +24,7 @@ enum Baton {
   static let held: UInt32 = 2
   static let ended: UInt32 = 3
   static let noPlace: UInt32 = 4
+  static let noBytes: UInt32 = 5
 
   private static let stateBits: UInt32 = 3
   static func state(_ baton: UInt32) -> UInt32 { baton & (1 << stateBits - 1) }
@@ -55,12 +58,15 @@ extension PipelineRun {
 
     var taken = 0
     var goesOn = true
+    var isFull = false
     while taken < places && goesOn {
       if isCut(issued, 0) { break }
       if flow.pointee.isStopping.load(ordering: .relaxed) {
         flow.pointee.wasStopped.store(true, ordering: .relaxed)
         break
       }
+      isFull = flow.pointee.weights.isFull
+      if isFull { break }
       let record = record(issued)
       prepare(record, issued)
       let code = call(record, 0, stages, seatStage(seat, 0), seat)
@@ -91,6 +97,11 @@ extension PipelineRun {
         flow.pointee.baton.store(Baton.free, ordering: .releasing)
         pool.workAppearedQuietly()
       }
+    } else if isFull {
+      let unused = places - taken - 1  // the next block has its place already
+      if unused > 0 { flow.pointee.credits.give(unused) }
+      if taken > 0 { announce() }
+      layDown(Baton.noBytes)
     } else {
       flow.pointee.baton.store(Baton.ended, ordering: .relaxed)
       _ = endInput(total: issued, unusedPlaces: places - taken)
@@ -99,6 +110,7 @@ extension PipelineRun {
   }
 
   /// With the baton: leaves it to whoever removes the obstacle, unless that has just happened.
+  /// What the caller has done before is done: another worker may have the baton at once.
   @inline(never)
   private func layDown(_ state: UInt32) {
     source.pointee.parkings &+= 1
@@ -108,14 +120,17 @@ extension PipelineRun {
     resumeSourceHere()
   }
 
-  /// After a place has come free: the source goes on if it waits for that.
+  /// After a place or bytes have come free: the source goes on if it waits for that.
   /// - Returns: whether the baton lies ready now, by this call.
   @inline(__always)
   func resumeSource() -> Bool {
-    // Both loads after the change of the credits, or the exchange of layDown, in the one order of all.
+    // Both looks after the change of what is looked at, or the exchange of layDown, in the one order of all.
     let baton = flow.pointee.baton.load(ordering: .sequentiallyConsistent)
-    guard Baton.state(baton) == Baton.noPlace, flow.pointee.credits.current.admits(waiting: 1)
-    else { return false }
+    switch Baton.state(baton) {
+    case Baton.noPlace: guard flow.pointee.credits.current.admits(waiting: 1) else { return false }
+    case Baton.noBytes: guard flow.pointee.weights.hasRoom else { return false }
+    default: return false
+    }
     // Releases what the holder left; pairs with takeBaton.
     return flow.pointee.baton.compareExchange(
       expected: baton, desired: Baton.prepaid, ordering: .sequentiallyConsistent

@@ -16,6 +16,8 @@ struct Record {
   var stopStage: Int16 = -1
   var errorStage: Int16 = -1
   var errorCode: Int32 = 0
+  /// What the block counts in `Weights`.
+  var charged: Int64 = 0
   let run: UnsafeMutablePointer<PipelineRun>
 
   struct Flags: OptionSet {

@@ -87,7 +87,7 @@ extension PipelineRun {
         (seatStages + seat * count + stage).initialize(to: SeatStage(call: call))
       }
     }
-    flow.initialize(to: Flow(limit: limit))
+    flow.initialize(to: Flow(limit: limit, maxBytes: options.maxBytesInFlight))
     source.initialize(to: SourceState())
     tail.initialize(
       to: TailState(

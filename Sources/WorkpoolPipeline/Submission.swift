@@ -29,6 +29,8 @@ struct HostState: ~Copyable {
   var handedOver: UInt64 = 0
   var unreadResults = 0
   var heldResults = 0
+  /// What both weigh.
+  var resultBytes: Int64 = 0
 }
 
 /// Who gives the blocks of a run their numbers.
@@ -42,6 +44,7 @@ enum Numbering {
 struct HostBlock {
   var block = Block()  // first: the host sees a pointer to it
   var payload = Payload()
+  var charged: Int64 = 0
   var next: UnsafeMutablePointer<HostBlock>?
   let run: UnsafeMutablePointer<PipelineRun>
 }
@@ -54,9 +57,18 @@ public struct Submission {
   public var release: ReleaseFunction?
   public var releaseContext: UnsafeMutableRawPointer?
   public var meta: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  /// Bytes that count for a limit of bytes in flight; 0: the size.
+  public var weight: UInt64 = 0
   public init() {}
 
   var isValid: Bool { size == 0 || size > 0 && data != nil }
+
+  var charge: Int64 {
+    var block = Block()
+    block.size = size
+    block.weight = weight
+    return block.charge
+  }
 }
 
 extension PipelineRun {
@@ -64,18 +76,22 @@ extension PipelineRun {
   func submit(_ submission: Submission, timeout: Int64) -> Status {
     guard submission.isValid else { return .invalidArgument }
     guard choose(Numbering.byOrder) else { return .invalidState }
-    if !flow.pointee.credits.take() {
-      let status = waitForPlace(timeout)
+    let weight = submission.charge
+    let hasPlace = flow.pointee.credits.take()
+    if !hasPlace || !flow.pointee.weights.addIfRoom(weight) {
+      let status = waitForAdmission(timeout, hasPlace: hasPlace, weight)
       guard status == .ok else { return status }
     }
     var payload = Payload()
     guard makePayload(submission, &payload) else {
+      discharge(weight)
       givePlace()
       return .noMemory
     }
     let number = flow.pointee.next.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
     guard number & Self.closedBit == 0 else {
       takeBack(payload, submission)
+      discharge(weight)
       givePlace()
       monitor.lock()
       defer { monitor.unlock() }
@@ -149,6 +165,8 @@ extension PipelineRun {
         capacity: payload.size)
     }
     record.pointee.block.meta = submission.meta
+    record.pointee.block.weight = submission.weight
+    record.pointee.charged = submission.charge
     publish(record)
   }
 
@@ -176,9 +194,19 @@ extension PipelineRun {
     resumeWaiters()
   }
 
-  /// This submitter is counted as waiting in the credits.
+  /// - Parameter bytes: 0: no limit.
+  func setMaxBytesInFlight(_ bytes: Int) {
+    flow.pointee.weights.setLimit(bytes)
+    resumeWaiters()
+  }
+
+  /// For a submitter without a place, which is counted as waiting in the credits, or one that has a
+  /// place and waits for bytes.
   @inline(never)
-  private func waitForPlace(_ timeout: Int64) -> Status {
+  private func waitForAdmission(
+    _ timeout: Int64, hasPlace: Bool, _ weight: Int64
+  ) -> Status {
+    var hasPlace = hasPlace
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -187,26 +215,33 @@ extension PipelineRun {
       monitor.unlock()
       flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     }
-    flow.pointee.placeWaiters.wrappingAdd(1, ordering: .relaxed)
-    defer { flow.pointee.placeWaiters.wrappingSubtract(1, ordering: .relaxed) }
+    if !hasPlace { flow.pointee.placeWaiters.wrappingAdd(1, ordering: .relaxed) }
     while true {
-      // After the change of `waiters`; pairs with whoever gives a place.
+      // After the change of `waiters`; pairs with whoever gives a place or bytes.
       let waiting = flow.pointee.placeWaiters.load(ordering: .relaxed)
-      if flow.pointee.credits.current.admits(waiting: waiting) { return .ok }
+      if !hasPlace && flow.pointee.credits.current.admits(waiting: waiting) {
+        flow.pointee.placeWaiters.wrappingSubtract(1, ordering: .relaxed)
+        hasPlace = true
+      }
+      if hasPlace && flow.pointee.weights.addIfRoom(weight) { return .ok }
       var refusal: Status?
       if flow.pointee.next.load(ordering: .acquiring) & Self.closedBit != 0 {
         refusal = host.pointee.closedStatus
       } else if isInside && timeout != 0 {
         refusal = .wouldDeadlock
-      } else if !options.readerIsAnotherThread && options.pullsResults
-        && host.pointee.unreadResults + host.pointee.heldResults >= limit
-      {
+      } else if !options.readerIsAnotherThread && options.pullsResults && resultsHoldAll {
         refusal = .resultsWaiting
       } else if let deadline, Clock.now >= deadline {
         refusal = timeout == 0 ? .wouldBlock : .timedOut
       }
       if let refusal {
-        flow.pointee.credits.give(1)  // it waits no more: for the others nothing changes
+        // A place that comes free is for another submitter; one that waits no more changes nothing.
+        flow.pointee.credits.give(1)
+        if hasPlace {
+          monitor.wakeAll()
+        } else {
+          flow.pointee.placeWaiters.wrappingSubtract(1, ordering: .relaxed)
+        }
         return refusal
       }
       waitSlice(deadline)
@@ -245,7 +280,7 @@ extension PipelineRun {
     var payload = Payload()
     if let submission, !makePayload(submission, &payload) { return .noMemory }
     var endStatus: Status?
-    let status = claim(number, timeout, &endStatus)
+    let status = claim(number, submission?.charge, timeout, &endStatus)
     guard status == .ok else {
       if let submission { takeBack(payload, submission) }
       return status
@@ -264,8 +299,15 @@ extension PipelineRun {
   }
 
   /// Waits until the window has reached the number, and reserves its row.
+  ///
+  /// The lowest unfinished number is admitted whatever the others weigh, for they may be waiting for
+  /// it, unless it is the results that weigh too much.
+  ///
+  /// - Parameter weight: nil for a hole.
   /// - Parameter endStatus: set if the input was cut and this was the last number before the cut.
-  private func claim(_ number: UInt64, _ timeout: Int64, _ endStatus: inout Status?) -> Status {
+  private func claim(
+    _ number: UInt64, _ weight: Int64?, _ timeout: Int64, _ endStatus: inout Status?
+  ) -> Status {
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -290,7 +332,8 @@ extension PipelineRun {
       if number < retired || claims[row] == number + 1 { return .duplicateBlock }
       // Results that the host has not given back keep their places.
       let window = max(0, limit - host.pointee.unreadResults - host.pointee.heldResults)
-      if number < retired + UInt64(window) {
+      let isAwaited = number == retired && host.pointee.resultBytes < flow.pointee.weights.limit
+      if number < retired + UInt64(window) && takeBytes(weight, always: isAwaited) {
         claims[row] = number + 1
         host.pointee.highest = max(host.pointee.highest, number + 1)
         var missing = host.pointee.lowestMissing
@@ -301,12 +344,12 @@ extension PipelineRun {
         return .ok
       }
       if isInside && timeout != 0 { return .wouldDeadlock }
-      // Results hold all places; or nothing moves but by a smaller number or a reader, and only results
+      // Results hold all places or bytes; or nothing moves but by a smaller number or a reader, and only results
       // keep this number out. The last one handed over may not be counted as retired yet.
       let left = max(retired, host.pointee.handedOver)
       let results = UInt64(host.pointee.unreadResults + host.pointee.heldResults)
       if !options.readerIsAnotherThread && options.pullsResults
-        && (results >= UInt64(limit) || host.pointee.lowestMissing <= left
+        && (resultsHoldAll || host.pointee.lowestMissing <= left
           && number < left + UInt64(limit) && number + results >= left + UInt64(limit))
       {
         return .resultsWaiting
@@ -314,5 +357,12 @@ extension PipelineRun {
       if let deadline, Clock.now >= deadline { return timeout == 0 ? .wouldBlock : .timedOut }
       waitSlice(deadline)
     }
+  }
+
+  private func takeBytes(_ weight: Int64?, always: Bool) -> Bool {
+    guard let weight else { return true }
+    if flow.pointee.weights.addIfRoom(weight) { return true }
+    if always { flow.pointee.weights.add(weight) }
+    return always
   }
 }

@@ -38,7 +38,7 @@ class Words(Case):
         for args in (["process", "--help"], ["help", "process"]):
             text = self.ok(*args).decode()
             for flag in ("--mate", "--interleaved", "--output", "--step", "--command-ok",
-                         "--max-workers", "--zstd-window", "--report-json", "--dry-run"):
+                         "--max-workers", "--max-bytes", "--zstd-window", "--report-json", "--dry-run"):
                 self.assertIn(flag, text)
 
     def test_steps_are_listed(self):
@@ -65,6 +65,7 @@ class Words(Case):
             ["process", "in.fq", "-j", "0"], ["process", "in.fq", "-j", "1025"],
             ["process", "in.fq", "-j", "x"], ["process", "in.fq", "--serial", "-j", "2"],
             ["process", "in.fq", "--max-blocks", "0"], ["process", "in.fq", "--max-blocks", "65537"],
+            ["process", "in.fq", "--max-bytes", "0"], ["process", "in.fq", "--max-bytes", "1X"],
             ["process", "in.fq", "--block-size", "0"], ["process", "in.fq", "--block-bytes", "1K"],
             ["process", "--lines", "in.fq", "--block-bytes", "1X"],
             ["process", "--lines", "in.fq", "--block-bytes", "0"],
@@ -169,6 +170,17 @@ class Words(Case):
         self.assertEqual(output["bytes"], len(fastq(RECORDS[:100])))
         self.assertEqual(output["packed_bytes"], os.path.getsize(self.path("out.fq.gz")))
         self.assertEqual(self.names(), ["in.fq", "out.fq.gz", "r.json"])
+
+    def test_a_limit_of_bytes_changes_no_output(self):
+        self.ok("process", "in.fq", "-o", "a.fq", "--block-size", "7", "-j", "3")
+        for size in "1", "2K", "1G":
+            self.ok("process", "in.fq", "-o", "b.fq", "--block-size", "7", "-j", "3", "--max-bytes", size,
+                    "--allow-overwrite", "--report-json", "r.json")
+            self.assertEqual(
+                (self.folder / "b.fq").read_bytes(), (self.folder / "a.fq").read_bytes())
+        report = json.loads((self.folder / "r.json").read_text())
+        self.assertEqual(report["limits"]["max_bytes"], 1 << 30)
+        self.assertIn("16M in blocks", self.ok("process", "in.fq", "-n", "--max-bytes", "16M").decode())
 
     def test_a_report_of_a_failure(self):
         path = self.write("bad.fq", fastq(RECORDS) + b"@cut")

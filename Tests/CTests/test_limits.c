@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Limits of blocks in flight that change before, between and during runs. */
+/* Limits of blocks and bytes in flight, which may change before, between and during runs. */
 #include <sched.h>
 #include <stdlib.h>
 
@@ -135,11 +135,73 @@ static void from_inside_(void) {
 }
 static void from_inside(void) { FOR_EACH_POOL(from_inside_); }
 
+/* ----- bytes ----- */
+
+static void live_bytes(void) {
+  wp_pipeline *pipeline = pipeline_with(WP_PIPELINE_PULL_RESULTS, 0, 0);
+  living.now = living.most = 0;
+  end_at = 100;
+  set_source(pipeline, bear, NULL);
+  CHECK_EQUAL(wp_pipeline_set_max_bytes(pipeline, 150), WP_OK); /* blocks of 64 bytes */
+  CHECK_EQUAL(wp_pipeline_start(pipeline), WP_OK);
+  wait_for(3);
+  CHECK_EQUAL(statistics_of(pipeline).bytes_in_flight, 192);
+  CHECK_EQUAL(wp_pipeline_set_max_bytes(pipeline, 257), WP_OK);
+  wait_for(5);
+  CHECK_EQUAL(wp_pipeline_set_max_bytes(pipeline, 1), WP_OK);
+  for (int left = 4; left > 0; left--) {
+    read_one(pipeline);
+    CHECK_EQUAL(living.now, left);
+  }
+  for (int i = 4; i < 100; i++) read_one(pipeline);
+  CHECK_EQUAL(living.most, 5);
+  CHECK_EQUAL(wp_pipeline_wait(pipeline, -1), WP_OK);
+  CHECK_EQUAL(statistics_of(pipeline).bytes_in_flight, 0);
+  CHECK_EQUAL(statistics_of(pipeline).bytes_in_flight_max, 320);
+  CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
+}
+static void bytes(void) {
+  FOR_EACH_POOL(live_bytes);
+  CHECK_EQUAL(wp_pipeline_set_max_bytes(NULL, 1), WP_INVALID_ARGUMENT);
+}
+
+static int32_t lighten(WITHIN(context)) {
+  (void)context;
+  UNUSED;
+  CHECK_EQUAL(block->weight, UINT64_MAX);
+  block->weight = 1;
+  return WP_STAGE_OK;
+}
+
+static void weights(void) {
+  wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+  wp_pipeline *pipeline = NULL;
+  wp_payload payload = { 0 };
+  pool = pool_of(2);
+  options.flags = WP_PIPELINE_PULL_RESULTS;
+  options.max_bytes_in_flight = 2;
+  CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_OK);
+  add_stage(pipeline, WP_SERIAL, lighten, NULL);
+  CHECK_EQUAL(wp_pipeline_start(pipeline), WP_OK);
+  payload.weight = UINT64_MAX; /* it passes alone */
+  CHECK_EQUAL(wp_pipeline_submit(pipeline, &payload, -1), WP_OK);
+  CHECK_EQUAL(wp_pipeline_submit(pipeline, &payload, -1), WP_OK);
+  CHECK_EQUAL(wp_pipeline_flush(pipeline, -1), WP_OK);
+  CHECK_EQUAL(statistics_of(pipeline).bytes_in_flight, 2);
+  CHECK_EQUAL(wp_pipeline_submit(pipeline, &payload, -1), WP_RESULTS_WAITING);
+  read_one(pipeline);
+  CHECK_EQUAL(wp_pipeline_submit(pipeline, &payload, -1), WP_OK);
+  CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+}
+
 int main(void) {
   pool = pool_of(2);
   RUN("the window's capacity bounds the limit", capacities);
   CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
   RUN("a raised limit is reached at once, a lowered one by the blocks that leave", live_limits);
   RUN("callbacks may change the limit of their pipeline", from_inside);
+  RUN("a limit of bytes is reached and passed by less than a block, also when it changes", bytes);
+  RUN("a block weighs what it says", weights);
   return CHECK_SUMMARY();
 }

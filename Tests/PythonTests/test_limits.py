@@ -42,5 +42,43 @@ class Blocks(Case):
         self.assertEqual(pipeline.max_blocks, 16)
 
 
+class Bytes(Case):
+    def test_a_block_is_admitted_while_the_others_weigh_less(self):
+        pipeline = self.pipeline(max_bytes=25)
+        pipeline.start(results=True)
+        for _ in range(3):
+            pipeline.submit(b"0123456789")
+        with self.assertRaises(workpool.ResultsWaiting):
+            pipeline.submit(b"")
+        self.assertEqual(pipeline.statistics().bytes_in_flight, 30)
+        pipeline.max_bytes = 31
+        pipeline.submit(b"", weight=1000)
+        self.assertEqual(pipeline.max_bytes, 31)
+        self.assertEqual(pipeline.statistics().bytes_in_flight_max, 1030)
+        pipeline.max_bytes = 0
+        pipeline.submit(b"")
+
+    def test_a_callback_says_what_its_block_weighs(self):
+        def source(block):
+            block.weight = 10**6
+            return workpool.END if block.number == 20 else b"x"
+
+        def stage(block):
+            self.assertEqual(block.weight, 10**6)
+            with self.assertRaises(ValueError):
+                block.weight = -1
+
+        pipeline = self.pipeline(max_bytes=10**6 + 1).source(source).stage(stage)
+        pipeline.run()
+        self.assertIn(pipeline.statistics().bytes_in_flight_max, (10**6, 2 * 10**6))
+        self.assertEqual(pipeline.statistics().bytes_in_flight, 0)
+
+    def test_wrong_numbers_of_bytes_are_refused(self):
+        with self.assertRaises(workpool.InvalidArgument):
+            self.pipeline(max_bytes=-1)
+        with self.assertRaises(workpool.InvalidArgument):
+            self.pipeline().max_bytes = 2**64
+
+
 if __name__ == "__main__":
     unittest.main()

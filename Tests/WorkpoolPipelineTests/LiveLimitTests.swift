@@ -10,29 +10,6 @@ import WorkpoolTestSupport
 extension EngineTests {
   /// A limit that changes before, between and during runs.
   @Suite struct LiveLimitTests {
-    /// A source of `count` blocks with a payload each, and how many of these live.
-    private final class Living: Sendable {
-      let payloads = Payloads()
-      let live = Tally()
-      init() { payloads.whenReleased.with { [live] in $0 = { _ in live.add(-1) } } }
-
-      func source(_ count: UInt64, _ check: @escaping @Sendable (Int) -> Void = { _ in }) -> Stage {
-        .block("source", .serial) { [self] block in
-          if block.pointee.number == count { return StageReturn.sourceEnd }
-          check(live.add())
-          payloads.attach(block.pointee.number, to: block)
-          return 0
-        }
-      }
-
-      /// Waits until that many live.
-      func wait(for count: Int, _ what: String) {
-        let deadline = Clock.now + TestScale.patienceNanoseconds
-        while live.value != count && Clock.now < deadline { wpl_yield() }
-        #expect(live.value == count, "\(what)")
-      }
-    }
-
     @Test("the window's capacity is a power of two from the limit to 65536")
     func capacities() throws {
       for (limit, capacity, isGood) in [
@@ -127,8 +104,7 @@ extension EngineTests {
         accepted.add()
       }
       func wait(for count: Int) {
-        let deadline = Clock.now + TestScale.patienceNanoseconds
-        while accepted.value != count && Clock.now < deadline { wpl_yield() }
+        waitUntil { accepted.value == count }
         #expect(accepted.value == count)
       }
       wait(for: 1)

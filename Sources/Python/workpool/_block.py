@@ -108,6 +108,17 @@ class Block:
     def __bytes__(self) -> bytes:
         return bytes(self.data)
 
+    @property
+    def weight(self) -> int:
+        """Bytes that the block counts for ``max_bytes``; 0: its size. May be set."""
+        return int(self._valid().contents.weight)
+
+    @weight.setter
+    def weight(self, weight: int) -> None:
+        if not 0 <= weight < 2**64:
+            raise ValueError(f"weight must not be negative, as {weight} is")
+        self._valid().contents.weight = weight
+
     def set(self, data: BytesLike) -> None:
         """Replaces the payload; the same as returning ``data``. It must not change afterwards."""
         self._valid()

@@ -54,6 +54,7 @@ class wp_block(Structure):
         ("size", c_size_t),
         ("capacity", c_size_t),
         ("meta", c_uint64 * 4),
+        ("weight", c_uint64),
     ]
 
 
@@ -120,6 +121,7 @@ class wp_pipeline_options(Sized):
         ("run_timeout_ns", c_int64),
         ("window_capacity", c_uint32),
         ("weight", c_uint32),
+        ("max_bytes_in_flight", c_uint64),
     ]
 
 
@@ -162,6 +164,7 @@ class wp_payload(Structure):
         ("release", wp_release_fn),
         ("release_context", c_void_p),
         ("meta", c_uint64 * 4),
+        ("weight", c_uint64),
     ]
 
 
@@ -224,6 +227,8 @@ class wp_pipeline_statistics(Sized):
         ("in_flight_max", c_uint64),
         ("limit", c_uint64),
         ("wakes", c_uint64),
+        ("bytes_in_flight", c_uint64),
+        ("bytes_in_flight_max", c_uint64),
     ]
 
 
@@ -342,6 +347,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_pipeline_add_stage": (c_int32, c_void_p, POINTER(wp_stage_options)),
     "wp_pipeline_set_sink": (c_int32, c_void_p, POINTER(wp_stage_options)),
     "wp_pipeline_set_max_blocks": (c_int32, c_void_p, c_uint32),
+    "wp_pipeline_set_max_bytes": (c_int32, c_void_p, c_uint64),
     "wp_pipeline_start": (c_int32, c_void_p),
     "wp_pipeline_wait": (c_int32, c_void_p, c_int64),
     "wp_pipeline_run": (c_int32, c_void_p),

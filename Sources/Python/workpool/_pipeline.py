@@ -52,7 +52,8 @@ class Pipeline:
     ``run_timeout``: a run that takes more seconds is cancelled, and who waits for it gets
     RunTimedOut.
     ``window_capacity``: how far ``max_blocks``, which is ``limit`` at first, can be raised; a power
-    of two, by default 256 or the next one from ``limit`` on.
+    of two, by default 256 or the next one from ``limit`` on. ``max_bytes``: a block is admitted
+    while those in flight weigh less than that; 0: no limit.
     ``weight``, 1 to 1000: its part in the workers' time beside other pipelines of the pool that have
     work.
 
@@ -74,6 +75,7 @@ class Pipeline:
         run_timeout: Optional[float] = None,
         window_capacity: int = 0,
         weight: int = 1,
+        max_bytes: int = 0,
     ) -> None:
         if not 1 <= limit <= 65_536:
             raise _errors.InvalidArgument(f"limit must be 1 to 65536, not {limit}")
@@ -102,6 +104,7 @@ class Pipeline:
             run_timeout_ns=nanoseconds_of(run_timeout, "run_timeout"),
             window_capacity=self._window,
             weight=weight,
+            max_bytes_in_flight=_checked_bytes(max_bytes),
         )
         self._token = token
         self._is_serial = serial
@@ -329,18 +332,21 @@ class Pipeline:
         *,
         number: Optional[int] = None,
         meta: Sequence[int] = (),
+        weight: int = 0,
     ) -> bool:
         """Submits the next block of a pipeline without source; waits for a place.
 
         ``data`` may be used without a copy: it must not change until the block has left.
         ``number``: its place in the order, for producers that know it (all blocks of a run, or
-        none). Returns False if the run was stopped and takes no more. Raises Closed, Cancelled,
+        none). ``weight``: bytes to count for ``max_bytes``; 0: those of ``data``. Returns False if the run was stopped and takes no more. Raises Closed, Cancelled,
         what a stage raised, ResultsWaiting when all places are held by results that nobody has
         read, and TimedOut or (timeout 0) WouldBlock.
         """
         handle, loans = self._started, self._shared.loans
         buffer = Buffer(bytes_view(data))
-        payload = c.wp_payload(data=buffer.address, size=buffer.size)
+        payload = c.wp_payload(
+            data=buffer.address, size=buffer.size, weight=_checked_bytes(weight)
+        )
         for index, word in enumerate(meta):
             payload.meta[index] = word
         key = None
@@ -457,6 +463,20 @@ class Pipeline:
         if handle is not None:
             _errors.check(lib.wp_pipeline_set_max_blocks(handle, count))
 
+    @property
+    def max_bytes(self) -> int:
+        """A block is admitted while those in flight weigh less than this; 0: no limit. May be set as
+        ``max_blocks``.
+        """
+        return int(self._options.max_bytes_in_flight)
+
+    @max_bytes.setter
+    def max_bytes(self, count: int) -> None:
+        self._options.max_bytes_in_flight = _checked_bytes(count)
+        handle = self._handle
+        if handle is not None:
+            _errors.check(lib.wp_pipeline_set_max_bytes(handle, count))
+
     # ----- progress -----------------------------------------------------------------------
 
     def subscribe(self, tell: Tell, interval: float = 0.1) -> int:
@@ -493,7 +513,6 @@ class Pipeline:
         self._total = (numbers[0], numbers[1])
         if self._handle is not None:
             _errors.check(lib.wp_pipeline_set_total(self._handle, *self._total))
-
     # ----- looking ------------------------------------------------------------------------
 
     def statistics(self) -> PipelineStatistics:
@@ -571,3 +590,9 @@ class Pipeline:
         if outcome.status == "failed" and not self._collects:
             raise exception_of(self._started, outcome, self._shared.raised)
         return outcome
+
+
+def _checked_bytes(count: int) -> int:
+    if not 0 <= count < 2**64:
+        raise _errors.InvalidArgument(f"a number of bytes must not be negative, as {count} is")
+    return count

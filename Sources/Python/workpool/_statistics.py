@@ -41,6 +41,8 @@ class PipelineStatistics(NamedTuple):
     in_flight_max: int
     limit: int
     wakes: int  #: workers woken, by this and other pipelines of the pool
+    bytes_in_flight: int  #: what the blocks in flight weigh
+    bytes_in_flight_max: int
     stages: list[StageStatistics]  #: source and sink included
 
 

@@ -31,6 +31,7 @@ func pipelineOptions(
     options.maxBlocksInFlight = Int(given.max_blocks_in_flight)
   }
   options.windowCapacity = Int(given.window_capacity)
+  options.maxBytesInFlight = Int(clamping: given.max_bytes_in_flight)
   if given.max_errors_kept != 0 { options.maxErrorsKept = Int(given.max_errors_kept) }
   options.maxFailures = given.max_failures
   options.token = given.token?.token
@@ -77,5 +78,6 @@ func submission(_ pointer: UnsafePointer<wp_payload>?) throws(WorkpoolError) -> 
   submission.release = given.release
   submission.releaseContext = given.release_context
   submission.meta = given.meta
+  submission.weight = given.weight
   return submission
 }

@@ -65,6 +65,15 @@ import Workpool
   }
 }
 
+@c @implementation public func wp_pipeline_set_max_bytes(
+  _ pipeline: OpaquePointer!, _ max_bytes: UInt64
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    try checked(pipeline).setMaxBytesInFlight(Int(clamping: max_bytes))
+    return .ok
+  }
+}
+
 @c @implementation public func wp_pipeline_start(_ pipeline: OpaquePointer!) -> Int32 {
   border { () throws(WorkpoolError) in
     try checked(pipeline).start()
@@ -225,7 +234,8 @@ import Workpool
     room.pointee = wp_pipeline_statistics(
       struct_size: room.pointee.struct_size, stages: UInt32(s.stages),
       wall_ns: s.wallNanoseconds, blocks_in: s.blocksIn, blocks_out: s.blocksOut,
-      in_flight: s.inFlight, in_flight_max: s.inFlightMax, limit: s.limit, wakes: s.wakes)
+      in_flight: s.inFlight, in_flight_max: s.inFlightMax, limit: s.limit, wakes: s.wakes,
+      bytes_in_flight: s.bytesInFlight, bytes_in_flight_max: s.bytesInFlightMax)
     return .ok
   }
 }

@@ -15,6 +15,8 @@ public struct Block {
   public internal(set) var capacity = 0
   /// The user's; 0 at first, carried untouched.
   public var meta: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+  /// Bytes that count for a limit of bytes in flight; 0: the size.
+  public var weight: UInt64 = 0
 
   public init() {}
 
@@ -22,6 +24,7 @@ public struct Block {
     self.number = number
     sourceNumber = number
     meta = (0, 0, 0, 0)
+    weight = 0
   }
 
   package mutating func setPayload(_ data: UnsafeMutablePointer<UInt8>?, size: Int, capacity: Int) {

@@ -133,6 +133,12 @@ struct LimitOptions: ParsableArguments {
   var maxBlocks: Count?
 
   @Option(
+    help: ArgumentHelp(
+      "No new block while those in memory have this many unpacked bytes. [no limit]",
+      valueName: "size"))
+  var maxBytes: Size?
+
+  @Option(
     help: ArgumentHelp("Records in a block. [10000; lines: as --block-bytes says]", valueName: "n"))
   var blockSize: Count?
 

@@ -59,6 +59,7 @@ struct PlanBuilder {
     plan.pipeline.isSerialReference = limits.serial
     plan.pipeline.maxBlocksInFlight =
       limits.maxBlocks?.number ?? min(100, 4 * max(workers, 1) + 4)
+    plan.pipeline.maxBytesInFlight = limits.maxBytes?.bytes ?? 0
     return ProcessJob(
       plan: plan, recipe: recipe, segments: segments, workers: workers, words: words,
       progress: progress)

@@ -79,8 +79,10 @@ struct DryRun {
 
   private func limits() -> String {
     let workers = job.workers == 0 ? "none, serial" : String(job.workers)
+    let bytes = job.plan.pipeline.maxBytesInFlight
     return "workers \(workers)\n"
       + "limits  \(job.plan.pipeline.maxBlocksInFlight) blocks, "
+      + (bytes == 0 ? "" : "\(Size.text(bytes)) in blocks, ")
       + "\(Size.text(job.plan.maxRecord)) a record, "
       + "\(Size.text(Int(job.plan.reader.maxWindow))) a zstd window\n"
   }

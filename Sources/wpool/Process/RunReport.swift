@@ -55,6 +55,10 @@ enum RunReport {
   private static func limits(_ job: ProcessJob) -> JSON {
     .object([
       ("max_blocks", JSON(job.plan.pipeline.maxBlocksInFlight)),
+      (
+        "max_bytes",
+        job.plan.pipeline.maxBytesInFlight == 0 ? .null : JSON(job.plan.pipeline.maxBytesInFlight)
+      ),
       ("max_record", JSON(job.plan.maxRecord)),
       ("zstd_window", JSON(job.plan.reader.maxWindow)),
     ])
