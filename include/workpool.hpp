@@ -906,6 +906,11 @@ class PipelineOptions {
     native_.window_capacity = blocks;
     return *this;
   }
+  // Part in the workers' time, see set_weight: 1-1000; 0: 1.
+  PipelineOptions &weight(uint32_t weight) {
+    native_.weight = weight;
+    return *this;
+  }
   // No sink: the host calls results() or next_result().
   PipelineOptions &pull_results(bool yes = true) { return flag(WP_PIPELINE_PULL_RESULTS, yes); }
   // submit waits although results are unread.
@@ -1059,6 +1064,10 @@ class Pipeline {
   void set_max_blocks(uint32_t blocks) {
     detail::check(wp_pipeline_set_max_blocks(handle(), blocks));
   }
+
+  // Pipelines of a pool that have work get worker time in proportion to their weights, 1-1000. As
+  // set_max_blocks.
+  void set_weight(uint32_t weight) { detail::check(wp_pipeline_set_weight(handle(), weight)); }
 
   // ----- running -----
 

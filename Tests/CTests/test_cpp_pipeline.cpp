@@ -508,6 +508,9 @@ static void limits() {
   CHECK_EQUAL(pipeline.statistics().limit, 16);
   CHECK_THROWS(pipeline.set_max_blocks(17), WP_INVALID_ARGUMENT);
   CHECK_THROWS(Pipeline(pool, PipelineOptions().window_capacity(24)), WP_INVALID_ARGUMENT);
+  pipeline.set_weight(1000);
+  CHECK_THROWS(pipeline.set_weight(1001), WP_INVALID_ARGUMENT);
+  CHECK_THROWS(Pipeline(pool, PipelineOptions().weight(1001)), WP_INVALID_ARGUMENT);
 }
 
 static void subscribers() {
