@@ -326,6 +326,28 @@ class Answers(Case):
         gc.collect()
         data.clear()
 
+    def test_what_was_made_is_destroyed(self):
+        from workpool._handles import Handle
+        from workpool._library import lib
+
+        destroyed = []
+
+        def create(*arguments):
+            lib.wp_token_create(*arguments)
+            raise KeyboardInterrupt
+
+        def destroy(pointer):
+            destroyed.append(pointer)
+            return lib.wp_token_destroy(pointer)
+
+        with self.assertRaises(KeyboardInterrupt):
+            Handle(create, (None,), destroy)
+        gc.collect()
+        self.assertEqual([bool(pointer) for pointer in destroyed], [True])
+        with self.assertRaises(workpool.InvalidArgument):
+            Handle(lib.wp_pool_create, (workpool._library.wp_pool_options(workers=5000),), destroy)
+        self.assertEqual(len(destroyed), 1)
+
     def test_a_result_that_was_read_is_given_back(self):
         pipeline = self.pipeline(2).source([b"x"] * 10)
         results = pipeline.results()

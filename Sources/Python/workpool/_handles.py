@@ -14,16 +14,7 @@ from ._library import lib
 Destroy = Callable[[Optional[int]], Optional[int]]
 
 # What could not be destroyed where it was given up: a pool in one of its own workers, for example.
-_left_over: list[tuple[int, Destroy, tuple[Any, ...]]] = []
-
-
-def make(create: Callable[..., int], *arguments: Any) -> int:
-    """Calls ``create(*arguments, &out)``; returns the native object."""
-    destroy_left_over()
-    out = c_void_p()
-    _errors.check(create(*arguments, byref(out)))
-    assert out.value is not None
-    return out.value
+_left_over: list[tuple[Optional[int], Destroy, tuple[Any, ...]]] = []
 
 
 def destroy_left_over() -> None:
@@ -36,10 +27,11 @@ def destroy_left_over() -> None:
 
 
 class Handle:
-    """Owns a native object. ``keeps`` is what the native side uses: other handles, callbacks.
+    """Owns a native object, which ``create(*arguments, &out)`` makes. ``keeps`` is what the native side
+    uses: other handles, callbacks.
 
-    It is passed to the library as it is, so that it lives as long as the call: another thread may
-    give it up meanwhile.
+    It is there before the object is, so that no interrupt can come in between. It is passed to the
+    library as it is, so that it lives as long as the call: another thread may give it up meanwhile.
 
     ``cancel`` makes it end soon; it is called first where destroying has to wait for another time.
     """
@@ -47,19 +39,28 @@ class Handle:
     __slots__ = ("_as_parameter_", "destroy", "cancel", "keeps", "process", "__weakref__")
 
     def __init__(
-        self, pointer: int, destroy: Destroy, *keeps: Any, cancel: Optional[Destroy] = None
+        self,
+        create: Callable[..., int],
+        arguments: tuple[Any, ...],
+        destroy: Destroy,
+        *keeps: Any,
+        cancel: Optional[Destroy] = None,
     ) -> None:
-        self._as_parameter_ = pointer
+        self._as_parameter_ = c_void_p()
         self.destroy = destroy
         self.cancel = cancel
         self.keeps = keeps
         self.process = os.getpid()
+        destroy_left_over()
+        _errors.check(create(*arguments, byref(self._as_parameter_)))
 
     @property
-    def pointer(self) -> int:
-        return self._as_parameter_
+    def pointer(self) -> Optional[int]:
+        return self._as_parameter_.value
 
     def __del__(self) -> None:
+        if self.pointer is None:  # it could not be made
+            return
         # While the interpreter ends no callback can run; what a child inherited is the parent's.
         if sys.is_finalizing() or self.process != os.getpid():
             return

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Union
 from . import _errors
 from . import _library as c
 from ._block import _LEND_FROM, END, Place, Result
-from ._handles import Handle, make
+from ._handles import Handle
 from ._library import lib
 from ._memory import Buffer, BytesLike, bytes_view
 from ._outcome import BlockError, Outcome, errors_of, exception_of, outcome_of
@@ -212,9 +212,11 @@ class Pipeline:
         pool = self.pool._handle if self.pool is not None else None
         if self.pool is not None and pool is None:
             raise _errors.InvalidState("the pool is closed")
-        pointer = make(lib.wp_pipeline_create, pool, byref(options))
         keeps: list[Any] = [pool, self._token and self._token._handle, self._shared]
-        handle = Handle(pointer, lib.wp_pipeline_destroy, keeps, cancel=lib.wp_pipeline_cancel)
+        handle = Handle(
+            lib.wp_pipeline_create, (pool, byref(options)), lib.wp_pipeline_destroy, keeps,
+            cancel=lib.wp_pipeline_cancel,
+        )
 
         def add(stage: Stage, number: int, register: Any, takes_payload: bool) -> None:
             callback = c.wp_stage_fn(callback_of(stage, number, self._shared, takes_payload))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Optional
 
 from . import _errors
 from . import _library as c
-from ._handles import Handle, destroy_left_over, make
+from ._handles import Handle, destroy_left_over
 from ._library import lib
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Pool:
             thread_stop=_thread_stop,
         )
         self._handle: Optional[Handle] = Handle(
-            make(lib.wp_pool_create, byref(options)), lib.wp_pool_destroy
+            lib.wp_pool_create, (byref(options),), lib.wp_pool_destroy
         )
         self._pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
         _pools.add(self)
@@ -123,9 +123,7 @@ class Token:
     def __init__(self, parent: Optional[Token] = None) -> None:
         above: Optional[Handle] = parent._handle if parent is not None else None
         self._handle: Handle = Handle(
-            make(lib.wp_token_create, above),
-            lib.wp_token_destroy,
-            above,
+            lib.wp_token_create, (above,), lib.wp_token_destroy, above
         )
 
     def cancel(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence, Unio
 
 from . import _errors
 from . import _library as c
-from ._handles import Handle, make
+from ._handles import Handle
 from ._library import lib
 from ._pool import Pool, Token
 from ._streams import _COMPRESSIONS, choice
@@ -98,7 +98,7 @@ class Recipe:
         if not isinstance(segments, int):
             names = (c_char_p * count)(*(name.encode() for name in segments))
         self._handle = Handle(
-            make(lib.wp_recipe_create, names, max(count, 0), interleaved), lib.wp_recipe_destroy
+            lib.wp_recipe_create, (names, max(count, 0), interleaved), lib.wp_recipe_destroy
         )
         for step in steps:
             _errors.check(lib.wp_recipe_add(self._handle, str(step).encode()))

@@ -11,7 +11,7 @@ from typing import Callable, Iterator, NamedTuple, Optional, Protocol, Union
 
 from . import _errors
 from . import _library as c
-from ._handles import Handle, make
+from ._handles import Handle
 from ._library import lib
 from ._memory import LEFT_OVER, Buffer, BytesLike, View, bytes_view
 
@@ -39,14 +39,16 @@ def _open(
     options: object,
     by_path: Callable[..., int],
     by_descriptor: Callable[..., int],
-) -> int:
+    close: Callable[..., int],
+) -> Handle:
     if isinstance(place, (str, bytes, os.PathLike)):
         path = os.fsencode(place)
         if b"\0" in path:
             raise _errors.InvalidArgument("a path cannot contain NUL")
-        return make(by_path, path, options)
+        return Handle(by_path, (path, options), close)
     descriptor = place if isinstance(place, int) else place.fileno()
-    return make(by_descriptor, descriptor, name.encode() if name else None, options)
+    text = name.encode() if name else None
+    return Handle(by_descriptor, (descriptor, text, options), close)
 
 
 class _Stream:
@@ -118,8 +120,8 @@ class Reader(_Stream):
     Made by ``open_reader``. A context manager.
     """
 
-    def __init__(self, pointer: int) -> None:
-        super().__init__(Handle(pointer, lib.wp_reader_close), "reader")
+    def __init__(self, handle: Handle) -> None:
+        super().__init__(handle, "reader")
         self._view: Optional[View] = None
 
     def __iter__(self) -> Iterator[Chunk]:
@@ -241,8 +243,10 @@ def open_reader(
         has_delimiter=delimiter is not None,
         delimiter=delimiter[0] if delimiter else 0,
     )
-    pointer = _open(place, name, byref(options), lib.wp_reader_open, lib.wp_reader_open_fd)
-    return Reader(pointer)
+    handle = _open(
+        place, name, byref(options), lib.wp_reader_open, lib.wp_reader_open_fd, lib.wp_reader_close
+    )
+    return Reader(handle)
 
 
 class WriterInfo(NamedTuple):
@@ -269,8 +273,8 @@ class Writer(_Stream):
     removes it.
     """
 
-    def __init__(self, pointer: int) -> None:
-        super().__init__(Handle(pointer, lib.wp_writer_close), "writer")
+    def __init__(self, handle: Handle) -> None:
+        super().__init__(handle, "writer")
         self._info: Optional[WriterInfo] = None
         _writers.add(self)
 
@@ -335,5 +339,7 @@ def open_writer(
         level=level or 0,
         flags=(overwrite and c.WP_WRITER_OVERWRITE) | (sync and c.WP_WRITER_SYNC),
     )
-    pointer = _open(place, name, byref(options), lib.wp_writer_open, lib.wp_writer_open_fd)
-    return Writer(pointer)
+    handle = _open(
+        place, name, byref(options), lib.wp_writer_open, lib.wp_writer_open_fd, lib.wp_writer_close
+    )
+    return Writer(handle)
