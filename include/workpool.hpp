@@ -488,10 +488,15 @@ class Payload {
     return *this;
   }
 
-  // meta[index] of the block; index < 4. Ignored by Block::set.
+  // meta[index] of the block; index < 4. Ignored by Block::set, as the weight is.
   Payload &meta(size_t index, uint64_t value) {
     if (index >= 4) throw Error(WP_INVALID_ARGUMENT, "a block has four meta words");
     native_.meta[index] = value;
+    return *this;
+  }
+  // Bytes to count for max_bytes_in_flight; 0: the size.
+  Payload &weight(uint64_t bytes) {
+    native_.weight = bytes;
     return *this;
   }
 
@@ -545,6 +550,9 @@ class BlockView {
   // Four words of yours that travel with the block, 0 at first; index < 4.
   uint64_t &meta(size_t index) const noexcept { return native_->meta[index]; }
 
+  // Bytes to count for max_bytes_in_flight; 0: the size.
+  uint64_t weight() const noexcept { return native_->weight; }
+
   // For functions of workpool.h. Borrowed.
   wp_block *native() const noexcept { return native_; }
 
@@ -560,6 +568,7 @@ class Block : public BlockView {
   Block(const Block &) = delete;
   Block &operator=(const Block &) = delete;
 
+  void set_weight(uint64_t bytes) noexcept { native_->weight = bytes; }
   // Bytes that fit at data().
   size_t capacity() const noexcept { return native_->capacity; }
 
@@ -884,6 +893,11 @@ class PipelineOptions {
     native_.max_blocks_in_flight = blocks;
     return *this;
   }
+  // A block is admitted while those in flight weigh less, in bytes; 0: no limit.
+  PipelineOptions &max_bytes_in_flight(uint64_t bytes) {
+    native_.max_bytes_in_flight = bytes;
+    return *this;
+  }
   // Errors drop their block and are listed in errors(); max_failures of them end the run (0: any
   // number).
   PipelineOptions &collect_errors(uint64_t max_failures = 0) {
@@ -964,7 +978,7 @@ enum class Submitted {
   accepted,
   stopped,          // the run was stopped and takes no more
   timed_out,        // no place came free in time; with 0, there is none now
-  results_waiting,  // every place is held by a result that nobody has read: read first
+  results_waiting,  // all places or bytes are held by unread results: read first
 };
 
 // What next_result found.
@@ -1063,6 +1077,10 @@ class Pipeline {
   // capacity. Throws Error WP_INVALID_ARGUMENT. Threads: any, also inside callbacks.
   void set_max_blocks(uint32_t blocks) {
     detail::check(wp_pipeline_set_max_blocks(handle(), blocks));
+  }
+  // The same for max_bytes_in_flight; 0: no limit.
+  void set_max_bytes(uint64_t bytes) {
+    detail::check(wp_pipeline_set_max_bytes(handle(), bytes));
   }
 
   // Pipelines of a pool that have work get worker time in proportion to their weights, 1-1000. As

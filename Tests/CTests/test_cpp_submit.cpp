@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // workpool.hpp: submitted payloads and pulled results.
 #include <array>
+#if __cplusplus >= 202002L
+#include <ranges>
+#endif
 #include <thread>
 
 #include "stages.hpp"
@@ -16,6 +19,10 @@ using workpool::Pool;
 using workpool::Released;
 using workpool::Result;
 using workpool::Submitted;
+
+#if __cplusplus >= 202002L
+static_assert(std::ranges::input_range<workpool::Results>);
+#endif
 
 static constexpr uint32_t worker_counts[] = {1, 2, 8, 64};
 
@@ -249,6 +256,27 @@ static void one_thread() {
   }
 }
 
+static void bytes() {
+  const Pool pool(2);
+  Pipeline pipeline(pool, PipelineOptions().pull_results().max_bytes_in_flight(100));
+  pipeline.stage("weigh", workpool::serial, [](Block &block) {
+    CHECK_EQUAL(block.weight(), 70);
+    block.set_weight(60);
+  });
+  pipeline.start();
+  CHECK(pipeline.submit(Payload("x").weight(70)) == Submitted::accepted);
+  CHECK(pipeline.submit(Payload("x").weight(70)) == Submitted::accepted);
+  CHECK(pipeline.flush());
+  CHECK_EQUAL(pipeline.statistics().bytes_in_flight, 120);
+  CHECK(pipeline.submit(Payload("x").weight(70)) == Submitted::results_waiting);
+  pipeline.set_max_bytes(0);
+  CHECK(pipeline.submit(Payload("x").weight(70)) == Submitted::accepted);
+  pipeline.close();
+  int results = 0;
+  for (Result &block : pipeline.results()) results += block.weight() == 60;
+  CHECK_EQUAL(results, 3);
+}
+
 static void failing_results() {
   for (const uint32_t workers : worker_counts) {
     const Pool pool(workers);
@@ -371,6 +399,7 @@ int main() {
   RUN("results are a range; those that are held keep their places", range);
   RUN("a result may outlive its pipeline", outliving);
   RUN("one thread submits and reads", one_thread);
+  RUN("blocks are weighed", bytes);
   RUN("readers get what is before a failure, then the exception", failing_results);
   RUN("every payload is released once, for its reason", reasons);
   RUN("threads submit and read together", many_threads);
