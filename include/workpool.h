@@ -308,6 +308,14 @@ typedef struct wp_stage_options {
 #define WP_PIPELINE_COLLECT_ERRORS 2u   /* errors drop their block and are listed at the end */
 #define WP_PIPELINE_PULL_RESULTS 4u     /* no sink: the host calls wp_pipeline_next_result */
 #define WP_PIPELINE_READER_IS_ANOTHER_THREAD 8u /* submit waits although results are unread */
+/* Blocks are delivered as they come, to the sink (one at a time) or as results: one that takes long
+ * holds up no other. A block gives its place and bytes back when it has been delivered (a result when
+ * it is released); but no number is taken in that is window_capacity or more ahead of the lowest one
+ * under way. The outcome, its deciding block and the error list are those of ordered delivery; which
+ * blocks behind a stop or an error have been delivered by then, and in which order, depends on the
+ * schedule. Every block before it is delivered. Numbered blocks come in as with ordered delivery. The
+ * serial reference delivers in order. */
+#define WP_PIPELINE_UNORDERED 16u
 
 typedef struct wp_pipeline_options {
   uint32_t struct_size;

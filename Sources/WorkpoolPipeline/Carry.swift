@@ -155,6 +155,7 @@ extension PipelineRun {
         continue
       }
       if state.pointee.isSerial {
+        if deliversUnordered && stage == last { deliver(record, number) }
         if !arrive(record, own, stage, state.pointee.turnIndex, seat) { return }
       } else if state.pointee.hasPlaces {
         guard let next = enter(record, stage, seat) else { return }
@@ -166,7 +167,9 @@ extension PipelineRun {
 
       if state.pointee.function != nil {
         pass(record, number, stage, state, own, seat)
-      } else if !record.pointee.flags.contains(.isTombstone) && isCut(number, stage) {
+      } else if record.pointee.flags.isDisjoint(with: [.isTombstone, .wasDelivered])
+        && isCut(number, stage)
+      {
         bury(record, cutReason)
       }
 

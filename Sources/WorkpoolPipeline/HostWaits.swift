@@ -40,7 +40,7 @@ extension PipelineRun {
       host.pointee.firstResult = result
     }
     host.pointee.lastResult = result
-    host.pointee.handedOver = result.pointee.block.number &+ 1
+    if !deliversUnordered { host.pointee.handedOver = result.pointee.block.number &+ 1 }
     host.pointee.unreadResults += 1
     monitor.wakeAll()
     monitor.unlock()

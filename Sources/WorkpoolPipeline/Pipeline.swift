@@ -35,6 +35,15 @@ public final class Pipeline: @unchecked Sendable {
     public var maxErrorsKept = 100
     /// No sink: the host calls `nextResult`.
     public var pullsResults = false
+    /// Blocks are delivered as they come, to the sink (one at a time) or as results: one that takes long
+    /// holds up no other. A block gives its place back when it has been delivered; but no number is
+    /// taken in that is `windowCapacity` or more ahead of the lowest one under way.
+    ///
+    /// The outcome, its deciding block and the list of errors are those of ordered delivery. Which blocks
+    /// behind a stop or an error have been delivered by then, and in which order, depends on the
+    /// schedule; every block before it is delivered. Blocks submitted under numbers of the caller's
+    /// come in as with ordered delivery. The serial reference delivers in order.
+    public var deliversUnordered = false
     /// Submit waits although results are unread, for another thread reads them.
     public var readerIsAnotherThread = false
     /// Runs as a plain loop on the calling thread.
@@ -413,7 +422,7 @@ public final class Pipeline: @unchecked Sendable {
 
   public func statistics(ofStage stage: Int) throws(WorkpoolError) -> StageStatistics {
     let run = try active()
-    guard 0..<run.pointee.stageCount ~= stage else {
+    guard 0..<run.pointee.shownStageCount ~= stage else {
       throw WorkpoolError(.invalidArgument, "there is no stage \(stage)")
     }
     return run.pointee.statistics(ofStage: stage)

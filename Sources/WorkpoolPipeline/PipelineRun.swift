@@ -21,9 +21,12 @@ struct PipelineRun: ~Copyable {
   let arena: Arena
   let pool: PoolLink
   let workerCount: Int
-  /// Source, stages, and the last one: the sink, or the empty stage in which blocks retire in order.
+  /// Source, stages, and the last one: the sink, or the empty stage in which blocks retire in order
+  /// (with unordered delivery, behind the sink).
   let stageCount: Int
   var last: Int { stageCount - 1 }
+  /// Without the empty stage behind a sink that is called in any order.
+  let shownStageCount: Int
   let stages: UnsafeMutablePointer<StageState>
   let seats: UnsafeMutablePointer<SeatState>
   let seatStages: UnsafeMutablePointer<SeatStage>
@@ -39,6 +42,8 @@ struct PipelineRun: ~Copyable {
   let seeAllMask: UInt64
   let options: Pipeline.Options
   let hasSource: Bool
+  /// Blocks are delivered before the last stage, where they only retire in order.
+  let deliversUnordered: Bool
   /// Whether a stage, or the source, may wait for a disk or a peer.
   let mayBlock: Bool
   let sourceMayBlock: Bool
@@ -72,6 +77,8 @@ struct PipelineRun: ~Copyable {
     let line4 = Padding()
     /// Next number of a submit; the top bit says that the input is closed.
     let next = Atomic<UInt64>(0)
+    /// With unordered delivery: numbers that submitters may take, or have taken.
+    let rows = Atomic<UInt64>(0)
     let line5 = Padding()
     let weights: Weights
     let line7 = Padding()

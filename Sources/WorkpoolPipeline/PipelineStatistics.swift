@@ -88,7 +88,7 @@ extension PipelineRun {
 
   var statistics: PipelineStatistics {
     var result = PipelineStatistics()
-    result.stages = stageCount
+    result.stages = shownStageCount
     monitor.lock()
     let end = host.pointee.endTime
     monitor.unlock()

@@ -13,7 +13,9 @@ import WorkpoolCore
 /// both: the baton lying there, and a place for it. It makes the baton `prepaid`, the place
 /// included, by a compare-exchange: of several that see this one succeeds. In the same way a holder
 /// that has a place, but finds the bytes in flight at their limit, leaves the baton as `noBytes`,
-/// with that place, until `Weights` has room.
+/// with that place, until `Weights` has room. With unordered delivery blocks give their places back before
+/// they retire; then the next number may find its row in use, and the holder leaves the baton as
+/// `noRow` until the block in it retires.
 ///
 /// A baton that lies there carries a counter above its state, so that the compare-exchange of a thread
 /// that has looked long ago cannot move one that was laid down since: between the look at the baton
@@ -25,6 +27,7 @@ enum Baton {
   static let ended: UInt32 = 3
   static let noPlace: UInt32 = 4
   static let noBytes: UInt32 = 5
+  static let noRow: UInt32 = 6
 
   private static let stateBits: UInt32 = 3
   static func state(_ baton: UInt32) -> UInt32 { baton & (1 << stateBits - 1) }
@@ -58,15 +61,16 @@ extension PipelineRun {
 
     var taken = 0
     var goesOn = true
-    var isFull = false
+    var obstacle = Baton.held
     while taken < places && goesOn {
       if isCut(issued, 0) { break }
       if flow.pointee.isStopping.load(ordering: .relaxed) {
         flow.pointee.wasStopped.store(true, ordering: .relaxed)
         break
       }
-      isFull = flow.pointee.weights.isFull
-      if isFull { break }
+      if flow.pointee.weights.isFull { obstacle = Baton.noBytes }
+      if deliversUnordered && !hasRow(issued) { obstacle = Baton.noRow }
+      if obstacle != Baton.held { break }
       let record = record(issued)
       prepare(record, issued)
       let code = call(record, 0, stages, seatStage(seat, 0), seat)
@@ -97,11 +101,11 @@ extension PipelineRun {
         flow.pointee.baton.store(Baton.free, ordering: .releasing)
         pool.workAppearedQuietly()
       }
-    } else if isFull {
+    } else if obstacle != Baton.held {
       let unused = places - taken - 1  // the next block has its place already
       if unused > 0 { flow.pointee.credits.give(unused) }
       if taken > 0 { announce() }
-      layDown(Baton.noBytes)
+      layDown(obstacle)
     } else {
       flow.pointee.baton.store(Baton.ended, ordering: .relaxed)
       _ = endInput(total: issued, unusedPlaces: places - taken)
@@ -129,12 +133,22 @@ extension PipelineRun {
     switch Baton.state(baton) {
     case Baton.noPlace: guard flow.pointee.credits.current.admits(waiting: 1) else { return false }
     case Baton.noBytes: guard flow.pointee.weights.hasRoom else { return false }
+    case Baton.noRow:
+      flow.pointee.credits.give(0)  // pairs with givePlaces
+      guard hasRow(source.pointee.issuedSnapshot.load(ordering: .relaxed)) else { return false }
     default: return false
     }
     // Releases what the holder left; pairs with takeBaton.
     return flow.pointee.baton.compareExchange(
       expected: baton, desired: Baton.prepaid, ordering: .sequentiallyConsistent
     ).exchanged
+  }
+
+  /// Whether the number's row is free: the block that had it has retired.
+  @inline(__always)
+  func hasRow(_ number: UInt64) -> Bool {
+    // Acquires what the block has left in the row; pairs with retire.
+    number < flow.pointee.retired.load(ordering: .acquiring) &+ mask &+ 1
   }
 
   /// Places that are taken, by a thread that has just taken one.

@@ -37,6 +37,9 @@ struct Record {
     /// A stage asked for the end after this block.
     static let hasStop = Flags(rawValue: 64)
     static let hasError = Flags(rawValue: 128)
+    /// With unordered delivery: it has been delivered; and whatever it was, it holds no place any more.
+    static let wasDelivered = Flags(rawValue: 256)
+    static let hasLeft = Flags(rawValue: 512)
   }
 
   init(run: UnsafeMutablePointer<PipelineRun>) { self.run = run }

@@ -28,11 +28,16 @@ extension PipelineRun {
   /// The block leaves, after all smaller numbers; the caller holds the turn of the last stage. Its
   /// row may be used again as soon as its place is given back.
   ///
-  /// - Returns: how many places it has to give back: 0 if the host keeps the block.
+  /// - Returns: how many places it has to give back: 0 if the host keeps the block. With unordered
+  ///   delivery 1, which stands for the row alone.
   @inline(__always)
   func retire(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) -> Int {
     var places = 1
-    if record.pointee.flags.isEmpty && !options.pullsResults {
+    if deliversUnordered {
+      if !record.pointee.flags.isSubset(of: [.wasDelivered, .hasLeft]) {
+        _ = settle(record, number)
+      }
+    } else if record.pointee.flags.isEmpty && !options.pullsResults {
       flow.pointee.delivered.count()
       release(record, .delivered)
     } else if settle(record, number) {
@@ -49,14 +54,53 @@ extension PipelineRun {
   /// before the first.
   @inline(__always)
   func givePlaces(_ places: Int) {
-    let before = flow.pointee.credits.give(places)
-    if before.free < 0 && places > 0 && hasSource { resumeSourceHere() }
+    let before = flow.pointee.credits.give(deliversUnordered ? 0 : places)
+    if deliversUnordered {
+      resumeAtWindow()
+    } else if before.free < 0 && places > 0 && hasSource {
+      resumeSourceHere()
+    }
     if flow.pointee.total.load(ordering: .sequentiallyConsistent)
       == flow.pointee.retired.load(ordering: .relaxed)
     {
       _ = drained()
     }
     if flow.pointee.waiters.load(ordering: .sequentiallyConsistent) > 0 { wakeHost() }
+  }
+
+  /// With unordered delivery, before the end stage: the sink has had the block, or the host gets it, or it
+  /// is a tombstone. It gives its place back (a result keeps it) and waits in its row alone until
+  /// all smaller numbers have come so far. Once for each block, though its carrier may come by again.
+  @inline(never)
+  func deliver(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) {
+    if record.pointee.flags.contains(.hasLeft) { return }
+    record.pointee.flags.insert(.hasLeft)
+    if !record.pointee.flags.contains(.isTombstone) {
+      let hasPassedSink = shownStageCount != stageCount
+      if !hasPassedSink && isCut(number, last) {
+        bury(record, cutReason)
+      } else if !options.pullsResults {
+        record.pointee.flags.insert(.wasDelivered)
+        release(record, .delivered)
+        flow.pointee.delivered.wrappingAdd(1, ordering: .relaxed)
+      } else if handOver(record) {
+        record.pointee.flags.insert(.wasDelivered)
+        flow.pointee.delivered.wrappingAdd(1, ordering: .relaxed)
+        return
+      } else {
+        bury(record, .cancelled)
+      }
+    }
+    let before = flow.pointee.credits.give(1)
+    if before.free < 0 || !hasSource { resumeWaiters() }
+  }
+
+  /// With unordered delivery, after a block has retired: the source may have waited for its row.
+  @inline(never)
+  private func resumeAtWindow() {
+    guard hasSource else { return }
+    let baton = flow.pointee.baton.load(ordering: .sequentiallyConsistent)
+    if Baton.state(baton) == Baton.noRow { resumeSourceHere() }
   }
 
   /// A block that something happened to, or whose payload the host gets.
@@ -71,6 +115,8 @@ extension PipelineRun {
       tail.pointee.dropped += 1
     } else if flags.contains(.isTombstone) {
       tail.pointee.cut += 1
+    } else if flags.contains(.wasDelivered) {
+      return false
     } else if options.pullsResults {
       if handOver(record) {
         flow.pointee.delivered.count()

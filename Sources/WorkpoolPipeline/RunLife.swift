@@ -10,6 +10,9 @@ extension PipelineRun {
     stages plan: [Stage?], hasSource: Bool, options: Pipeline.Options, limit: Int, pool: Pool?,
     isSerialReference: Bool
   ) throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
+    let deliversUnordered = options.deliversUnordered && !isSerialReference
+    let shownStageCount = plan.count
+    let plan = deliversUnordered ? unordered(plan) : plan
     let arena = Arena()
     let workerCount = isSerialReference ? 1 : pool?.workerCount ?? 1
     let limit = isSerialReference ? 1 : limit
@@ -128,10 +131,12 @@ extension PipelineRun {
     address.initialize(
       to: PipelineRun(
         address: address, workSource: workSource, group: group, arena: arena, pool: PoolLink(pool),
-        workerCount: workerCount, stageCount: count, stages: stages, seats: seats,
+        workerCount: workerCount, stageCount: count, shownStageCount: shownStageCount,
+        stages: stages, seats: seats,
         seatStages: seatStages, records: records, errorTexts: errorTexts,
         mask: UInt64(capacity - 1), turns: turns, buffers: buffers, ready: ready,
         cuts: cuts, seeAllMask: seeAllMask, options: options, hasSource: hasSource,
+        deliversUnordered: deliversUnordered,
         mayBlock: plan.contains { $0?.mayBlock == true },
         sourceMayBlock: plan.first??.mayBlock == true, token: token,
         hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow,
@@ -141,6 +146,13 @@ extension PipelineRun {
       context.assumingMemoryBound(to: PipelineRun.self).pointee.cancel()
     }
     return address
+  }
+
+  /// The sink may be called in any order; behind it blocks retire in an empty stage.
+  private static func unordered(_ plan: [Stage?]) -> [Stage?] {
+    guard var sink = plan[plan.count - 1] else { return plan }
+    sink.kind = .serialAnyOrder
+    return plan.dropLast() + [sink, nil]
   }
 
   /// Gives the run to the workers.

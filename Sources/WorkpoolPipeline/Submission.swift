@@ -25,7 +25,7 @@ struct HostState: ~Copyable {
   var freeResults: UnsafeMutablePointer<HostBlock>?
   var firstResult: UnsafeMutablePointer<HostBlock>?
   var lastResult: UnsafeMutablePointer<HostBlock>?
-  /// Number + 1 of the last one that was handed over.
+  /// Number + 1 of the last one that was handed over in order.
   var handedOver: UInt64 = 0
   var unreadResults = 0
   var heldResults = 0
@@ -78,21 +78,20 @@ extension PipelineRun {
     guard choose(Numbering.byOrder) else { return .invalidState }
     let weight = submission.charge
     let hasPlace = flow.pointee.credits.take()
-    if !hasPlace || !flow.pointee.weights.addIfRoom(weight) {
-      let status = waitForAdmission(timeout, hasPlace: hasPlace, weight)
+    let hasRow = hasPlace && takeRow()
+    if !hasRow || !flow.pointee.weights.addIfRoom(weight) {
+      let status = waitForAdmission(timeout, hasPlace: hasPlace, hasRow: hasRow, weight)
       guard status == .ok else { return status }
     }
     var payload = Payload()
     guard makePayload(submission, &payload) else {
-      discharge(weight)
-      givePlace()
+      giveAdmission(weight)
       return .noMemory
     }
     let number = flow.pointee.next.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
     guard number & Self.closedBit == 0 else {
       takeBack(payload, submission)
-      discharge(weight)
-      givePlace()
+      giveAdmission(weight)
       monitor.lock()
       defer { monitor.unlock() }
       return host.pointee.closedStatus
@@ -100,6 +99,27 @@ extension PipelineRun {
     noteInFlight(placesTaken)
     enter(number, submission, payload)
     return .ok
+  }
+
+  /// After an admission that no block came of.
+  private func giveAdmission(_ weight: Int64) {
+    discharge(weight)
+    flow.pointee.rows.wrappingSubtract(1, ordering: .relaxed)  // givePlace makes it seen
+    givePlace()
+  }
+
+  /// With unordered delivery: reserves the row of a number to come, if it is free. There are at least as
+  /// many reservations as numbers.
+  private func takeRow() -> Bool {
+    guard deliversUnordered else { return true }
+    var rows = flow.pointee.rows.load(ordering: .relaxed)
+    while hasRow(rows) {
+      let (done, now) = flow.pointee.rows.compareExchange(
+        expected: rows, desired: rows + 1, ordering: .relaxed)
+      if done { return true }
+      rows = now
+    }
+    return false
   }
 
   /// The first submit of a run decides who gives the numbers.
@@ -201,12 +221,13 @@ extension PipelineRun {
   }
 
   /// For a submitter without a place, which is counted as waiting in the credits, or one that has a
-  /// place and waits for bytes.
+  /// place and waits for a row or for bytes.
   @inline(never)
   private func waitForAdmission(
-    _ timeout: Int64, hasPlace: Bool, _ weight: Int64
+    _ timeout: Int64, hasPlace: Bool, hasRow: Bool, _ weight: Int64
   ) -> Status {
     var hasPlace = hasPlace
+    var hasRow = hasRow
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -223,7 +244,11 @@ extension PipelineRun {
         flow.pointee.placeWaiters.wrappingSubtract(1, ordering: .relaxed)
         hasPlace = true
       }
-      if hasPlace && flow.pointee.weights.addIfRoom(weight) { return .ok }
+      if hasPlace && !hasRow {
+        if deliversUnordered { flow.pointee.credits.give(0) }  // pairs with givePlaces
+        hasRow = takeRow()
+      }
+      if hasRow && flow.pointee.weights.addIfRoom(weight) { return .ok }
       var refusal: Status?
       if flow.pointee.next.load(ordering: .acquiring) & Self.closedBit != 0 {
         refusal = host.pointee.closedStatus
@@ -236,6 +261,7 @@ extension PipelineRun {
       }
       if let refusal {
         // A place that comes free is for another submitter; one that waits no more changes nothing.
+        if hasRow { flow.pointee.rows.wrappingSubtract(1, ordering: .relaxed) }
         flow.pointee.credits.give(1)
         if hasPlace {
           monitor.wakeAll()

@@ -54,7 +54,7 @@ static void pipeline_options(void) {
   REFUSED(struct_size = 0);
   REFUSED(struct_size = sizeof bad - 1);
   REFUSED(struct_size = sizeof bad + 1);
-  REFUSED(flags = 16);
+  REFUSED(flags = 32);
   REFUSED(flags = UINT32_MAX);
   REFUSED(max_blocks_in_flight = 65537);
   REFUSED(weight = 1001);

@@ -53,7 +53,9 @@ class Pipeline:
     RunTimedOut.
     ``window_capacity``: how far ``max_blocks``, which is ``limit`` at first, can be raised; a power
     of two, by default 256 or the next one from ``limit`` on. ``max_bytes``: a block is admitted
-    while those in flight weigh less than that; 0: no limit.
+    while those in flight weigh less than that; 0: no limit. ``unordered``: blocks reach the sink, or
+    the host as results, as they come, one at a time; none waits for a slow one before it, unless it
+    is ``window_capacity`` numbers ahead.
     ``weight``, 1 to 1000: its part in the workers' time beside other pipelines of the pool that have
     work.
 
@@ -76,6 +78,7 @@ class Pipeline:
         window_capacity: int = 0,
         weight: int = 1,
         max_bytes: int = 0,
+        unordered: bool = False,
     ) -> None:
         if not 1 <= limit <= 65_536:
             raise _errors.InvalidArgument(f"limit must be 1 to 65536, not {limit}")
@@ -96,7 +99,8 @@ class Pipeline:
         self._options = c.wp_pipeline_options(
             flags=(collect_errors and c.WP_PIPELINE_COLLECT_ERRORS)
             | (serial and c.WP_PIPELINE_SERIAL_REFERENCE)
-            | (reader_is_another_thread and c.WP_PIPELINE_READER_IS_ANOTHER_THREAD),
+            | (reader_is_another_thread and c.WP_PIPELINE_READER_IS_ANOTHER_THREAD)
+            | (unordered and c.WP_PIPELINE_UNORDERED),
             max_blocks_in_flight=limit,
             max_errors_kept=max_errors_kept,
             max_failures=max_failures,

@@ -21,11 +21,12 @@ func pipelineOptions(
   try checkFlags(
     given.flags,
     known: WP_PIPELINE_SERIAL_REFERENCE | WP_PIPELINE_COLLECT_ERRORS | WP_PIPELINE_PULL_RESULTS
-      | WP_PIPELINE_READER_IS_ANOTHER_THREAD)
+      | WP_PIPELINE_READER_IS_ANOTHER_THREAD | WP_PIPELINE_UNORDERED)
   var options = Pipeline.Options()
   options.isSerialReference = given.flags & WP_PIPELINE_SERIAL_REFERENCE != 0
   options.collectsErrors = given.flags & WP_PIPELINE_COLLECT_ERRORS != 0
   options.pullsResults = given.flags & WP_PIPELINE_PULL_RESULTS != 0
+  options.deliversUnordered = given.flags & WP_PIPELINE_UNORDERED != 0
   options.readerIsAnotherThread = given.flags & WP_PIPELINE_READER_IS_ANOTHER_THREAD != 0
   if given.max_blocks_in_flight != 0 {
     options.maxBlocksInFlight = Int(given.max_blocks_in_flight)
