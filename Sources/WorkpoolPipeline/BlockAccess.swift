@@ -99,7 +99,8 @@ extension UnsafeMutablePointer where Pointee == Block {
   }
 
   func isWanted(by stage: Int) -> Bool {
-    !record.pointee.run.pointee.isCut(pointee.number, stage)
+    let run = record.pointee.run
+    return !run.pointee.isCut(pointee.number, stage - run.pointee.stageBase)
   }
 
   private func show(_ buffer: Int32, size: Int) {

@@ -167,6 +167,8 @@ extension PipelineRun {
 
       if state.pointee.function != nil {
         pass(record, number, stage, state, own, seat)
+      } else if next != nil {
+        if !split(record, seat) { return }
       } else if record.pointee.flags.isDisjoint(with: [.isTombstone, .wasDelivered])
         && isCut(number, stage)
       {
@@ -175,17 +177,19 @@ extension PipelineRun {
 
       if stage == last {
         let queue = seats + seat
-        let next = number &+ 1
+        let following = number &+ 1
         queue.pointee.keptPlaces &+= retire(record, number)
-        if isNext(next, queue) {
-          own.pointee.keptTurn = next &+ 1
+        if isNext(following, queue) {
+          own.pointee.keptTurn = following &+ 1
           queue.pointee.keptTurns &+= 1
-          queue.pointee.keptFor = next &+ 1
+          queue.pointee.keptFor = following &+ 1
           return
         }
         givePlaces(queue.pointee.keptPlaces)
         queue.pointee.keptPlaces = 0
-        guard let follower = passTurn(to: next, turnIndex: state.pointee.turnIndex) else { return }
+        guard let follower = passTurn(to: following, turnIndex: state.pointee.turnIndex) else {
+          return
+        }
         drained += 1
         record = follower
         if drained == Self.mostDrained {
@@ -265,10 +269,11 @@ extension PipelineRun {
   }
 
   /// Whether the worker's own queue goes on with this number, so that turns and places may be kept for
-  /// it: not where a callback may take long before the worker comes to it.
+  /// it: not where a callback may take long before the worker comes to it, or a splitter may have to
+  /// wait.
   @inline(__always)
   private func isNext(_ number: UInt64, _ own: UnsafeMutablePointer<SeatState>) -> Bool {
-    !mayBlock && own.pointee.head.load(ordering: .relaxed) == number
+    keepsTurns && own.pointee.head.load(ordering: .relaxed) == number
       && number < own.pointee.tail.load(ordering: .relaxed)
   }
 
@@ -385,7 +390,9 @@ extension PipelineRun {
     let block = record.pointee.block
     var code = code
     if block.size >= 0 && block.size <= block.capacity && (block.data != nil || block.size == 0) {
-      if code == StageReturn.ok || code == StageReturn.stop {
+      if code == StageReturn.ok || code == StageReturn.stop
+        || code == StageReturn.more && depth > 0
+      {
         own.pointee.counts.bytesOut.count(UInt64(truncatingIfNeeded: block.size))
         if block.charge != record.pointee.charged { recharge(record, block.charge) }
       }
@@ -440,7 +447,6 @@ extension PipelineRun {
     on code: Int32, _ record: UnsafeMutablePointer<Record>, _ stage: Int, _ seat: Int
   ) {
     let counts = seatStage(seat, stage)
-    let number = Int64(bitPattern: record.pointee.block.number)
     var code = code
     if code > StageReturn.stopDrop {
       code = fail(
@@ -448,23 +454,23 @@ extension PipelineRun {
     }
     if code < 0 {
       record.pointee.flags.insert(.hasError)
-      record.pointee.errorStage = Int16(truncatingIfNeeded: stage)
+      record.pointee.errorStage = Int16(truncatingIfNeeded: stageBase &+ stage)
       record.pointee.errorCode = code
       counts.pointee.counts.failed.count()
       bury(record, .failed)
       if !options.collectsErrors {
-        let first = StopPolicy.firstCut(byErrorIn: stage, seeAllMask: seeAllMask)
-        cut(from: first, at: number - 1, .stageFailed)
+        let first = StopPolicy.firstCut(byErrorIn: stageBase &+ stage, seeAllMask: seeAllMask)
+        cut(from: first, by: record, withoutItFrom: depth, .stageFailed)
       }
       return
     }
     if code == StageReturn.stop || code == StageReturn.stopDrop {
       if !record.pointee.flags.contains(.hasStop) {
         record.pointee.flags.insert(.hasStop)
-        record.pointee.stopStage = Int16(truncatingIfNeeded: stage)
+        record.pointee.stopStage = Int16(truncatingIfNeeded: stageBase &+ stage)
       }
-      let first = StopPolicy.firstCut(byStopIn: stage, seeAllMask: seeAllMask)
-      cut(from: first, at: number, .stopped)
+      let first = StopPolicy.firstCut(byStopIn: stageBase &+ stage, seeAllMask: seeAllMask)
+      cut(from: first, by: record, withoutItFrom: .max, .stopped)
     }
     if code == StageReturn.drop || code == StageReturn.stopDrop {
       counts.pointee.counts.dropped.count()
@@ -473,15 +479,31 @@ extension PipelineRun {
     }
   }
 
-  /// Cuts off `first` and all later stages, before the deciding block goes on: its next exchange
-  /// (turn, places, retirement) makes the cuts visible to the blocks behind it.
+  /// Cuts off the pipeline's stage `first` and all later ones of this and the earlier segments, before the
+  /// deciding block goes on: its next exchange (turn, places, retirement) makes the cuts visible to the
+  /// blocks behind it.
+  ///
+  /// - Parameter failed: the segment in which the block failed: from there on its number is not
+  ///   accepted any more. Earlier segments accept the block that it came from.
   @inline(never)
-  func cut(from first: Int, at number: Int64, _ reason: Status) {
-    lowerCuts(from: first, to: number)
-    if first == 0 && !hasSource { inputWasCut(reason) }
+  func cut(
+    from first: Int, by record: UnsafeMutablePointer<Record>, withoutItFrom failed: Int,
+    _ reason: Status
+  ) {
+    let number = Int64(bitPattern: record.pointee.block.number)
+    cut(from: first, at: depth >= failed ? number - 1 : number, reason)
+    if first <= stageBase && depth > 0 {
+      cutInputs(from: first, by: record, withoutItFrom: failed, reason)
+    }
   }
 
-  /// From the last stage to the first: who finds a block cut off in one stage, or meets its tombstone
+  /// In this segment alone.
+  func cut(from first: Int, at number: Int64, _ reason: Status) {
+    lowerCuts(from: max(0, first - stageBase), to: number)
+    if first <= stageBase && !hasSource { inputWasCut(reason) }
+  }
+
+  /// From the last stage of this segment to the first: who finds a block cut off in one stage, or meets its tombstone
   /// later on, finds the later stages cut off too. Otherwise the next block could be let in there, and
   /// a serial stage would see a gap.
   func lowerCuts(from first: Int, to number: Int64) {

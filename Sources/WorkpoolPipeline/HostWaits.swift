@@ -3,7 +3,9 @@ import CPlatform
 import Synchronization
 import WorkpoolCore
 
-/// What threads of the host ask of a run: results, waits, the end of the input, cancellation.
+/// What threads of the host ask of a run: results, waits, the end of the input, cancellation. Of a pipeline
+/// with splitters the first segment is asked for places, flush and the end of the input, the last one for
+/// results and the outcome; all segments share one monitor.
 extension PipelineRun {
   @inline(never)
   func wakeHost() {
@@ -137,7 +139,8 @@ extension PipelineRun {
     while true {
       if let outcome = host.pointee.outcome {
         monitor.unlock()
-        pool.waitUntilLeft(workSource)  // nil: the serial reference
+        // nil: the serial reference
+        forEachSegment { pool.waitUntilLeft($0.pointee.workSource) }
         return outcome.status
       }
       var refusal: Status?
@@ -159,31 +162,51 @@ extension PipelineRun {
   }
 
   /// Waits until everything submitted so far has left the last stage: it was delivered or can be read.
+  /// What splitters have made of it too, but for what they keep.
   func flush(timeout: Int64) -> Status {
     if isOnThisThread { return .wouldDeadlock }
     let deadline = Clock.deadline(after: timeout)
-    flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    forEachSegment {
+      $0.pointee.flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    }
     monitor.lock()
     defer {
       monitor.unlock()
-      flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+      forEachSegment {
+        $0.pointee.flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+      }
     }
     let next = flow.pointee.next.load(ordering: .acquiring)
     let total = flow.pointee.total.load(ordering: .acquiring)
-    let target =
+    var target =
       next & Self.closedBit != 0
       ? total : isNumberedByCaller ? host.pointee.highest : next
+    var segment = address
+    let lastSegment = lastSegment
     while true {
-      flow.pointee.credits.give(0)  // pairs with retire
-      if flow.pointee.retired.load(ordering: .acquiring) >= target {
+      if segment.pointee.hasRetired(all: target) {
+        // What was split has been issued by now.
+        if let next = segment.pointee.next {
+          target = next.pointee.source.pointee.issuedSnapshot.load(ordering: .relaxed)
+          segment = next
+          continue
+        }
         let isCancelled = flow.pointee.isCancelled.load(ordering: .relaxed)
-        let status = host.pointee.outcome?.status ?? (isCancelled ? .cancelled : .ok)
+        let status =
+          lastSegment.pointee.host.pointee.outcome?.status ?? (isCancelled ? .cancelled : .ok)
         return status == .ok || status == .stopped ? .ok : status.toWaiters
       }
       if flow.pointee.isCancelled.load(ordering: .relaxed) { return .cancelled }
+      // Before a splitter blocks may wait for the places that results hold.
+      if segment != lastSegment && lastSegment.pointee.resultsHoldAll { return .resultsWaiting }
       if let deadline, Clock.now >= deadline { return .timedOut }
       waitSlice(deadline)
     }
+  }
+
+  private func hasRetired(all target: UInt64) -> Bool {
+    flow.pointee.credits.give(0)  // pairs with retire
+    return flow.pointee.retired.load(ordering: .acquiring) >= target
   }
 
   // MARK: The end of the input
@@ -279,18 +302,27 @@ extension PipelineRun {
   func cancel(_ reason: CancelReason = .user) {
     // Under the lock, for an outcome that is decided stays, and with it what was delivered.
     monitor.lock()
+    let lastSegment = lastSegment
     let isLate =
-      host.pointee.decision != nil || flow.pointee.isCancelled.load(ordering: .relaxed)
+      lastSegment.pointee.host.pointee.decision != nil
+      || lastSegment.pointee.flow.pointee.isCancelled.load(ordering: .relaxed)
     if !isLate {
       // A signal handler may have been earlier. And the reason is there before anybody asks for it.
       token.mark(isMarked ? .parent : reason)
-      flow.pointee.isCancelled.store(true, ordering: .sequentiallyConsistent)
+      forEachSegment {
+        $0.pointee.flow.pointee.isCancelled.store(true, ordering: .sequentiallyConsistent)
+      }
     }
     monitor.unlock()
     if isLate { return }
-    lowerCuts(from: 0, to: -1)
-    if !hasSource { endInput(.cancelled) }
-    discardResults(.cancelled)
+    // From the last one to the first: what is cut off here must not look like the end there.
+    var segment: UnsafeMutablePointer<PipelineRun>? = lastSegment
+    while let here = segment {
+      here.pointee.lowerCuts(from: 0, to: -1)
+      segment = here.pointee.previous
+    }
+    if !first.pointee.hasSource { first.pointee.endInput(.cancelled) }
+    lastSegment.pointee.discardResults(.cancelled)
     wakeHost()
   }
 }

@@ -74,7 +74,7 @@ public final class Pipeline: @unchecked Sendable {
   private var source: Stage?
   private var stages: [Stage] = []
   private var sink: Stage?
-  /// The run that is under way or has ended last.
+  /// The run that is under way or has ended last: its first segment.
   private(set) var current: UnsafeMutablePointer<PipelineRun>?
   private let subscribers: ProgressSubscribers
   private var isDestroyed = false
@@ -132,6 +132,7 @@ public final class Pipeline: @unchecked Sendable {
     try checkIsBuilding()
     guard source == nil else { throw WorkpoolError(.invalidState, "there is a source already") }
     source = stage
+    source?.kind = .serial
   }
 
   /// - Returns: the number of the stage; 0 is the source.
@@ -156,6 +157,7 @@ public final class Pipeline: @unchecked Sendable {
       throw WorkpoolError(.invalidState, "results are read by the host: there is no sink")
     }
     sink = stage
+    sink?.kind = .serial
   }
 
   private func checkIsBuilding() throws(WorkpoolError) {
@@ -197,10 +199,10 @@ public final class Pipeline: @unchecked Sendable {
       throw WorkpoolError(.cancelled, "cancelled before the start")
     }
     if let current {
-      guard current.pointee.hasEnded else {
+      guard current.pointee.lastSegment.pointee.hasEnded else {
         throw WorkpoolError(.invalidState, "the pipeline is running")
       }
-      guard current.pointee.heldResultCount == 0 else {
+      guard current.pointee.lastSegment.pointee.heldResultCount == 0 else {
         throw WorkpoolError(.busy, "the host holds results of the last run")
       }
     }
@@ -281,7 +283,9 @@ public final class Pipeline: @unchecked Sendable {
   }
 
   private func discard(_ run: UnsafeMutablePointer<PipelineRun>) {
-    if !options.isSerialReference { pool?.waitUntilLeft(run.pointee.workSource) }
+    if !options.isSerialReference {
+      run.pointee.forEachSegment { pool?.waitUntilLeft($0.pointee.workSource) }
+    }
     PipelineRun.destroy(run)
   }
 
@@ -294,15 +298,16 @@ public final class Pipeline: @unchecked Sendable {
       guard !current.pointee.isOnThisThread else {
         throw WorkpoolError(.busy, "a callback cannot destroy its own pipeline")
       }
-      guard current.pointee.heldResultCount == 0 else {
+      let end = current.pointee.lastSegment
+      guard end.pointee.heldResultCount == 0 else {
         throw WorkpoolError(.busy, "the host holds results")
       }
-      if !current.pointee.hasEnded {
+      if !end.pointee.hasEnded {
         current.pointee.cancel()
         while true {
-          let status = current.pointee.wait(timeout: -1)
+          let status = end.pointee.wait(timeout: -1)
           if status != .resultsWaiting { break }
-          current.pointee.discardResults(.cancelled)
+          end.pointee.discardResults(.cancelled)
         }
       }
       lock.lock()
@@ -327,6 +332,11 @@ public final class Pipeline: @unchecked Sendable {
     return current
   }
 
+  /// The segment where results and the outcome come out.
+  private func activeEnd() throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
+    try active().pointee.lastSegment
+  }
+
   private func check(_ status: Status, _ text: StaticString) throws(WorkpoolError) {
     if status.isError { throw WorkpoolError(status, "\(text): \(status.text)") }
   }
@@ -335,7 +345,7 @@ public final class Pipeline: @unchecked Sendable {
   /// - Returns: its outcome, also a bad one; `timedOut` while it goes on. A run that came to its own
   ///   deadline ended with `timedOut` too: then `result` has something to tell.
   public func wait(timeout: Int64 = -1) throws(WorkpoolError) -> Status {
-    try active().pointee.wait(timeout: timeout)
+    try activeEnd().pointee.wait(timeout: timeout)
   }
 
   /// Submits the next block. After an error nothing was taken.
@@ -369,7 +379,7 @@ public final class Pipeline: @unchecked Sendable {
     guard options.pullsResults else {
       throw WorkpoolError(.invalidState, "the pipeline does not pull results")
     }
-    let (status, block) = try active().pointee.nextResult(timeout: timeout)
+    let (status, block) = try activeEnd().pointee.nextResult(timeout: timeout)
     return (status, block.map(PipelineResult.init))
   }
 
@@ -398,7 +408,7 @@ public final class Pipeline: @unchecked Sendable {
 
   /// How the last run ended.
   public func result() throws(WorkpoolError) -> PipelineOutcome {
-    guard let outcome = try active().pointee.endedOutcome else {
+    guard let outcome = try activeEnd().pointee.endedOutcome else {
       throw WorkpoolError(.invalidState, "no run has ended")
     }
     return outcome
@@ -406,7 +416,7 @@ public final class Pipeline: @unchecked Sendable {
 
   /// The errors of the last run, in block order.
   public func errors() throws(WorkpoolError) -> [PipelineError] {
-    let run = try active()
+    let run = try activeEnd()
     guard run.pointee.endedOutcome != nil else {
       throw WorkpoolError(.invalidState, "no run has ended")
     }
@@ -414,18 +424,18 @@ public final class Pipeline: @unchecked Sendable {
   }
 
   public func statistics() throws(WorkpoolError) -> PipelineStatistics {
-    try active().pointee.statistics
+    try active().pointee.statisticsOfAll
   }
 
   /// How many stages a run has, source and the last one included.
   public var stageCount: Int { stages.count + 2 }
 
   public func statistics(ofStage stage: Int) throws(WorkpoolError) -> StageStatistics {
-    let run = try active()
-    guard 0..<run.pointee.shownStageCount ~= stage else {
+    guard 0..<stageCount ~= stage else {
       throw WorkpoolError(.invalidArgument, "there is no stage \(stage)")
     }
-    return run.pointee.statistics(ofStage: stage)
+    let segment = try active().pointee.segment(ofStage: stage)
+    return segment.pointee.statistics(ofStage: stage - segment.pointee.stageBase)
   }
 }
 

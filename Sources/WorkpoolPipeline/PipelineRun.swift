@@ -11,7 +11,8 @@ import WorkpoolCore
 /// whoever holds the baton (`source`), the turn of the last stage (`tail`), a record, or a seat.
 ///
 /// The files beside this one: `Carry` (the way of a block), `PullSource` (the baton), `Submission`,
-/// `HostWaits`, `RunEnd`. `TurnCells` and `StagePlaces` explain order and places.
+/// `HostWaits`, `RunEnd`. `TurnCells` and `StagePlaces` explain order and places. A pipeline with
+/// splitters has several of these, its segments: see `Splitter`.
 struct PipelineRun: ~Copyable {
   // Fixed while the run lives.
   let address: UnsafeMutablePointer<PipelineRun>
@@ -21,9 +22,19 @@ struct PipelineRun: ~Copyable {
   let arena: Arena
   let pool: PoolLink
   let workerCount: Int
-  /// Source, stages, and the last one: the sink, or the empty stage in which blocks retire in order
-  /// (with unordered delivery, behind the sink).
+  /// Source, stages, and the last one: the sink, the empty stage in which blocks retire in order (with
+  /// unordered delivery, behind the sink), or the one in which a splitter takes them up.
   let stageCount: Int
+  /// The number of the first stage in the whole pipeline.
+  let stageBase: Int
+  /// The segments before and behind this one, and the first one.
+  let previous: UnsafeMutablePointer<PipelineRun>?
+  var next: UnsafeMutablePointer<PipelineRun>?
+  let first: UnsafeMutablePointer<PipelineRun>
+  /// How many segments come before, and the path (see `StopPolicy`) of each record through them, `depth`
+  /// numbers each; behind the records that of the splitter's last input.
+  let depth: Int
+  let paths: UnsafeMutablePointer<UInt64>
   var last: Int { stageCount - 1 }
   /// Without the empty stage behind a sink that is called in any order.
   let shownStageCount: Int
@@ -39,6 +50,7 @@ struct PipelineRun: ~Copyable {
   let ready: RecordSet
   /// Cuts of the stages, see `StopPolicy`.
   let cuts: UnsafeMutablePointer<Atomic<Int64>>
+  /// Of all stages of the pipeline.
   let seeAllMask: UInt64
   let options: Pipeline.Options
   let hasSource: Bool
@@ -47,6 +59,8 @@ struct PipelineRun: ~Copyable {
   /// Whether a stage, or the source, may wait for a disk or a peer.
   let mayBlock: Bool
   let sourceMayBlock: Bool
+  /// Whether a worker may keep turns and places for what is next in its own queue.
+  let keepsTurns: Bool
   let token: Token
   /// The words of the host's token and of those above it, which a signal handler may set.
   let hostWords: UnsafeMutablePointer<UnsafeMutablePointer<Atomic<UInt32>>>
@@ -173,12 +187,26 @@ struct PipelineRun: ~Copyable {
     let line = Padding()
   }
 
+  /// Belongs to the holder of the baton; behind a splitter to the holder of the splitter's turn.
   struct SourceState: ~Copyable {
-    /// Blocks taken from the source callback. Belongs to the holder of the baton, as what follows.
+    /// Blocks taken from the source callback.
     var issued: UInt64 = 0
     /// How often the baton was laid down.
     var parkings: UInt32 = 0
     let issuedSnapshot = Atomic<UInt64>(0)
+
+    // Behind a splitter.
+    /// Places taken that no block has yet.
+    var places = 0
+    /// The input that waits for a place.
+    var waiting: UnsafeMutablePointer<Record>?
+    /// The number after that of the last input shown to the splitter, and its source number.
+    var nextInput: UInt64 = 0
+    var sourceNumber: UInt64 = 0
+    /// How the segment before was stopped, once it has ended.
+    var inputStop: StopPolicy.Stop?
+    /// Inputs that the splitter failed at, and blocks that are none: `Record.Flags.isNotice`.
+    let notices = Atomic<UInt64>(0)
   }
 
   @inline(__always) func record(_ number: UInt64) -> UnsafeMutablePointer<Record> {

@@ -33,8 +33,11 @@ public struct PipelineStatistics: Sendable {
   public var wallNanoseconds: UInt64 = 0
   public var blocksIn: UInt64 = 0
   public var blocksOut: UInt64 = 0
+  /// Blocks between source and cleanup; in all segments, if there are splitters.
   public var inFlight: UInt64 = 0
+  /// The most at once; in one segment, if there are splitters.
   public var inFlightMax: UInt64 = 0
+  /// Of each segment.
   public var limit: UInt64 = 0
   /// What the blocks in flight weigh.
   public var bytesInFlight: UInt64 = 0
@@ -46,6 +49,7 @@ public struct PipelineStatistics: Sendable {
 }
 
 extension PipelineRun {
+  /// - Parameter stage: as this segment counts.
   func statistics(ofStage stage: Int) -> StageStatistics {
     var sum = StageStatistics()
     sum.name = stages[stage].stage?.name ?? "end"
@@ -78,10 +82,43 @@ extension PipelineRun {
       sum.blocksIn &+= shown &+ sum.blocksCut
       sum.blocksOut = shown &- min(shown, lost)
     }
+    if stage == 0, let previous { addInput(of: previous, to: &sum) }
     sum.minNanoseconds = least == .max ? 0 : least
     if sum.timedCalls > 0 {
       sum.busyNanoseconds = UInt64(
         Double(timed) * Double(sum.calls) / Double(sum.timedCalls))
+    }
+    return sum
+  }
+
+  /// A splitter: what it took in is counted in the segment before.
+  private func addInput(
+    of previous: UnsafeMutablePointer<PipelineRun>, to sum: inout StageStatistics
+  ) {
+    let input = previous.pointee.statistics(ofStage: previous.pointee.last)
+    sum.kind = .splitter
+    sum.blocksIn = input.blocksIn
+    sum.blocksCut = input.blocksCut
+    sum.bytesIn &+= input.bytesIn
+    sum.parked = input.parked
+    let notices = source.pointee.notices.load(ordering: .relaxed)
+    sum.blocksOut = source.pointee.issuedSnapshot.load(ordering: .relaxed) &- notices
+  }
+
+  /// Of all segments; in the first one.
+  var statisticsOfAll: PipelineStatistics {
+    var sum = statistics
+    var here = next
+    while let segment = here {
+      let more = segment.pointee.statistics
+      sum.stages += more.stages - 1
+      sum.wallNanoseconds = more.wallNanoseconds
+      sum.blocksOut = more.blocksOut
+      sum.inFlight += more.inFlight
+      sum.inFlightMax = max(sum.inFlightMax, more.inFlightMax)
+      sum.bytesInFlight += more.bytesInFlight
+      sum.bytesInFlightMax = max(sum.bytesInFlightMax, more.bytesInFlightMax)
+      here = segment.pointee.next
     }
     return sum
   }

@@ -20,6 +20,10 @@ import WorkpoolCore
 /// A baton that lies there carries a counter above its state, so that the compare-exchange of a thread
 /// that has looked long ago cannot move one that was laid down since: between the look at the baton
 /// and the exchange nothing has changed it, so what the credits said between them was true of it.
+///
+/// A segment behind a splitter has a baton too. It is always `held`, by the turn of the splitter, but
+/// for the times when it lies at `noPlace`, `noBytes` or `noRow`; it is never `prepaid`, for who resumes the splitter keeps it
+/// `held`. Before a splitter an `ended` baton is taken a last time: `passed`. See `Splitter`.
 enum Baton {
   static let free: UInt32 = 0
   static let prepaid: UInt32 = 1
@@ -28,6 +32,7 @@ enum Baton {
   static let noPlace: UInt32 = 4
   static let noBytes: UInt32 = 5
   static let noRow: UInt32 = 6
+  static let passed: UInt32 = 7
 
   private static let stateBits: UInt32 = 3
   static func state(_ baton: UInt32) -> UInt32 { baton & (1 << stateBits - 1) }
@@ -116,7 +121,7 @@ extension PipelineRun {
   /// With the baton: leaves it to whoever removes the obstacle, unless that has just happened.
   /// What the caller has done before is done: another worker may have the baton at once.
   @inline(never)
-  private func layDown(_ state: UInt32) {
+  func layDown(_ state: UInt32) {
     source.pointee.parkings &+= 1
     let baton = Baton.laidDown(state, source.pointee.parkings)
     // Pairs with whoever gives a place: the look at the credits comes after this.
@@ -125,7 +130,7 @@ extension PipelineRun {
   }
 
   /// After a place or bytes have come free: the source goes on if it waits for that.
-  /// - Returns: whether the baton lies ready now, by this call.
+  /// - Returns: whether the baton lies ready now, by this call; behind a splitter the caller holds it.
   @inline(__always)
   func resumeSource() -> Bool {
     // Both looks after the change of what is looked at, or the exchange of layDown, in the one order of all.
@@ -140,7 +145,8 @@ extension PipelineRun {
     }
     // Releases what the holder left; pairs with takeBaton.
     return flow.pointee.baton.compareExchange(
-      expected: baton, desired: Baton.prepaid, ordering: .sequentiallyConsistent
+      expected: baton, desired: depth > 0 ? Baton.held : Baton.prepaid,
+      ordering: .sequentiallyConsistent
     ).exchanged
   }
 

@@ -13,6 +13,7 @@ struct Record {
   var spare: Int32 = Payload.nowhere
   /// A callback took a spare buffer or set an error text: look after it when it returns.
   var needsTidying = false
+  // Stages of the pipeline, also where that has several segments.
   var stopStage: Int16 = -1
   var errorStage: Int16 = -1
   var errorCode: Int32 = 0
@@ -40,6 +41,16 @@ struct Record {
     /// With unordered delivery: it has been delivered; and whatever it was, it holds no place any more.
     static let wasDelivered = Flags(rawValue: 256)
     static let hasLeft = Flags(rawValue: 512)
+
+    // See `Splitter`.
+    /// The splitter behind this segment has begun with the block.
+    static let isAtSplitter = Flags(rawValue: 1024)
+    /// It failed, and the next segment is to be told.
+    static let bringsNotice = Flags(rawValue: 2048)
+    /// No block: tells the next segment of a failed input, or where the splitter stopped.
+    static let isNotice = Flags(rawValue: 4096)
+    /// No block: stands for the end of the input before the splitter.
+    static let isEnd = Flags(rawValue: 8192)
   }
 
   init(run: UnsafeMutablePointer<PipelineRun>) { self.run = run }

@@ -16,7 +16,10 @@ struct TailState: ~Copyable {
 
 /// One entry of a run's error list.
 public struct PipelineError: Sendable {
+  /// The block, as its stage counts; a splitter's is its input.
   public let number: UInt64
+  /// The block of the pipeline's input that it came from; another one only behind a splitter.
+  public let sourceNumber: UInt64
   /// 0 is the source.
   public let stage: Int
   public let code: Int32
@@ -106,9 +109,10 @@ extension PipelineRun {
   /// A block that something happened to, or whose payload the host gets.
   /// - Returns: whether it keeps its place.
   @inline(never)
-  private func settle(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) -> Bool {
+  func settle(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) -> Bool {
     let flags = record.pointee.flags
-    if flags.contains(.hasStop) || flags.contains(.hasError) { decide(record, number) }
+    if flags.contains(.hasStop) || flags.contains(.hasError), next == nil { decide(record) }
+    if flags.contains(.isNotice) { return false }
     if flags.contains(.hasError) {
       tail.pointee.failed += 1
     } else if flags.contains(.wasDropped) {
@@ -131,22 +135,34 @@ extension PipelineRun {
     return false
   }
 
-  private func decide(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) {
+  private func decide(_ record: UnsafeMutablePointer<Record>) {
     // What comes after a cancel decides nothing.
     if flow.pointee.isCancelled.load(ordering: .relaxed) { return }
-    let flags = record.pointee.flags
-    let errorStage = flags.contains(.hasError) ? Int(record.pointee.errorStage) : nil
-    let retired = tail.pointee.policy.retire(
-      number, stopStage: flags.contains(.hasStop) ? Int(record.pointee.stopStage) : nil,
-      errorStage: errorStage, errorCode: record.pointee.errorCode)
-    if retired.errorIsValid, let errorStage {
+    let retired = judge(record)
+    let stage = Int(record.pointee.errorStage)
+    if retired.errorIsValid {
       keep(
         PipelineError(
-          number: number, stage: errorStage, code: record.pointee.errorCode,
-          text: flags.contains(.hasErrorText)
+          number: tail.pointee.policy.number(at: stage, on: path(record)),
+          sourceNumber: record.pointee.block.sourceNumber, stage: stage,
+          code: record.pointee.errorCode,
+          text: record.pointee.flags.contains(.hasErrorText)
             ? String(cString: errorTexts + recordIndex(record) * Self.errorTextSize) : ""))
     }
-    if let number = retired.cutAll { cut(from: 0, at: number, .stageFailed) }
+    if retired.cutsAll {
+      cut(
+        from: 0, by: record, withoutItFrom: tail.pointee.policy.segment(of: stage), .stageFailed)
+    }
+  }
+
+  /// What happened to a block that leaves its segment, as far as that counts.
+  func judge(_ record: UnsafeMutablePointer<Record>) -> StopPolicy.Retired {
+    let flags = record.pointee.flags
+    return tail.pointee.policy.retire(
+      path(record), sourceNumber: record.pointee.block.sourceNumber,
+      stopStage: flags.contains(.hasStop) ? Int(record.pointee.stopStage) : nil,
+      errorStage: flags.contains(.hasError) ? Int(record.pointee.errorStage) : nil,
+      errorCode: record.pointee.errorCode)
   }
 
   func keep(_ error: PipelineError) {
@@ -161,12 +177,24 @@ extension PipelineRun {
   @inline(never)
   func resumeSourceHere() {
     guard resumeSource() else { return }
-    if isSpread { pool.workAppeared() } else { pool.workAppearedQuietly() }
+    if depth > 0 {
+      resumeSplitter()
+    } else if isSpread {
+      pool.workAppeared()
+    } else {
+      pool.workAppearedQuietly()
+    }
   }
 
   /// All blocks have left and none will come. Decided once.
-  /// - Returns: whether by this call.
-  func drained() -> Bool { takePhase(.running, to: .drained) }
+  /// - Returns: whether by this call, so that the run must be finished.
+  func drained() -> Bool {
+    if next != nil {
+      publishEnd()
+      return false
+    }
+    return takePhase(.running, to: .drained)
+  }
 
   func takePhase(_ from: Phase, to: Phase) -> Bool {
     flow.pointee.phase.compareExchange(
@@ -177,9 +205,10 @@ extension PipelineRun {
   /// Calls the finish callbacks and ends the run; on the one worker that took the phase.
   @inline(never)
   func finish(_ seat: Int) {
+    takeInputStop()
     callFinish()
     decideOutcome()
-    endEvents()
+    first.pointee.endEvents()
     pool.detach(workSource)
     conclude()
   }
@@ -201,7 +230,28 @@ extension PipelineRun {
     monitor.unlock()
   }
 
+  /// The finish callbacks of all segments; in the last one.
   func callFinish() {
+    forEachSegment { $0.pointee.callWorkerFinish() }
+    forEachSegment { segment in
+      let retired = segment.pointee.flow.pointee.retired.load(ordering: .acquiring)
+      for stage in 0..<segment.pointee.stageCount {
+        let state = segment.pointee.stages + stage
+        guard let finish = state.pointee.stage?.finish else { continue }
+        let code = finish(state.pointee.context, outcome.status.rawValue)
+        if code < 0 {
+          let number = segment.pointee.stageBase + stage
+          tail.pointee.policy.finishFailed(stage: number, code: code, after: retired)
+          keep(
+            PipelineError(
+              number: retired, sourceNumber: .max, stage: number, code: code,
+              text: "finish failed"))
+        }
+      }
+    }
+  }
+
+  private func callWorkerFinish() {
     for stage in 0..<stageCount {
       guard let finish = stages[stage].stage?.workerFinish else { continue }
       for seat in 0..<workerCount {
@@ -211,23 +261,14 @@ extension PipelineRun {
         }
       }
     }
-    let retired = flow.pointee.retired.load(ordering: .acquiring)
-    for stage in 0..<stageCount {
-      guard let finish = stages[stage].stage?.finish else { continue }
-      let code = finish(stages[stage].context, outcome.status.rawValue)
-      if code < 0 {
-        tail.pointee.policy.finishFailed(stage: stage, code: code, after: retired)
-        keep(PipelineError(number: retired, stage: stage, code: code, text: "finish failed"))
-      }
-    }
   }
 
-  /// What the run has come to so far; by the holder of the last turn or after the last block.
+  /// What the run has come to so far; in the last segment, after the last block.
   var outcome: PipelineOutcome {
     let policy = tail.pointee.policy
     var outcome = PipelineOutcome(status: policy.status)
     if policy.status == .stageFailed && policy.errorCode == Status.missingBlock.rawValue
-      && policy.decision?.stage == 0 && !hasSource
+      && policy.decision?.stage == 0 && !first.pointee.hasSource
     {
       outcome.status = .missingBlock
     }
@@ -235,17 +276,20 @@ extension PipelineRun {
       if flow.pointee.isCancelled.load(ordering: .relaxed) {
         let reason = token.word.pointee.load(ordering: .relaxed)
         outcome.status = reason == CancelReason.deadline.rawValue ? .timedOut : .cancelled
-      } else if flow.pointee.wasStopped.load(ordering: .relaxed) {
+      } else if first.pointee.flow.pointee.wasStopped.load(ordering: .relaxed) {
         outcome.status = .stopped
       }
     }
     outcome.number = policy.decision?.number
+    outcome.sourceNumber = policy.decidingSource
     outcome.stage = policy.decision?.stage
     outcome.code = policy.errorCode
     outcome.delivered = flow.pointee.delivered.load(ordering: .relaxed)
-    outcome.dropped = tail.pointee.dropped
-    outcome.cut = tail.pointee.cut
-    outcome.failed = tail.pointee.failed
+    forEachSegment { segment in
+      outcome.dropped += segment.pointee.tail.pointee.dropped
+      outcome.cut += segment.pointee.tail.pointee.cut
+      outcome.failed += segment.pointee.tail.pointee.failed
+    }
     outcome.errors = policy.failures
     outcome.errorsNotKept = tail.pointee.errorsNotKept
     return outcome
@@ -256,12 +300,16 @@ extension PipelineRun {
 public struct PipelineOutcome: Sendable {
   /// `ok`, `stopped`, `stageFailed`, `missingBlock`, `cancelled` or `timedOut` (the run's own deadline).
   public var status: Status
-  /// Deciding block of an error or stop, and its stage.
+  /// Deciding block of an error or stop as its stage counts (a splitter's is its input), the block of the
+  /// pipeline's input that it came from, and the stage.
   public var number: UInt64?
+  public var sourceNumber: UInt64?
   public var stage: Int?
   /// What the failing callback returned; else 0.
   public var code: Int32 = 0
+  /// Blocks that came to the end.
   public var delivered: UInt64 = 0
+  /// These of all segments, if there are splitters.
   public var dropped: UInt64 = 0
   public var cut: UInt64 = 0
   public var failed: UInt64 = 0

@@ -6,26 +6,95 @@ import WorkpoolCore
 /// How a run comes into being and goes.
 extension PipelineRun {
   /// Allocates everything that the run will need, but for payloads. Nothing has been called yet.
+  /// - Returns: its first segment.
   static func create(
     stages plan: [Stage?], hasSource: Bool, options: Pipeline.Options, limit: Int, pool: Pool?,
     isSerialReference: Bool
   ) throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
-    let deliversUnordered = options.deliversUnordered && !isSerialReference
-    let shownStageCount = plan.count
-    let plan = deliversUnordered ? unordered(plan) : plan
+    var shape = Shape(plan, hasSource: hasSource, options)
+    var last: UnsafeMutablePointer<PipelineRun>?
+    do throws(WorkpoolError) {
+      while !shape.isComplete {
+        let segment = try createSegment(
+          shape, behind: last, limit: limit, pool: pool, isSerialReference: isSerialReference)
+        last?.pointee.next = segment
+        last = segment
+        shape.goOn()
+      }
+    } catch {
+      if let last { destroy(last.pointee.first) }
+      throw error
+    }
+    guard let last else { throw WorkpoolError(.invalidState, "a pipeline without stages") }
+    return last.pointee.first
+  }
+
+  /// How a pipeline is divided into segments, and the one that is next.
+  private struct Shape {
+    let plan: [Stage?]
+    let hasSource: Bool
+    let options: Pipeline.Options
+    var seeAllMask: UInt64 = 0
+    /// The first stages of the segments up to this one.
+    var starts = [0]
+    /// The stage behind this segment's own: the splitter of the next one, or the end.
+    private(set) var end = 0
+
+    init(_ plan: [Stage?], hasSource: Bool, _ options: Pipeline.Options) {
+      self.plan = plan
+      self.hasSource = hasSource
+      self.options = options
+      for (index, stage) in plan.enumerated() where stage?.seesAll == true {
+        seeAllMask |= 1 << UInt64(index)
+      }
+      findEnd()
+    }
+
+    var base: Int { starts[starts.count - 1] }
+    var isComplete: Bool { base == plan.count }
+    var isLast: Bool { end == plan.count }
+    /// The stages of this segment; before a splitter the last one is empty.
+    var stages: [Stage?] { Array(plan[base..<end]) + (isLast ? [] : [nil]) }
+    /// What may hold a worker up in this segment.
+    var mayBlock: Bool {
+      let first = base == 0 ? 0 : base + 1
+      return plan[first..<min(end + 1, plan.count)].contains { $0?.mayBlock == true }
+    }
+
+    mutating func goOn() {
+      starts.append(end)
+      findEnd()
+    }
+
+    private mutating func findEnd() {
+      end = base + 1
+      while end < plan.count && plan[end]?.kind != .splitter { end += 1 }
+      end = min(end, plan.count)
+    }
+  }
+
+  private static func createSegment(
+    _ shape: Shape, behind previous: UnsafeMutablePointer<PipelineRun>?, limit: Int, pool: Pool?,
+    isSerialReference: Bool
+  ) throws(WorkpoolError) -> UnsafeMutablePointer<PipelineRun> {
     let arena = Arena()
+    let deliversUnordered =
+      shape.isLast && shape.options.deliversUnordered && !isSerialReference
+    let shownStageCount = shape.stages.count
+    let plan = deliversUnordered ? unordered(shape.stages) : shape.stages
+    let depth = shape.starts.count - 1
+    let hasSource = depth > 0 || shape.hasSource
+    var options = shape.options
+    if !shape.isLast { options.pullsResults = false }
     let workerCount = isSerialReference ? 1 : pool?.workerCount ?? 1
     let limit = isSerialReference ? 1 : limit
     let capacity = isSerialReference ? 1 : options.windowRows
     let count = plan.count
-    var seeAllMask: UInt64 = 0
-    for (index, stage) in plan.enumerated() where stage?.seesAll == true {
-      seeAllMask |= 1 << UInt64(index)
-    }
 
     let address = try arena.allocate(PipelineRun.self, count: 1)
     let workSource = try arena.allocate(WorkSource.self, count: 1)
-    let group = try arena.allocate(WorkGroup.self, count: 1)
+    let newGroup = try arena.allocate(WorkGroup.self, count: 1)
+    let group = previous?.pointee.group ?? newGroup
     let stages = try arena.allocate(StageState.self, count: count)
     var turnIndices: [Int] = []
     var places: [StagePlaces?] = []
@@ -41,6 +110,8 @@ extension PipelineRun {
     let seats = try arena.allocate(SeatState.self, count: workerCount)
     let seatStages = try arena.allocate(SeatStage.self, count: workerCount * count)
     let records = try arena.allocate(Record.self, count: capacity)
+    let paths = try arena.allocate(UInt64.self, count: (capacity + 1) * depth)
+    paths.initialize(repeating: 0, count: (capacity + 1) * depth)
     let errorTexts = try arena.allocate(UInt8.self, count: capacity * errorTextSize)
     let cuts = try arena.allocate(Atomic<Int64>.self, count: count)
     let flow = try arena.allocate(Flow.self, count: 1)
@@ -59,13 +130,19 @@ extension PipelineRun {
     for (index, word) in words.enumerated() { (hostWords + index).initialize(to: word) }
     // A payload and a spare for each block, and what submitters hold before they have a place.
     let buffers = try BufferPool(count: 2 * capacity + 64, in: arena)
-    let monitor = try Monitor()
+    let monitor: Monitor
     let token: Token
-    do throws(WorkpoolError) {
-      token = try Token(parent: options.token)
-    } catch {
-      monitor.destroy()
-      throw error
+    if let previous {
+      monitor = previous.pointee.monitor
+      token = previous.pointee.token
+    } else {
+      monitor = try Monitor()
+      do throws(WorkpoolError) {
+        token = try Token(parent: options.token)
+      } catch {
+        monitor.destroy()
+        throw error
+      }
     }
 
     for index in 0..<count {
@@ -85,7 +162,7 @@ extension PipelineRun {
       (seats + seat).initialize(to: SeatState())
       for stage in 0..<count {
         let call = StageCall(
-          worker: UInt32(seat), stage: UInt32(stage),
+          worker: UInt32(seat), stage: UInt32(shape.base + stage),
           token: UnsafeRawPointer(Unmanaged.passUnretained(token).toOpaque()))
         (seatStages + seat * count + stage).initialize(to: SeatStage(call: call))
       }
@@ -95,8 +172,9 @@ extension PipelineRun {
     tail.initialize(
       to: TailState(
         policy: StopPolicy(
-          stageCount: count, seeAllMask: seeAllMask, isCollecting: options.collectsErrors,
-          maxFailures: options.maxFailures)))
+          stageCount: shape.base + count, seeAllMask: shape.seeAllMask,
+          isCollecting: options.collectsErrors,
+          maxFailures: shape.isLast ? options.maxFailures : 0, segmentStarts: shape.starts)))
     pace.initialize(to: Pace())
     if workerCount == 1 {
       pace.pointee.isSpread.store(false, ordering: .relaxed)
@@ -113,14 +191,14 @@ extension PipelineRun {
         host.pointee.freeResults = results + index
       }
     }
-    group.initialize(to: WorkGroup())
+    if previous == nil { group.initialize(to: WorkGroup()) }
     workSource.initialize(
       to: WorkSource(
         context: address, group: group,
         work: { context, seat, isSearching in
           let outer = wpl_thread_run()
-          wpl_set_thread_run(context)
           let run = context.assumingMemoryBound(to: PipelineRun.self)
+          wpl_set_thread_run(run.pointee.first)
           let result = run.pointee.work(seat: Int(seat), isSearching: isSearching)
           wpl_set_thread_run(outer)
           return result
@@ -131,19 +209,23 @@ extension PipelineRun {
     address.initialize(
       to: PipelineRun(
         address: address, workSource: workSource, group: group, arena: arena, pool: PoolLink(pool),
-        workerCount: workerCount, stageCount: count, shownStageCount: shownStageCount,
+        workerCount: workerCount, stageCount: count, stageBase: shape.base, previous: previous,
+        next: nil, first: previous?.pointee.first ?? address, depth: depth, paths: paths,
+        shownStageCount: shownStageCount,
         stages: stages, seats: seats,
         seatStages: seatStages, records: records, errorTexts: errorTexts,
         mask: UInt64(capacity - 1), turns: turns, buffers: buffers, ready: ready,
-        cuts: cuts, seeAllMask: seeAllMask, options: options, hasSource: hasSource,
+        cuts: cuts, seeAllMask: shape.seeAllMask, options: options, hasSource: hasSource,
         deliversUnordered: deliversUnordered,
-        mayBlock: plan.contains { $0?.mayBlock == true },
-        sourceMayBlock: plan.first??.mayBlock == true, token: token,
+        mayBlock: shape.mayBlock, sourceMayBlock: plan.first??.mayBlock == true,
+        keepsTurns: !shape.mayBlock && shape.isLast, token: token,
         hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow,
         source: source,
         tail: tail, pace: pace, host: host, events: events, monitor: monitor))
-    token.observe(address) { context in
-      context.assumingMemoryBound(to: PipelineRun.self).pointee.cancel()
+    if previous == nil {
+      token.observe(address) { context in
+        context.assumingMemoryBound(to: PipelineRun.self).pointee.cancel()
+      }
     }
     return address
   }
@@ -155,9 +237,13 @@ extension PipelineRun {
     return plan.dropLast() + [sink, nil]
   }
 
-  /// Gives the run to the workers.
+  /// Gives the run to the workers; the first segment.
   func start() {
-    if hasSource {
+    // The last one first: what comes to it must wake workers.
+    if let next { next.pointee.start() }
+    if depth > 0 {
+      flow.pointee.baton.store(Baton.held, ordering: .sequentiallyConsistent)
+    } else if hasSource {
       flow.pointee.baton.store(Baton.free, ordering: .sequentiallyConsistent)
     } else {
       flow.pointee.baton.store(Baton.ended, ordering: .sequentiallyConsistent)
@@ -167,13 +253,24 @@ extension PipelineRun {
     pool.workAppeared()
   }
 
-  /// Frees a run that has ended (or never started) and that no worker is inside of.
-  static func destroy(_ address: UnsafeMutablePointer<PipelineRun>) {
+  /// Frees a run that has ended (or never started) and that no worker is inside of: the first segment and
+  /// all behind it.
+  static func destroy(_ first: UnsafeMutablePointer<PipelineRun>) {
+    let monitor = first.pointee.monitor
+    first.pointee.token.forget(first)
+    first.pointee.lastSegment.pointee.discardResults(.cancelled)
+    var here: UnsafeMutablePointer<PipelineRun>? = first
+    while let segment = here {
+      here = segment.pointee.next
+      destroySegment(segment)
+    }
+    monitor.destroy()
+  }
+
+  private static func destroySegment(_ address: UnsafeMutablePointer<PipelineRun>) {
     let arena = address.pointee.arena
-    address.pointee.token.forget(address)
-    address.pointee.discardResults(.cancelled)
     address.pointee.buffers.destroy()
-    address.pointee.monitor.destroy()
+    address.pointee.source.deinitialize(count: 1)
     address.pointee.tail.deinitialize(count: 1)
     address.pointee.stages.deinitialize(count: address.pointee.stageCount)
     address.deinitialize(count: 1)

@@ -14,14 +14,15 @@ extension PipelineRun {
     while let record = nextBlock(number) {
       carrySerially(record, number)
       number += 1
-      _ = retire(record, number - 1)
     }
     flow.pointee.total.store(number, ordering: .relaxed)
-    callFinish()
-    decideOutcome()
+    endSerially()
+    let lastSegment = lastSegment
+    lastSegment.pointee.callFinish()
+    lastSegment.pointee.decideOutcome()
     endEvents()
     wpl_set_thread_run(outer)
-    conclude()
+    lastSegment.pointee.conclude()
   }
 
   /// The next block from the source; nil when the input has ended.
@@ -51,8 +52,8 @@ extension PipelineRun {
   }
 
   private func carrySerially(_ record: UnsafeMutablePointer<Record>, _ number: UInt64) {
-    for stage in 1..<stageCount {
-      lookAtClock()
+    for stage in 1..<(next == nil ? stageCount : last) {
+      first.pointee.lookAtClock()
       if record.pointee.flags.contains(.isTombstone) {
         seatStage(0, stage).pointee.counts.passed.count()
       } else if isCut(number, stage) {
@@ -63,5 +64,32 @@ extension PipelineRun {
         if code != StageReturn.ok { act(on: code, record, stage, 0) }
       }
     }
+    splitSerially(record)
+    _ = retire(record, number)
+  }
+
+  /// Every block that the splitter behind this segment makes goes all the way before the next one is made.
+  private func splitSerially(_ input: UnsafeMutablePointer<Record>) {
+    guard let next, beginSplit(input, 0) else { return }
+    var goesOn = true
+    while goesOn && next.pointee.wantsMore(from: input) {
+      let step = next.pointee.makeOutput(from: input, 0)
+      goesOn = step.goesOn
+      if let output = step.output {
+        next.pointee.carrySerially(output, output.pointee.block.number)
+      }
+    }
+    endSplit(input)
+  }
+
+  /// All blocks have left this segment: the splitter gives what it has kept, and the next one ends.
+  private func endSerially() {
+    takeInputStop()
+    guard let next else { return }
+    splitSerially(makeEnd())
+    passStop(to: next)
+    next.pointee.flow.pointee.total.store(
+      next.pointee.source.pointee.issued, ordering: .relaxed)
+    next.pointee.endSerially()
   }
 }

@@ -9,6 +9,8 @@ public enum StageKind: UInt32, Sendable {
   case serial
   /// One at a time, in any order.
   case serialAnyOrder
+  /// As `serial`, with any number of blocks out for each block in, which are numbered anew: 0, 1, 2, ….
+  case splitter
 }
 
 /// What a callback is told beside its block; the layout of `wp_call`.
@@ -18,6 +20,9 @@ public struct StageCall {
   public internal(set) var stage: UInt32
   /// The run's token, as the border shows it.
   public internal(set) var token: UnsafeRawPointer?
+  /// For splitters: the block to be split, while the callback's block is the one to be filled; nil
+  /// after the last one, and for all other stages.
+  public internal(set) var input: UnsafePointer<Block>?
 }
 
 /// What callbacks return beside negative error codes; the values of `WP_STAGE_…`.
@@ -26,6 +31,8 @@ public enum StageReturn {
   public static let drop: Int32 = 1
   public static let stop: Int32 = 2
   public static let stopDrop: Int32 = 3
+  /// Splitters only: the block goes on, and the input is not used up.
+  public static let more: Int32 = 4
   public static let sourceEnd: Int32 = 5
 }
 
@@ -80,7 +87,7 @@ public struct Stage: @unchecked Sendable {
   var concurrencyLimit: Int {
     switch kind {
     case .parallel: maxConcurrency
-    case .serial: 0
+    case .serial, .splitter: 0
     case .serialAnyOrder: 1
     }
   }

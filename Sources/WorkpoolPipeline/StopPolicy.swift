@@ -10,6 +10,16 @@ import WorkpoolCore
 /// error with a smaller number that cut its stage. That is decided here, where blocks leave in order:
 /// `retire` is called for 0, 1, 2, … and keeps the cuts of the valid events alone. The valid event
 /// with the smaller number cuts every stage that the void one cut, so nothing has to be undone.
+///
+/// ## Behind a splitter
+///
+/// A pipeline with splitters has segments with numbers of their own. Stages are counted through, and a
+/// block has a *path*: its ancestors' numbers in the segments before, then its own. A cut of
+/// a stage is a number of the segment that the stage is in; a splitter belongs to the segment that it
+/// fills. Every segment has a policy that knows the stages up to its end. What it finds valid goes on to
+/// the next one: an error as a notice in the order of the blocks, a stop at the end (`inputStopped`),
+/// for of these only the first one decides anything. An event of a later segment cuts the earlier ones at
+/// the numbers of the block's ancestors.
 package struct StopPolicy {
   package static let never = Int64.max
 
@@ -17,16 +27,31 @@ package struct StopPolicy {
   private let seeAllMask: UInt64
   private let isCollecting: Bool
   private let maxFailures: UInt64
+  /// The first stages of the segments up to this one.
+  private let segmentStarts: [Int]
 
   /// Cuts of valid events, for stages 0…stageCount - 1.
   private var validCuts: [Int64]
   package private(set) var status = Status.ok
   /// Deciding block and stage of the error or stop; nil while there is none.
   package private(set) var decision: (number: UInt64, stage: Int)?
+  package private(set) var decidingSource: UInt64?
   package private(set) var errorCode: Int32 = 0
   package private(set) var failures: UInt64 = 0
+  /// The valid stop that the serial reference meets first.
+  package private(set) var firstStop: Stop?
 
-  package init(stageCount: Int, seeAllMask: UInt64, isCollecting: Bool, maxFailures: UInt64) {
+  package struct Stop {
+    let path: [UInt64]
+    let sourceNumber: UInt64
+    let stage: Int
+  }
+
+  package init(
+    stageCount: Int, seeAllMask: UInt64, isCollecting: Bool, maxFailures: UInt64,
+    segmentStarts: [Int] = [0]
+  ) {
+    self.segmentStarts = segmentStarts
     self.stageCount = stageCount
     self.seeAllMask = seeAllMask
     self.isCollecting = isCollecting
@@ -51,41 +76,86 @@ package struct StopPolicy {
   package struct Retired {
     /// The error counts: it belongs in the error list.
     package var errorIsValid = false
-    /// Cut all stages at this number now, the source included.
-    package var cutAll: Int64?
+    /// Cut all stages now, the source included.
+    package var cutsAll = false
+  }
+
+  /// The segment that a stage belongs to.
+  package func segment(of stage: Int) -> Int {
+    var segment = segmentStarts.count - 1
+    while segmentStarts[segment] > stage { segment -= 1 }
+    return segment
+  }
+
+  /// The number of the block that a stage was called for; a splitter is called for its input.
+  package func number(at stage: Int, on path: [UInt64]) -> UInt64 {
+    let segment = segment(of: stage)
+    return segment > 0 && segmentStarts[segment] == stage ? path[segment - 1] : path[segment]
   }
 
   /// The block `number` leaves, after all smaller numbers, with what happened to it.
   package mutating func retire(
-    _ number: UInt64, stopStage: Int?, errorStage: Int?, errorCode code: Int32
+    _ number: UInt64, stopStage: Int?, errorStage: Int?, errorCode: Int32
+  ) -> Retired {
+    retire(
+      [number], sourceNumber: number, stopStage: stopStage, errorStage: errorStage,
+      errorCode: errorCode)
+  }
+
+  /// As above, of a block behind splitters.
+  package mutating func retire(
+    _ path: [UInt64], sourceNumber: UInt64, stopStage: Int?, errorStage: Int?,
+    errorCode code: Int32
   ) -> Retired {
     var retired = Retired()
-    let position = Int64(clamping: number)
-    if let stopStage, position <= validCuts[stopStage] {
-      cut(from: Self.firstCut(byStopIn: stopStage, seeAllMask: seeAllMask), at: position)
-      if status == .ok {
-        status = .stopped
-        decision = (number, stopStage)
-      }
+    if let stopStage, isValid(at: path, stopStage) {
+      let first = Self.firstCut(byStopIn: stopStage, seeAllMask: seeAllMask)
+      cut(from: first, at: path, withoutItFrom: .max)
+      note(Stop(path: path, sourceNumber: sourceNumber, stage: stopStage))
     }
-    if let errorStage, position <= validCuts[errorStage] {
+    if let errorStage, isValid(at: path, errorStage) {
       retired.errorIsValid = true
       failures += 1
       if status != .stageFailed {
         status = .stageFailed
-        decision = (number, errorStage)
+        decision = (number(at: errorStage, on: path), errorStage)
+        decidingSource = sourceNumber
         errorCode = code
       }
       if !isCollecting || failures == maxFailures {
-        cut(from: 0, at: position - 1)
-        retired.cutAll = position - 1
+        cut(from: 0, at: path, withoutItFrom: segment(of: errorStage))
+        retired.cutsAll = true
       }
     }
     return retired
   }
 
-  private mutating func cut(from first: Int, at number: Int64) {
-    for stage in first..<stageCount { validCuts[stage] = min(validCuts[stage], number) }
+  private func isValid(at path: [UInt64], _ stage: Int) -> Bool {
+    Int64(clamping: path[segment(of: stage)]) <= validCuts[stage]
+  }
+
+  /// - Parameter failed: the segment in which the block failed: its number there is not accepted any
+  ///   more, nor are those of what came of it.
+  private mutating func cut(from first: Int, at path: [UInt64], withoutItFrom failed: Int) {
+    for stage in first..<stageCount {
+      let segment = segment(of: stage)
+      let number = Int64(clamping: path[segment]) - (segment >= failed ? 1 : 0)
+      validCuts[stage] = min(validCuts[stage], number)
+    }
+  }
+
+  private mutating func note(_ stop: Stop) {
+    if let firstStop, !stop.path.lexicographicallyPrecedes(firstStop.path) { return }
+    firstStop = stop
+    guard status != .stageFailed else { return }
+    status = .stopped
+    decision = (number(at: stop.stage, on: stop.path), stop.stage)
+    decidingSource = stop.sourceNumber
+  }
+
+  /// All blocks have left: this is the first valid stop of the segment before.
+  package mutating func inputStopped(_ stop: Stop) {
+    if isValid(at: stop.path, stop.stage) { note(stop) }
   }
 
   /// An error of a finish callback: it comes after the last block.
@@ -94,6 +164,7 @@ package struct StopPolicy {
     guard status != .stageFailed else { return }
     status = .stageFailed
     decision = (number, stage)
+    decidingSource = nil
     errorCode = code
   }
 

@@ -200,22 +200,26 @@ extension PipelineRun {
   @inline(never)
   func resumeWaiters() {
     if hasSource {
-      if resumeSource() { announce() }
+      guard resumeSource() else { return }
+      if depth > 0 { resumeSplitter() } else { announce() }
     } else if flow.pointee.waiters.load(ordering: .sequentiallyConsistent) > 0 {
       wakeHost()
     }
   }
 
-  /// Changes the most blocks in flight, at most the window's capacity.
+  /// Changes the most blocks in flight, at most the window's capacity: here and in the segments behind.
   func setMaxBlocksInFlight(_ count: Int) {
     guard !options.isSerialReference else { return }
+    if let next { next.pointee.setMaxBlocksInFlight(count) }
     if flow.pointee.credits.setLimit(count) == count { return }
     // Less is news too: results may hold all places now.
     resumeWaiters()
   }
 
+  /// Here and in the segments behind.
   /// - Parameter bytes: 0: no limit.
   func setMaxBytesInFlight(_ bytes: Int) {
+    if let next { next.pointee.setMaxBytesInFlight(bytes) }
     flow.pointee.weights.setLimit(bytes)
     resumeWaiters()
   }
@@ -254,7 +258,7 @@ extension PipelineRun {
         refusal = host.pointee.closedStatus
       } else if isInside && timeout != 0 {
         refusal = .wouldDeadlock
-      } else if !options.readerIsAnotherThread && options.pullsResults && resultsHoldAll {
+      } else if mustReadFirst {
         refusal = .resultsWaiting
       } else if let deadline, Clock.now >= deadline {
         refusal = timeout == 0 ? .wouldBlock : .timedOut
@@ -272,6 +276,13 @@ extension PipelineRun {
       }
       waitSlice(deadline)
     }
+  }
+
+  /// With the monitor locked: no place or byte comes free before the host reads results.
+  private var mustReadFirst: Bool {
+    let end = lastSegment
+    return !end.pointee.options.readerIsAnotherThread && end.pointee.options.pullsResults
+      && end.pointee.resultsHoldAll
   }
 
   /// With the monitor locked: waits until woken or `deadline`; with a token that a signal handler may
@@ -293,7 +304,7 @@ extension PipelineRun {
   /// Whether a callback of this run is on the calling thread's stack.
   /// On the thread of a timer nothing must wait either.
   var isOnThisThread: Bool {
-    wpl_thread_run() == UnsafeMutableRawPointer(address) || PoolTimer.isOnThisThread
+    wpl_thread_run() == UnsafeMutableRawPointer(first) || PoolTimer.isOnThisThread
   }
 
   // MARK: Numbers of the caller's
@@ -374,9 +385,10 @@ extension PipelineRun {
       // keep this number out. The last one handed over may not be counted as retired yet.
       let left = max(retired, host.pointee.handedOver)
       let results = UInt64(host.pointee.unreadResults + host.pointee.heldResults)
-      if !options.readerIsAnotherThread && options.pullsResults
-        && (resultsHoldAll || host.pointee.lowestMissing <= left
-          && number < left + UInt64(limit) && number + results >= left + UInt64(limit))
+      if mustReadFirst
+        || !options.readerIsAnotherThread && options.pullsResults
+          && host.pointee.lowestMissing <= left
+          && number < left + UInt64(limit) && number + results >= left + UInt64(limit)
       {
         return .resultsWaiting
       }

@@ -55,6 +55,14 @@ extension Stage {
     closure(name, kind, concurrency: concurrency, seesAll: seesAll) { block, _, _ in body(block) }
   }
 
+  /// A splitter whose closure looks at the input (nil after the last one) and the output alone.
+  public static func splitter(
+    _ name: String = "splitter", seesAll: Bool = false,
+    _ body: @escaping @Sendable (UnsafePointer<Block>?, BlockPointer) -> Int32
+  ) -> Stage {
+    closure(name, .splitter, seesAll: seesAll) { block, _, call in body(call.input, block) }
+  }
+
   /// A source of blocks 0 ..< count, empty ones.
   public static func source(
     _ count: UInt64, _ body: (@Sendable (BlockPointer) -> Void)? = nil

@@ -27,6 +27,8 @@ public struct Block {
     weight = 0
   }
 
+  package mutating func comes(from sourceNumber: UInt64) { self.sourceNumber = sourceNumber }
+
   package mutating func setPayload(_ data: UnsafeMutablePointer<UInt8>?, size: Int, capacity: Int) {
     self.data = data
     self.size = size

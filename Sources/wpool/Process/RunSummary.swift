@@ -86,6 +86,7 @@ extension StageKind {
     case .parallel: "parallel"
     case .serial: "serial"
     case .serialAnyOrder: "any order"
+    case .splitter: "splitter"
     }
   }
 }
