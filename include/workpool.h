@@ -245,8 +245,9 @@ typedef struct wp_pipeline wp_pipeline;
  * place; everything else through the functions below. Between stages exactly one thread touches a
  * block, so no locking is needed. */
 typedef struct wp_block {
-  uint64_t number;        /* position in the input, from 0; read only */
-  uint64_t source_number; /* the same, as long as no stage splits blocks; read only */
+  uint64_t number;        /* position in the input, or behind the last splitter, from 0; read only */
+  uint64_t source_number; /* the block of the input it came from; the same unless there is a splitter
+                             before; read only */
   uint8_t *data;          /* the payload; may be NULL while size is 0 */
   size_t size;            /* bytes of payload */
   size_t capacity;        /* bytes that fit at data; read only */
@@ -259,6 +260,8 @@ typedef struct wp_call {
   uint32_t worker;       /* index of the worker, 0 ... workers - 1 */
   uint32_t stage;        /* 0 is the source */
   const wp_token *token; /* cancelled when the run is; look at it in long callbacks */
+  /* Splitters: the block to split, borrowed and read only; NULL after the last one. Else NULL. */
+  const wp_block *input;
 } wp_call;
 
 /* What stage callbacks return, beside error codes (negative numbers). */
@@ -266,6 +269,7 @@ typedef struct wp_call {
 #define WP_STAGE_DROP 1      /* the block leaves here; its place in the order stays */
 #define WP_STAGE_STOP 2      /* the block goes on and is the last one */
 #define WP_STAGE_STOP_DROP 3 /* the block leaves here and none comes after it */
+#define WP_STAGE_MORE 4      /* splitter only: the block goes on; call again with the same input */
 #define WP_SOURCE_END 5      /* source only: there is no such block, the input is over */
 
 /* A source fills `block`; a stage works on it; a sink consumes it. `scratch` is what worker_start
@@ -278,6 +282,43 @@ typedef int32_t (*wp_stage_fn)(void *context, wp_block *block, void *scratch, co
 #define WP_PARALLEL 0u         /* any blocks at once, in any order */
 #define WP_SERIAL 1u           /* one at a time: block 0, 1, 2, ... */
 #define WP_SERIAL_ANY_ORDER 2u /* one at a time, in any order */
+#define WP_SPLITTER 3u         /* as WP_SERIAL, with any number of blocks out for each one in */
+
+/* Splitters. The callback of a WP_SPLITTER fills `block`, an empty one, from call->input, and returns
+ *
+ *   WP_STAGE_OK         the block goes on, the input is used up
+ *   WP_STAGE_MORE       the block goes on; call again with the same input
+ *   WP_STAGE_DROP       there is no block, the input is used up: what is needed of it was copied, to
+ *                       go on in a later block. So several blocks become one
+ *   WP_STAGE_STOP       the block goes on and is the last one
+ *   WP_STAGE_STOP_DROP  there is no block and none comes any more
+ *
+ * or an error, which is that of the input. After the last input it is called with input NULL, for what
+ * it has kept: MORE as long as there is another block, OK for the last one, DROP if there is none. It
+ * is not called so after a failure (unless errors are collected), a cancel, or a stop behind it.
+ * Here every input becomes two blocks:
+ *
+ *   static int32_t halves(void *context, wp_block *block, void *scratch, const wp_call *call) {
+ *     int32_t *is_second = context;
+ *     const wp_block *input = call->input;
+ *     if (!input) return WP_STAGE_DROP;
+ *     size_t half = input->size / 2, size = *is_second ? input->size - half : half;
+ *     if (wp_block_reserve(block, size)) return WP_NO_MEMORY;
+ *     if (size) memcpy(block->data, input->data + (*is_second ? half : 0), size);
+ *     block->size = size;
+ *     *is_second = !*is_second;
+ *     return *is_second ? WP_STAGE_MORE : WP_STAGE_OK;
+ *   }
+ *
+ * The stages from a splitter to the next one, or to the end, are a segment. Its blocks are numbered 0,
+ * 1, 2, ... anew, and are limited by max_blocks_in_flight for themselves: a splitter is called when
+ * there is a place for its block. With COLLECT_ERRORS a failed input takes one number behind the
+ * splitter; otherwise there are no gaps but those of dropped blocks.
+ *
+ * Errors and stops count in the order in which a plain loop would meet them that carries each block
+ * of a splitter to the end before it calls the splitter again. A stop behind a splitter ends the input
+ * with the block that the last one came from; an error before it ends what follows with the blocks
+ * that were made so far. */
 
 #define WP_STAGE_SEE_ALL 1u   /* a stop in a later stage does not keep blocks from this one */
 #define WP_STAGE_MAY_BLOCK 2u /* the callback may wait for a disk, a child or the network */
@@ -585,11 +626,13 @@ WP_API int32_t wp_block_fail(wp_block *block, int32_t code, const char *text);
 typedef struct wp_result {
   uint32_t struct_size;     /* set by the caller */
   int32_t status;           /* as wp_pipeline_wait; WP_TIMED_OUT: run_timeout_ns was over */
-  uint64_t number;          /* deciding block of an error or stop; UINT64_MAX: none */
+  uint64_t number;          /* deciding block of an error or stop, as its stage counts (a splitter's
+                               is its input); UINT64_MAX: none */
+  uint64_t source_number;   /* the block of the input it came from; UINT64_MAX: none */
   uint32_t stage;           /* and its stage; UINT32_MAX: none */
   int32_t code;             /* of the error; else 0 */
   uint64_t blocks_delivered;
-  uint64_t blocks_dropped;
+  uint64_t blocks_dropped;  /* these three before and behind splitters together */
   uint64_t blocks_cut;
   uint64_t blocks_failed;
   uint64_t errors;          /* errors that counted */
@@ -605,13 +648,14 @@ WP_API int32_t wp_pipeline_result(const wp_pipeline *pipeline, wp_result *result
 typedef struct wp_error_entry {
   uint32_t struct_size; /* set by the caller */
   int32_t code;
-  uint64_t number;      /* block */
+  uint64_t number;      /* block, as its stage counts; a splitter's is its input */
+  uint64_t source_number; /* the block of the input it came from; UINT64_MAX: none */
   uint32_t stage;
   uint32_t reserved;
   char text[256];       /* from wp_block_fail, else empty */
 } wp_error_entry;
 
-/* Entry `index` (from 0, in block order) of the last run. Returns WP_OK, WP_END (no such entry),
+/* Entry `index` (from 0, in block order; with splitters, in the order described there) of the last run. Returns WP_OK, WP_END (no such entry),
  * WP_INVALID_STATE, WP_INVALID_ARGUMENT.
  * Threads: any. */
 WP_API int32_t wp_pipeline_error(const wp_pipeline *pipeline, size_t index, wp_error_entry *entry);
@@ -622,7 +666,8 @@ typedef struct wp_stage_statistics {
   uint32_t kind;
   char name[32];
   uint64_t calls;
-  uint64_t blocks_in;      /* calls + tombstones and cut blocks that passed */
+  /* calls + tombstones and cut blocks that passed; of a splitter, its inputs */
+  uint64_t blocks_in;
   uint64_t blocks_out;
   uint64_t blocks_dropped;
   uint64_t blocks_cut;
@@ -647,9 +692,9 @@ typedef struct wp_pipeline_statistics {
   uint64_t wall_ns;     /* since start, until the end */
   uint64_t blocks_in;
   uint64_t blocks_out;
-  uint64_t in_flight;
-  uint64_t in_flight_max;
-  uint64_t limit;
+  uint64_t in_flight;     /* with splitters, before and behind them together */
+  uint64_t in_flight_max; /* with splitters, where there were most */
+  uint64_t limit;         /* before, between and behind splitters, for each of these */
   uint64_t wakes;       /* workers woken, by this and other pipelines of the pool */
   uint64_t bytes_in_flight; /* what the blocks in flight weigh */
   uint64_t bytes_in_flight_max;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Random pipelines: with any number of workers they end as the serial reference does.
+/* Random pipelines, with and without splitters: with any number of workers they end as the serial
+ * reference does.
  * One case again: test_reference SEED */
 #include <stdlib.h>
 
@@ -34,7 +35,7 @@ static plan plan_of(uint64_t seed) {
   plan.blocks = PICK(4) ? PICK(300) : PICK(3);
   plan.limit = 1 + (PICK(2) ? PICK(4) : PICK(70));
   for (uint32_t i = 0; i < plan.stages; i++) {
-    plan.kind[i] = PICK(3);
+    plan.kind[i] = PICK(6) ? PICK(3) : WP_SPLITTER;
     plan.stage_flags[i] = (PICK(4) ? 0 : WP_STAGE_SEE_ALL) | (PICK(4) ? 0 : WP_STAGE_MAY_BLOCK);
     plan.width[i] = PICK(3) ? 0 : 1 + PICK(3);
   }
@@ -60,6 +61,7 @@ typedef struct place {
   const plan *plan;
   uint32_t stage;
   uint64_t seen; /* of serial stages */
+  uint64_t input, index; /* of splitters: number + 1 of the last input, and what came of it */
 } place;
 
 static int32_t generate(WITHIN(context)) {
@@ -68,6 +70,42 @@ static int32_t generate(WITHIN(context)) {
   if (place->seen++ == place->plan->blocks) return WP_SOURCE_END;
   block->meta[0] = mix(place->plan->seed ^ block->number);
   return WP_STAGE_OK;
+}
+
+/* One of so many callbacks answers something else. */
+static int32_t answer(const place *place, wp_block *block, uint64_t r, int first) {
+  const plan *plan = place->plan;
+  for (int i = first; i < 3; i++) {
+    if (plan->rarity[i] && (r = mix(r)) % plan->rarity[i] == 0) return WP_STAGE_DROP + i;
+  }
+  if (plan->rarity[3] && (r = mix(r)) % plan->rarity[3] == 0) {
+    char text[40];
+    snprintf(text, sizeof text, "%d at %d", (int)place->stage, (int)block->number);
+    return wp_block_fail(block, -2000 - (int32_t)place->stage, text);
+  }
+  return WP_STAGE_OK;
+}
+
+/* 0 to 3 blocks for each one, which depend on all inputs before; up to 2 after the last one. */
+static int32_t divide(WITHIN(context)) {
+  place *place = context;
+  const wp_block *input = call->input;
+  const uint64_t number = input ? input->number + 1 : UINT64_MAX;
+  (void)scratch;
+  CHECK_EQUAL(call->stage, place->stage);
+  if (place->input != number) {
+    CHECK(number > place->input);
+    place->input = number;
+    place->index = 0;
+    place->seen = mix(place->seen + (input ? input->meta[0] : 0));
+  }
+  const uint64_t r = mix(place->plan->seed * 17 + (input ? input->meta[0] : 1) + place->stage);
+  const uint64_t wanted = input ? r % 4 : r % 3;
+  if (place->index == wanted) return WP_STAGE_DROP;
+  block->meta[0] = mix(place->seen + place->index);
+  const int32_t code = answer(place, block, mix(block->meta[0]), 1);
+  if (code != WP_STAGE_OK) return code;
+  return ++place->index < wanted ? WP_STAGE_MORE : WP_STAGE_OK;
 }
 
 static int32_t decide(WITHIN(context)) {
@@ -80,23 +118,15 @@ static int32_t decide(WITHIN(context)) {
     CHECK(!place->seen || block->number >= place->seen);
     place->seen = block->number + 1;
   }
-  uint64_t r = mix(plan->seed * 31 + block->number * 7 + place->stage);
-  for (int i = 0; i < 3; i++) {
-    if (plan->rarity[i] && (r = mix(r)) % plan->rarity[i] == 0) return WP_STAGE_DROP + i;
-  }
-  if (plan->rarity[3] && (r = mix(r)) % plan->rarity[3] == 0) {
-    char text[40];
-    snprintf(text, sizeof text, "%d at %d", (int)place->stage, (int)block->number);
-    return wp_block_fail(block, -2000 - (int32_t)place->stage, text);
-  }
-  return WP_STAGE_OK;
+  return answer(place, block, mix(plan->seed * 31 + block->meta[0] * 7 + place->stage), 0);
 }
 
 static int32_t digest(WITHIN(context)) {
   outcome *outcome = context;
   UNUSED;
   outcome->delivered++;
-  outcome->digest = mix(outcome->digest ^ block->number ^ block->meta[0]);
+  outcome->digest =
+      mix(outcome->digest ^ block->number ^ block->meta[0] ^ block->source_number << 32);
   return WP_STAGE_OK;
 }
 
@@ -110,10 +140,11 @@ static void run(const plan *plan, wp_pool *pool, uint32_t flags, outcome *outcom
   options.max_failures = plan->max_failures;
   options.max_errors_kept = plan->max_errors_kept;
   CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_OK);
-  for (uint32_t i = 0; i <= plan->stages; i++) places[i] = (place){ plan, i, 0 };
+  for (uint32_t i = 0; i <= plan->stages; i++) places[i] = (place){ plan, i, 0, 0, 0 };
   set_source(pipeline, generate, &places[0]);
   for (uint32_t i = 1; i <= plan->stages; i++) {
-    wp_stage_options stage_options = stage(plan->kind[i - 1], decide, &places[i]);
+    wp_stage_options stage_options =
+        stage(plan->kind[i - 1], plan->kind[i - 1] == WP_SPLITTER ? divide : decide, &places[i]);
     stage_options.flags = plan->stage_flags[i - 1];
     if (plan->kind[i - 1] == WP_PARALLEL) stage_options.max_concurrency = plan->width[i - 1];
     CHECK_EQUAL(wp_pipeline_add_stage(pipeline, &stage_options), i);
@@ -132,6 +163,7 @@ static void compare(const outcome *actual, const outcome *expected) {
   CHECK_EQUAL(actual->status, expected->status);
   CHECK_EQUAL(actual->result.status, expected->result.status);
   CHECK_EQUAL(actual->result.number, expected->result.number);
+  CHECK_EQUAL(actual->result.source_number, expected->result.source_number);
   CHECK_EQUAL(actual->result.stage, expected->result.stage);
   CHECK_EQUAL(actual->result.code, expected->result.code);
   CHECK_EQUAL(actual->result.errors, expected->result.errors);
@@ -142,6 +174,7 @@ static void compare(const outcome *actual, const outcome *expected) {
   CHECK_EQUAL(actual->errors, expected->errors);
   for (uint32_t i = 0; i < actual->errors && i < expected->errors; i++) {
     CHECK_EQUAL(actual->error[i].number, expected->error[i].number);
+    CHECK_EQUAL(actual->error[i].source_number, expected->error[i].source_number);
     CHECK_EQUAL(actual->error[i].stage, expected->error[i].stage);
     CHECK_EQUAL(actual->error[i].code, expected->error[i].code);
     CHECK_TEXT(actual->error[i].text, expected->error[i].text);

@@ -26,8 +26,9 @@ WP_USER_CODE = -1000
 
 WP_POOL_ALLOW_FEWER_WORKERS = 1
 WP_CANCEL_USER, WP_CANCEL_DEADLINE, WP_CANCEL_PARENT = 1, 2, 3
-WP_PARALLEL, WP_SERIAL, WP_SERIAL_ANY_ORDER = 0, 1, 2
-WP_STAGE_OK, WP_STAGE_DROP, WP_STAGE_STOP, WP_STAGE_STOP_DROP, WP_SOURCE_END = 0, 1, 2, 3, 5
+WP_PARALLEL, WP_SERIAL, WP_SERIAL_ANY_ORDER, WP_SPLITTER = 0, 1, 2, 3
+WP_STAGE_OK, WP_STAGE_DROP, WP_STAGE_STOP, WP_STAGE_STOP_DROP = 0, 1, 2, 3
+WP_STAGE_MORE, WP_SOURCE_END = 4, 5
 WP_STAGE_SEE_ALL, WP_STAGE_MAY_BLOCK = 1, 2
 WP_PIPELINE_SERIAL_REFERENCE, WP_PIPELINE_COLLECT_ERRORS = 1, 2
 WP_PIPELINE_PULL_RESULTS, WP_PIPELINE_READER_IS_ANOTHER_THREAD = 4, 8
@@ -60,7 +61,12 @@ class wp_block(Structure):
 
 
 class wp_call(Structure):
-    _fields_ = [("worker", c_uint32), ("stage", c_uint32), ("token", c_void_p)]
+    _fields_ = [
+        ("worker", c_uint32),
+        ("stage", c_uint32),
+        ("token", c_void_p),
+        ("input", POINTER(wp_block)),
+    ]
 
 
 thread_hook = CFUNCTYPE(None, c_void_p, c_uint32)
@@ -174,6 +180,7 @@ class wp_result(Sized):
         ("struct_size", c_uint32),
         ("status", c_int32),
         ("number", c_uint64),
+        ("source_number", c_uint64),
         ("stage", c_uint32),
         ("code", c_int32),
         ("blocks_delivered", c_uint64),
@@ -190,6 +197,7 @@ class wp_error_entry(Sized):
         ("struct_size", c_uint32),
         ("code", c_int32),
         ("number", c_uint64),
+        ("source_number", c_uint64),
         ("stage", c_uint32),
         ("reserved", c_uint32),
         ("text", c_char * 256),

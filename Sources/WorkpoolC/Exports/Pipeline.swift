@@ -175,7 +175,8 @@ import Workpool
     let outcome = try checked(pipeline).result()
     room.pointee = wp_result(
       struct_size: room.pointee.struct_size, status: outcome.status.rawValue,
-      number: outcome.number ?? .max, stage: outcome.stage.map(UInt32.init) ?? .max,
+      number: outcome.number ?? .max, source_number: outcome.sourceNumber ?? .max,
+      stage: outcome.stage.map(UInt32.init) ?? .max,
       code: outcome.code, blocks_delivered: outcome.delivered,
       blocks_dropped: outcome.dropped, blocks_cut: outcome.cut, blocks_failed: outcome.failed,
       errors: outcome.errors, errors_not_kept: outcome.errorsNotKept)
@@ -192,6 +193,7 @@ import Workpool
     guard index >= 0 && index < errors.count else { return .end }
     room.pointee.code = errors[index].code
     room.pointee.number = errors[index].number
+    room.pointee.source_number = errors[index].sourceNumber
     room.pointee.stage = UInt32(errors[index].stage)
     room.pointee.reserved = 0
     withUnsafeMutableBytes(of: &room.pointee.text) { copy(errors[index].text, into: $0) }
