@@ -85,40 +85,47 @@ package struct ProgressEstimator {
 }
 
 extension PipelineRun {
-  /// Blocks that have left, of whatever fate.
+  /// Blocks that have left (before a splitter: that were split), of whatever fate.
   var blocksThatLeft: UInt64 { flow.pointee.retired.load(ordering: .relaxed) }
 
-  /// A look without a lock.
+  /// A look without a lock, of all segments; in the first one.
   func progress(_ totals: (blocks: UInt64?, bytes: UInt64?)) -> PipelineProgress {
     var progress = PipelineProgress()
-    let sums = statistics
+    let sums = statisticsOfAll
     progress.wallNanoseconds = sums.wallNanoseconds
     progress.blocksIn = sums.blocksIn
     progress.blocksOut = sums.blocksOut
     progress.inFlight = sums.inFlight
-    (progress.bytesIn, progress.bytesOut) = bytesThrough
+    progress.bytesIn = bytesIn
+    progress.bytesOut = lastSegment.pointee.bytesOut
     let total = flow.pointee.total.load(ordering: .relaxed)
     progress.totalBlocks = total == Self.unknownTotal ? totals.blocks : total
     progress.totalBytes = totals.bytes
     return progress
   }
 
-  private var bytesThrough: (UInt64, UInt64) {
-    let working = (1..<stageCount).filter { stages[$0].function != nil }
-    var (bytesIn, bytesOut): (UInt64, UInt64) = (0, 0)
-    for seat in 0..<workerCount {
-      if hasSource {
-        bytesIn &+= seatStage(seat, 0).pointee.counts.bytesOut.load(ordering: .relaxed)
-      } else if let first = working.first {
-        bytesIn &+= seatStage(seat, first).pointee.counts.bytesIn.load(ordering: .relaxed)
-      }
-      if stages[last].function != nil {
-        bytesOut &+= seatStage(seat, last).pointee.counts.bytesIn.load(ordering: .relaxed)
-      } else if let final = working.last {
-        bytesOut &+= seatStage(seat, final).pointee.counts.bytesOut.load(ordering: .relaxed)
+  private var bytesIn: UInt64 {
+    if hasSource { return sum(0) { $0.pointee.counts.bytesOut.load(ordering: .relaxed) } }
+    for stage in 1..<stageCount {
+      // Before a splitter the last stage counts what goes into that.
+      if stages[stage].function != nil || stage == last && next != nil {
+        return sum(stage) { $0.pointee.counts.bytesIn.load(ordering: .relaxed) }
       }
     }
-    if working.isEmpty { bytesOut = bytesIn }
-    return (bytesIn, bytesOut)
+    return 0
+  }
+
+  private var bytesOut: UInt64 {
+    if stages[last].function != nil {
+      return sum(last) { $0.pointee.counts.bytesIn.load(ordering: .relaxed) }
+    }
+    for stage in (0..<last).reversed() where stages[stage].function != nil {
+      return sum(stage) { $0.pointee.counts.bytesOut.load(ordering: .relaxed) }
+    }
+    return 0
+  }
+
+  private func sum(_ stage: Int, _ count: (UnsafeMutablePointer<SeatStage>) -> UInt64) -> UInt64 {
+    (0..<workerCount).reduce(0) { $0 &+ count(seatStage($1, stage)) }
   }
 }

@@ -71,13 +71,15 @@ extension EngineTests {
       for workers in Self.everyCount {
         for limit in [1, 2, 3, 100] {
           for (count, atEnd) in Self.sizes {
-            for before in [[], [Stage.block { _ in 0 }]] {
-              for behind in [[], [Stage.block { _ in 0 }]] {
+            for before in 0...1 {
+              for behind in 0...1 {
+                let pass: (Int) -> Stage = { _ in .block { _ in 0 } }
                 let label = "\(workers) workers, limit \(limit), \(count) blocks"
                 let log = Log<Seen>()
                 let pipeline = try Pipeline(
                   workers, limit: limit, source: Self.numbers(count),
-                  before + [Self.unpack(atEnd: atEnd)] + behind, sink: Self.sink(log))
+                  (0..<before).map(pass) + [Self.unpack(atEnd: atEnd)] + (0..<behind).map(pass),
+                  sink: Self.sink(log))
                 #expect(try pipeline.runToEnd(label) == .ok, "\(label)")
                 #expect(log.all == Self.unpacked(count, atEnd: atEnd), "\(label)")
                 #expect(try pipeline.result().delivered == UInt64(log.count), "\(label)")
