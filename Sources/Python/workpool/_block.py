@@ -38,8 +38,8 @@ END = Answer.END  #: from a source: there is no such block, the input is over
 class Block:
     """A numbered payload on its way, valid inside the callback that gets it.
 
-    ``number``: position in the input, from 0. ``source_number``: the same, as long as no stage
-    splits blocks. ``worker`` and ``stage``: who works on it, and where (0 is the source).
+    ``number``: position in the input, or behind the last splitter, from 0. ``source_number``: the block
+    of the input that it came from. ``worker`` and ``stage``: who works on it, and where (0 is the source).
     """
 
     __slots__ = (

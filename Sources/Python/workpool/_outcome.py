@@ -14,7 +14,10 @@ Raised = Mapping[tuple[int, int], BaseException]  # what callbacks raised, by bl
 
 
 class Outcome(NamedTuple):
-    """How a run ended. ``number`` and ``stage`` tell which block decided an error or a stop."""
+    """How a run ended. ``number`` and ``stage`` tell which block decided an error or a stop, as its
+    stage counts (a splitter's is its input), ``source_number`` the block of the input that it came
+    from.
+    """
 
     status: str  #: "ok", "stopped", "failed", "cancelled" or "timed out"
     number: Optional[int]
@@ -26,16 +29,20 @@ class Outcome(NamedTuple):
     failed: int
     errors: int
     errors_not_kept: int
+    source_number: Optional[int]
 
 
 class BlockError(NamedTuple):
-    """One entry of a run's error list; ``exception`` is what the callback raised, if it did."""
+    """One entry of a run's error list; ``exception`` is what the callback raised, if it did.
+    ``number`` and ``source_number`` are as in Outcome.
+    """
 
     number: int
     stage: int
     code: int
     text: str
     exception: Optional[BaseException]
+    source_number: Optional[int]
 
 
 def outcome_of(pipeline: Handle) -> Outcome:
@@ -58,6 +65,7 @@ def outcome_of(pipeline: Handle) -> Outcome:
         result.blocks_failed,
         result.errors,
         result.errors_not_kept,
+        None if result.source_number == c.NO_NUMBER else result.source_number,
     )
 
 
@@ -67,7 +75,8 @@ def errors_of(pipeline: Handle, raised: Raised) -> list[BlockError]:
     while not _errors.check(lib.wp_pipeline_error(pipeline, len(errors), byref(entry))):
         text = entry.text.decode("utf-8", "replace")
         exception = raised.get((entry.number, entry.stage))
-        errors.append(BlockError(entry.number, entry.stage, entry.code, text, exception))
+        source = None if entry.source_number == c.NO_NUMBER else entry.source_number
+        errors.append(BlockError(entry.number, entry.stage, entry.code, text, exception, source))
     return errors
 
 

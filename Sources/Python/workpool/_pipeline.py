@@ -15,6 +15,7 @@ from ._memory import Buffer, BytesLike, bytes_view
 from ._outcome import BlockError, Outcome, errors_of, exception_of, outcome_of
 from ._pool import Pool, Token
 from ._progress import Subscriber, Tell
+from ._splitter import SplitFinish, SplitFunction
 from ._stage import Shared, Stage, StageFunction, callback_of, from_items, make_stage
 from ._statistics import PipelineStatistics, statistics_of
 from ._streams import Reader, Writer
@@ -192,6 +193,37 @@ class Pipeline:
         )
         return self
 
+    def split(
+        self,
+        function: SplitFunction,
+        *,
+        finish: Optional[SplitFinish] = None,
+        name: Optional[str] = None,
+        see_all: bool = False,
+        may_block: bool = False,
+    ) -> Pipeline:
+        """Adds a splitter, which makes any number of blocks of each one, in order.
+
+        ``function`` gets a block, to be read only, and yields the payloads of new blocks (or returns a
+        list of them, or None). It may keep what it needs of a block, and yield that with a later
+        one. ``finish`` is called without arguments after the last block, and yields what is left; not
+        after a failure, a cancel, or a stop behind the splitter. What is yielded may be a slice of the
+        block's ``data``: it is copied. Yielding STOP ends the input.
+
+        The new blocks are numbered 0, 1, 2, ..., and up to ``limit`` of them are in flight, beside those
+        before the splitter. One is asked for only when there is a place for it, so a generator pauses,
+        and goes on on any worker.
+        """
+        self._check_building()
+        if self._sink is not None:
+            raise _errors.InvalidState("the sink is the last stage")
+        if finish is not None and not callable(finish):
+            raise TypeError(f"finish is a callable, not {type(finish).__name__}")
+        name = name or f"stage {len(self._stages) + 1}"
+        stage = make_stage(function, name, "serial", 0, see_all, may_block)
+        self._stages.append(stage._replace(kind=c.WP_SPLITTER, finish=finish))
+        return self
+
     def sink(
         self, sink: Union[StageFunction, Writer], *, name: str = "sink", may_block: bool = False
     ) -> Pipeline:
@@ -298,6 +330,7 @@ class Pipeline:
             self._handle = None
             self._handle = self._build(pulls)
             self._pulls = pulls
+        self._shared.run += 1
         self._shared.raised.clear()
         self._shared.raised_by_subscriber = None
         return self._handle

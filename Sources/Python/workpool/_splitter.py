@@ -2,12 +2,11 @@
 """Splitters: callbacks that make any number of blocks of each one."""
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Callable, Iterable, Optional
+from typing import Any, Callable, Iterable, Iterator, Optional
 
+from . import _library as c
 from ._block import END, STOP, Answer, Block
 from ._memory import Buffer, BytesLike, Loans, View, bytes_view
-from . import _library as c
 
 SplitFunction = Callable[[Block], Optional[Iterable[BytesLike]]]
 SplitFinish = Callable[[], Optional[Iterable[BytesLike]]]
@@ -37,6 +36,11 @@ class Input(Block):
     def size(self) -> int:
         """Bytes of payload."""
         return int(self._valid().contents.size)
+
+    @property
+    def weight(self) -> int:
+        """Bytes that the block counts for ``max_bytes``; 0: its size."""
+        return int(self._valid().contents.weight)
 
     def set(self, data: BytesLike) -> None:
         raise TypeError("a block that is being split is read-only")

@@ -8,6 +8,7 @@ from . import _errors
 from . import _library as c
 from ._block import END, Block
 from ._memory import BytesLike, Loans
+from ._splitter import SplitFinish, Splitter
 
 StageFunction = Callable[[Block], object]
 
@@ -24,6 +25,7 @@ class Stage(NamedTuple):
     kind: int
     max_concurrency: int
     flags: int
+    finish: Optional[SplitFinish] = None
 
 
 def make_stage(
@@ -46,6 +48,7 @@ class Shared:
         self.loans = Loans()
         self.raised: dict[tuple[int, int], BaseException] = {}
         self.raised_by_subscriber: Optional[BaseException] = None
+        self.run = 0  # how many have begun
         self.max_errors_kept = max_errors_kept
         self.allow(limit)
 
@@ -69,6 +72,8 @@ def callback_of(
     stage: Stage, index: int, shared: Shared, takes_payload: bool
 ) -> Callable[[Any, Any, Any, Any], int]:
     """What the library calls: it must neither raise nor let memory of the block get away."""
+    if stage.kind == c.WP_SPLITTER:
+        return _splitter_callback(stage, index, shared)
     function = stage.function
     loans = shared.loans
 
@@ -79,11 +84,30 @@ def callback_of(
             block._end()
             return code
         except BaseException as error:
-            where = error.__traceback__
-            error.with_traceback(where.tb_next if where is not None else None)
-            if hasattr(error, "add_note"):
-                error.add_note(f"in block {block.number}, stage {index} ({stage.name})")
-            shared.keep(block.number, index, error)
+            _keep(error, block.number, index, stage, shared)
             return block._fail(error)
 
     return callback
+
+
+def _splitter_callback(
+    stage: Stage, index: int, shared: Shared
+) -> Callable[[Any, Any, Any, Any], int]:
+    splitter = Splitter(stage.function, stage.finish, index, shared.loans)  # type: ignore[arg-type]
+
+    def callback(_context: Any, native: Any, _scratch: Any, call: Any) -> int:
+        try:
+            return splitter.step(native, call, shared.run)
+        except BaseException as error:
+            _keep(error, splitter.number, index, stage, shared)
+            return splitter.fail(native, call, error)
+
+    return callback
+
+
+def _keep(error: BaseException, number: int, index: int, stage: Stage, shared: Shared) -> None:
+    where = error.__traceback__
+    error.with_traceback(where.tb_next if where is not None else None)
+    if hasattr(error, "add_note"):
+        error.add_note(f"in block {number}, stage {index} ({stage.name})")
+    shared.keep(number, index, error)

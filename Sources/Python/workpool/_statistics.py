@@ -53,7 +53,7 @@ def statistics_of(pipeline: Handle) -> PipelineStatistics:
     for index in range(whole.stages):
         one = c.wp_stage_statistics()
         _errors.check(lib.wp_pipeline_stage_statistics(pipeline, index, byref(one)))
-        kind = ("parallel", "serial", "serial_any_order")[one.kind]
+        kind = ("parallel", "serial", "serial_any_order", "splitter")[one.kind]
         counts = (getattr(one, field) for field in StageStatistics._fields[2:])
         stages.append(StageStatistics(one.name.decode("utf-8", "replace"), kind, *counts))
     totals = {field: getattr(whole, field) for field in PipelineStatistics._fields[:-1]}
