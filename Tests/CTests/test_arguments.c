@@ -90,7 +90,7 @@ static void stage_options(void) {
   REFUSED(fn = NULL);
 #undef REFUSED
   bad = good;
-  bad.kind = 3;
+  bad.kind = WP_SPLITTER + 1;
   CHECK_EQUAL(wp_pipeline_add_stage(pipeline, &bad), WP_INVALID_ARGUMENT);
   CHECK_EQUAL(wp_pipeline_add_stage(pipeline, NULL), WP_INVALID_ARGUMENT);
   CHECK_EQUAL(wp_pipeline_set_source(pipeline, NULL), WP_INVALID_ARGUMENT);

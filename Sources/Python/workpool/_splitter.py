@@ -128,10 +128,10 @@ class Splitter:
     def _end(self) -> None:
         """All outputs are made: nothing must reach the memory of the input any more."""
         self._outputs = iter(())
-        block, self._input = self._input, None
+        if self._input is not None:
+            self._input._end()
+            self._input = None
         self.number += 1
-        if block is not None:
-            block._end()
 
     def _abandon(self) -> None:
         """The input went before all of it was asked for."""
