@@ -211,15 +211,17 @@ typedef struct wp_token wp_token;
 
 /* Makes a token that is not cancelled. `parent` may be NULL; cancelling it cancels this one
  * (reason WP_CANCEL_PARENT), and it must live at least as long. Returns WP_OK, WP_NO_MEMORY,
- * WP_INVALID_ARGUMENT.
+ * WP_INVALID_ARGUMENT, WP_FORKED.
  * Threads: any. */
 WP_API int32_t wp_token_create(wp_token *parent, wp_token **out_token);
 
-/* WP_BUSY while a pipeline or a child token uses it. NULL: nothing. Returns WP_OK, WP_BUSY.
+/* WP_BUSY while a pipeline or a child token uses it. NULL: nothing. Returns WP_OK, WP_BUSY,
+ * WP_FORKED.
  * Threads: one at a time. */
 WP_API int32_t wp_token_destroy(wp_token *token);
 
-/* Cancels every run that uses the token; returns at once. Twice is as good as once. NULL: nothing.
+/* Cancels every run that uses the token; returns at once. Twice is as good as once. NULL: nothing. In a
+ * child process it only marks the inherited token.
  * Threads: any, also inside callbacks. */
 WP_API void wp_token_cancel(wp_token *token);
 
@@ -509,7 +511,7 @@ WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
 WP_API int32_t wp_pipeline_next_result(wp_pipeline *pipeline, int64_t timeout_ns,
                                        wp_block **out_block);
 
-/* Gives a result back. NULL: nothing.
+/* Gives a result back. NULL, and in a child process: nothing.
  * Threads: any; each block once. */
 WP_API void wp_block_release(wp_block *block);
 

@@ -270,7 +270,7 @@ class Owner {
   // Destroys it now.
   int32_t close() noexcept {
     const int32_t status = destroy(handle_);
-    if (status != WP_BUSY) handle_ = nullptr;
+    if (status >= 0) handle_ = nullptr;
     return status;
   }
 

@@ -494,8 +494,11 @@ public struct PipelineResult: @unchecked Sendable {
     UnsafeMutableRawPointer(result).assumingMemoryBound(to: Block.self)
   }
 
-  /// Gives the block and its place back, once.
-  public func release() { result.pointee.run.pointee.releaseResult(result, .delivered) }
+  /// Gives the block and its place back, once. In a child process it is the parent's, and stays.
+  public func release() {
+    let run = result.pointee.run
+    if run.pointee.pool.isOfThisProcess { run.pointee.releaseResult(result, .delivered) }
+  }
 }
 
 extension PipelineRun {

@@ -99,6 +99,13 @@ func copy(_ text: String, into room: UnsafeMutableRawBufferPointer) {
 /// A handle of a parent process must not be touched.
 func checkFork(_ pool: Pool) throws(WorkpoolError) { try checkFork(pool.forkGeneration) }
 
+/// The token behind a handle, if it belongs to this process; nil for NULL.
+func checkedToken(_ handle: OpaquePointer?) throws(WorkpoolError) -> Token? {
+  guard let token = handle?.token else { return nil }
+  try checkFork(token.forkGeneration)
+  return token
+}
+
 func checkFork(_ generation: UInt32) throws(WorkpoolError) {
   guard generation == wpl_fork_generation() else {
     throw WorkpoolError(.forked, "the handle belongs to the parent process")

@@ -35,7 +35,7 @@ func pipelineOptions(
   options.maxBytesInFlight = Int(clamping: given.max_bytes_in_flight)
   if given.max_errors_kept != 0 { options.maxErrorsKept = Int(given.max_errors_kept) }
   options.maxFailures = given.max_failures
-  options.token = given.token?.token
+  options.token = try checkedToken(given.token)
   options.runTimeoutNanoseconds = given.run_timeout_ns
   if given.weight != 0 { options.weight = Int(given.weight) }
   return options

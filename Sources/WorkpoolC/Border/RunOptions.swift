@@ -36,7 +36,7 @@ func runOptions(
   options.pipeline.isSerialReference = given.flags & WP_RUN_SERIAL_REFERENCE != 0
   options.pipeline.maxBlocksInFlight =
     given.max_blocks_in_flight == 0 ? min(100, 4 * workers + 4) : Int(given.max_blocks_in_flight)
-  options.pipeline.token = given.token?.token
+  options.pipeline.token = try checkedToken(given.token)
   if let progress = given.progress {
     let context = given.progress_context
     options.progress = { progress(context, $0.reads, $0.decodedBytes) }

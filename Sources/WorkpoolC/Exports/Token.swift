@@ -7,7 +7,7 @@ import Workpool
 ) -> Int32 {
   border { () throws(WorkpoolError) in
     guard let out_token else { throw invalid("out_token is NULL") }
-    out_token.pointee = Handle.make(try Token(parent: parent?.token))
+    out_token.pointee = Handle.make(try Token(parent: try checkedToken(parent)))
     return .ok
   }
 }
@@ -15,6 +15,7 @@ import Workpool
 @c @implementation public func wp_token_destroy(_ token: OpaquePointer!) -> Int32 {
   guard let token else { return WP_OK }
   return border { () throws(WorkpoolError) in
+    try checkFork(token.token.forkGeneration)
     guard !token.token.isObserved else {
       throw WorkpoolError(.busy, "a pipeline or a token below it uses the token")
     }

@@ -11,7 +11,8 @@ public enum CancelReason: UInt32, Sendable {
 /// A word that says "stop", and whom to tell.
 ///
 /// Reading it is one load. A token may have a parent: cancelling that one cancels this one. Observers
-/// (runs) are told on the thread that cancels, once, under no lock.
+/// (runs) are told on the thread that cancels, once, under no lock. In a child process a token of the
+/// parent is a word only: who would be told is not there.
 public final class Token: @unchecked Sendable {
   public typealias Observer = @convention(c) (_ context: UnsafeMutableRawPointer) -> Void
 
@@ -28,6 +29,7 @@ public final class Token: @unchecked Sendable {
   private let parent: Token?
   private let monitor: Monitor
   private var observations: [Observation] = []
+  public let forkGeneration: UInt32
 
   public init(parent: Token? = nil) throws(WorkpoolError) {
     guard let memory = wpl_allocate_aligned(64, 64) else {
@@ -42,6 +44,8 @@ public final class Token: @unchecked Sendable {
       throw error
     }
     self.parent = parent
+    wpl_watch_forks()
+    forkGeneration = wpl_fork_generation()
     parent?.observe(Unmanaged.passUnretained(self).toOpaque(), Self.parentWasCancelled)
   }
 
@@ -58,6 +62,7 @@ public final class Token: @unchecked Sendable {
   /// Cancels this token and everything below it; later reasons change nothing.
   public func cancel(_ reason: CancelReason = .user) {
     mark(reason)
+    guard forkGeneration == wpl_fork_generation() else { return }
     monitor.lock()
     // Told without the lock, for what an observer does may end in code of the user's.
     while let index = observations.firstIndex(where: { $0.state == .untold }) {

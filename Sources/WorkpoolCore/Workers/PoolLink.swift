@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CPlatform
 import Synchronization
 
 /// A pool as those see it who publish work on it millions of times a second: plain words, so that
@@ -7,13 +8,18 @@ public struct PoolLink: @unchecked Sendable {
   private let pool: Unmanaged<Pool>?
   private let shared: UnsafeMutablePointer<Pool.Shared>?
   public let maySpin: Bool
+  private let forkGeneration: UInt32
 
   /// nil: nobody is there to be woken.
   public init(_ pool: Pool?) {
     self.pool = pool.map { Unmanaged.passUnretained($0) }
     shared = pool?.shared
     maySpin = pool?.maySpin ?? false
+    forkGeneration = wpl_fork_generation()
   }
+
+  /// What a child process inherits is the parent's: it must touch nothing.
+  public var isOfThisProcess: Bool { forkGeneration == wpl_fork_generation() }
 
   /// After work was made visible by a sequentially consistent read-modify-write: wakes one worker if
   /// some are parked and none is searching.
