@@ -189,6 +189,10 @@ WP_API int32_t wp_pool_create(const wp_pool_options *options, wp_pool **out_pool
  * Threads: one at a time. */
 WP_API int32_t wp_pool_destroy(wp_pool *pool);
 
+/* Bytes allocated for the workers, without the threads' stacks. 0 for NULL.
+ * Threads: any. */
+WP_API uint64_t wp_pool_memory(const wp_pool *pool);
+
 /* How many workers the pool has; 0 for NULL.
  * Threads: any. */
 WP_API uint32_t wp_pool_workers(const wp_pool *pool);
@@ -408,7 +412,8 @@ WP_API int32_t wp_pipeline_set_source(wp_pipeline *pipeline, const wp_stage_opti
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_add_stage(wp_pipeline *pipeline, const wp_stage_options *options);
 
-/* The callback that gets the blocks in input order at the end. Optional. Returns as set_source.
+/* The callback that gets the blocks at the end, in input order (unless UNORDERED). Optional. Returns
+ * as set_source.
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_set_sink(wp_pipeline *pipeline, const wp_stage_options *options);
 
@@ -502,7 +507,8 @@ WP_API int32_t wp_pipeline_close(wp_pipeline *pipeline);
  * Threads: any. */
 WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
 
-/* The next block in input order, for pipelines with PULL_RESULTS. It keeps its place until
+/* The next block in input order (with UNORDERED: the next one that is ready), for pipelines with
+ * PULL_RESULTS. It keeps its place until
  * wp_block_release. Returns WP_OK; WP_END after the last one of a run that ended well; the outcome
  * of the run otherwise (the blocks before it first; WP_CANCELLED at the run's deadline);
  * WP_WOULD_BLOCK or WP_TIMED_OUT;
@@ -706,6 +712,17 @@ typedef struct wp_pipeline_statistics {
  * Threads: any. */
 WP_API int32_t wp_pipeline_statistics_get(const wp_pipeline *pipeline,
                                           wp_pipeline_statistics *statistics);
+
+/* Bytes allocated for the run that is under way or has ended last; 0 before the first start and for
+ * NULL. All but the buffers for payloads is allocated at the start:
+ *     window_capacity x (64 for each 16 serial stages, begun ones included, + at most 640,
+ *                        + 256 with PULL_RESULTS) + workers x stages x at most 4096 + some 20 KB,
+ * and as much again for each splitter.
+ * A buffer is allocated when a copied payload, wp_block_reserve or wp_block_spare first needs it, and is
+ * used again; there are never more than two for each block in flight. Nothing grows with the number
+ * of blocks. Memory of the caller's is not counted.
+ * Threads: any, also inside callbacks. */
+WP_API uint64_t wp_pipeline_memory(const wp_pipeline *pipeline);
 
 /* ===== 7 Readers and writers ================================================================ */
 

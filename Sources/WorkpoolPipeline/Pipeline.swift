@@ -427,6 +427,26 @@ public final class Pipeline: @unchecked Sendable {
     try active().pointee.statisticsOfAll
   }
 
+  /// Bytes allocated for the run that is under way or has ended last; 0 before the first start.
+  ///
+  /// All but the buffers for payloads is allocated at the start: `windowCapacity` ×
+  /// (64 for each 16 serial stages, begun ones included, + at most 640, and 256 more if results are
+  /// pulled) + `workers` × stages × at most 4096 + some 20 KB, and as much again for each splitter. A
+  /// buffer is allocated when a payload, or a spare, first needs it, and is used again; there are
+  /// never more than two for each block in flight. Nothing grows with the number of blocks. Payloads of the
+  /// caller's are not counted.
+  public var memory: Int {
+    lock.lock()
+    defer { lock.unlock() }
+    var bytes = 0
+    var segment = current
+    while let here = segment {
+      bytes += here.pointee.arena.bytes + here.pointee.buffers.bytes
+      segment = here.pointee.next
+    }
+    return bytes
+  }
+
   /// How many stages a run has, source and the last one included.
   public var stageCount: Int { stages.count + 2 }
 

@@ -11,7 +11,8 @@ import WorkpoolCore
 /// whoever holds the baton (`source`), the turn of the last stage (`tail`), a record, or a seat.
 ///
 /// The files beside this one: `Carry` (the way of a block), `PullSource` (the baton), `Submission`,
-/// `HostWaits`, `RunEnd`. `TurnCells` and `StagePlaces` explain order and places. A pipeline with
+/// `HostWaits`, `Retire` (where blocks leave, and the end). `TurnCells` and `StagePlaces` explain order
+/// and the places of a stage; `Credits` and `Weights` the places and bytes of the run. A pipeline with
 /// splitters has several of these, its segments: see `Splitter`.
 struct PipelineRun: ~Copyable {
   // Fixed while the run lives.

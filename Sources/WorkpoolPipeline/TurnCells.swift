@@ -28,7 +28,9 @@ import WorkpoolCore
 /// the callbacks for 0…n - 1 wrote.
 ///
 /// Row n & mask is used again by n + capacity. That number is admitted only after n has left the last
-/// stage, which is always serial, and n has stored `empty` in each of its cells before that.
+/// stage, which is always serial, and n has stored `empty` in each of its cells before that. In
+/// ordered delivery the limit sees to that: n keeps its place so long. Unordered, n gives its
+/// place back earlier, and who admits n + capacity looks at `retired` (`hasRow`).
 ///
 /// ## Turns that are kept
 ///

@@ -2,7 +2,7 @@
 import unittest
 
 import workpool
-from support import Case
+from support import Case, Gate
 
 
 class Blocks(Case):
@@ -78,6 +78,58 @@ class Bytes(Case):
             self.pipeline(max_bytes=-1)
         with self.assertRaises(workpool.InvalidArgument):
             self.pipeline().max_bytes = 2**64
+
+
+class Memory(Case):
+    def test_memory_does_not_grow_with_the_number_of_blocks(self):
+        self.assertGreater(self.pool.memory, 0)
+        pipeline = self.pipeline(4, window_capacity=8).stage(lambda block: None)
+        self.assertEqual(pipeline.memory, 0)
+        for count in (10, 2000):
+            pipeline.start()
+            at_start = pipeline.memory
+            self.assertLess(at_start, 200_000)
+            for _ in range(count):
+                pipeline.submit(bytes(5000))
+            pipeline.close()
+            pipeline.wait()
+            self.assertLess(pipeline.memory, at_start + 8 * 12_288 + 1)
+
+
+class Unordered(Case):
+    def test_others_are_delivered_while_one_takes_long(self):
+        gate, seen = Gate(), []
+
+        def stage(block):
+            if block.number == 0:
+                gate.pass_through()
+
+        def sink(block):
+            seen.append(block.number)
+            if len(seen) == 31:
+                gate.open()
+
+        pipeline = self.pipeline(3, unordered=True, window_capacity=32)
+        outcome = pipeline.source([b"x"] * 100).stage(stage).sink(sink).run()
+        self.assertEqual(outcome.delivered, 100)
+        self.assertEqual(sorted(seen), list(range(100)))
+        self.assertNotIn(0, seen[:31])
+        self.assertLessEqual(pipeline.statistics().in_flight_max, 3)
+
+    def test_results_come_as_they_are_ready(self):
+        gate, read = Gate(), []
+
+        def stage(block):
+            if block.number == 0:
+                gate.pass_through()
+
+        pipeline = self.pipeline(3, unordered=True).source([b"x"] * 100).stage(stage)
+        for result in pipeline.results():
+            read.append(result.number)
+            if len(read) == 50:
+                gate.open()
+        self.assertEqual(sorted(read), list(range(100)))
+        self.assertNotIn(0, read[:50])
 
 
 if __name__ == "__main__":

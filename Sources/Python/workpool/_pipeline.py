@@ -377,9 +377,10 @@ class Pipeline:
 
         ``data`` may be used without a copy: it must not change until the block has left.
         ``number``: its place in the order, for producers that know it (all blocks of a run, or
-        none). ``weight``: bytes to count for ``max_bytes``; 0: those of ``data``. Returns False if the run was stopped and takes no more. Raises Closed, Cancelled,
-        what a stage raised, ResultsWaiting when all places are held by results that nobody has
-        read, and TimedOut or (timeout 0) WouldBlock.
+        none). ``weight``: bytes to count for ``max_bytes``; 0: those of ``data``. Returns False if
+        the run was stopped and takes no more. Raises Closed, Cancelled, what a stage raised,
+        ResultsWaiting when all places are held by results that nobody has read, and TimedOut or
+        (timeout 0) WouldBlock.
         """
         handle, loans = self._started, self._shared.loans
         buffer = Buffer(bytes_view(data))
@@ -515,6 +516,14 @@ class Pipeline:
         handle = self._handle
         if handle is not None:
             _errors.check(lib.wp_pipeline_set_max_bytes(handle, count))
+
+    @property
+    def memory(self) -> int:
+        """Bytes allocated for the run that is under way or has ended last; 0 before the first.
+        Memory of bytes-like objects that blocks use without a copy is not counted.
+        """
+        handle = self._handle
+        return int(lib.wp_pipeline_memory(handle)) if handle is not None else 0
 
     # ----- progress -----------------------------------------------------------------------
 

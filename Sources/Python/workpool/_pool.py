@@ -81,6 +81,12 @@ class Pool:
         return int(lib.wp_pool_workers(handle)) if handle is not None else 0
 
     @property
+    def memory(self) -> int:
+        """Bytes allocated for the workers, without the threads' stacks; 0 when it is closed."""
+        handle = self._handle
+        return int(lib.wp_pool_memory(handle)) if handle is not None else 0
+
+    @property
     def closed(self) -> bool:
         return self._handle is None
 

@@ -227,6 +227,11 @@ import Workpool
   }
 }
 
+@c @implementation public func wp_pipeline_memory(_ pipeline: OpaquePointer!) -> UInt64 {
+  guard let pipeline, (try? checked(pipeline)) != nil else { return 0 }
+  return UInt64(pipeline.pipeline.memory)
+}
+
 @c @implementation public func wp_pipeline_statistics_get(
   _ pipeline: OpaquePointer!, _ statistics: UnsafeMutablePointer<wp_pipeline_statistics>!
 ) -> Int32 {

@@ -39,6 +39,11 @@ import Workpool
   }
 }
 
+@c @implementation public func wp_pool_memory(_ pool: OpaquePointer!) -> UInt64 {
+  guard let pool else { return 0 }
+  return UInt64(pool.pool.memory)
+}
+
 @c @implementation public func wp_pool_workers(_ pool: OpaquePointer!) -> UInt32 {
   guard let pool else { return 0 }
   return UInt32(pool.pool.workerCount)

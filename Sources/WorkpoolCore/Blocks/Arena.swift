@@ -4,6 +4,8 @@ import CPlatform
 /// Memory that is taken piece by piece, may fail, and goes all at once with the arena.
 public final class Arena {
   private var pieces: [UnsafeMutableRawPointer] = []
+  /// All that was allocated.
+  public private(set) var bytes = 0
 
   public init() {}
 
@@ -23,6 +25,7 @@ public final class Arena {
       throw WorkpoolError(.noMemory, "no memory for a pipeline")
     }
     pieces.append(piece)
+    bytes += max(size, 1) + 128
     return piece.bindMemory(to: type, capacity: count)
   }
 }

@@ -15,6 +15,7 @@ public struct BufferPool: @unchecked Sendable {
   }
 
   private let head: UnsafeMutablePointer<Atomic<UInt64>>
+  private let total: UnsafeMutablePointer<Atomic<Int>>
   private let buffers: UnsafeMutablePointer<Buffer>
   private let count: Int
 
@@ -23,6 +24,8 @@ public struct BufferPool: @unchecked Sendable {
     self.count = count
     head = try arena.allocate(Atomic<UInt64>.self, count: 1)
     head.initialize(to: Atomic(1))
+    total = try arena.allocate(Atomic<Int>.self, count: 1)
+    total.initialize(to: Atomic(0))
     buffers = try arena.allocate(Buffer.self, count: count)
     for index in 0..<count {
       (buffers + index).initialize(to: Buffer())
@@ -86,15 +89,12 @@ public struct BufferPool: @unchecked Sendable {
     let data = memory.assumingMemoryBound(to: UInt8.self)
     if kept > 0, let old = buffer.pointee.data { data.update(from: old, count: kept) }
     wpl_free(buffer.pointee.data)
+    total.pointee.wrappingAdd(size - buffer.pointee.capacity, ordering: .relaxed)
     buffer.pointee.data = data
     buffer.pointee.capacity = size
     return true
   }
 
-  /// Bytes allocated. Exact only while nobody takes or grows.
-  public var bytes: Int {
-    var sum = 0
-    for index in 0..<count { sum += buffers[index].capacity }
-    return sum
-  }
+  /// Bytes allocated for buffers; the list is in the arena.
+  public var bytes: Int { total.pointee.load(ordering: .relaxed) }
 }

@@ -182,6 +182,11 @@ public final class Pool: @unchecked Sendable {
     _ = Unmanaged.passRetained(self)
   }
 
+  /// Bytes allocated for the workers, without their stacks, which the system gives and takes.
+  public var memory: Int {
+    MemoryLayout<Seat>.stride * seatCount + MemoryLayout<Shared>.stride + 128
+  }
+
   /// Ends and joins the threads, once; afterwards the pool must not be used.
   /// - Throws: `busy` while a pipeline or graph uses the pool, and on one of its own workers.
   public func close() throws(WorkpoolError) {
