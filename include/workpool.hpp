@@ -529,6 +529,7 @@ enum class Action : int32_t {
   drop = WP_STAGE_DROP,            // the block leaves here; its place in the order stays
   stop = WP_STAGE_STOP,            // the block goes on and is the last one
   stop_drop = WP_STAGE_STOP_DROP,  // the block leaves here and none comes after it
+  more = WP_STAGE_MORE,            // splitter only: the block goes on; call again with this input
   end = WP_SOURCE_END,             // source only: there is no such block, the input is over
 };
 
@@ -537,7 +538,7 @@ class BlockView {
  public:
   // Position in the input, from 0.
   uint64_t number() const noexcept { return native_->number; }
-  // The same, as long as no stage splits blocks.
+  // The block of the input it came from: the same, unless there is a splitter before.
   uint64_t source_number() const noexcept { return native_->source_number; }
   uint8_t *data() const noexcept { return native_->data; }
   size_t size() const noexcept { return native_->size; }
@@ -625,6 +626,27 @@ class Block : public BlockView {
   }
 };
 
+// A block that a splitter makes others of; read only, and valid until the callback returns.
+class Input {
+ public:
+  explicit Input(const wp_block *native) noexcept : native_(native) {}
+  uint64_t number() const noexcept { return native_->number; }
+  uint64_t source_number() const noexcept { return native_->source_number; }
+  const uint8_t *data() const noexcept { return native_->data; }
+  size_t size() const noexcept { return native_->size; }
+  bool empty() const noexcept { return native_->size == 0; }
+  const uint8_t *begin() const noexcept { return native_->data; }
+  const uint8_t *end() const noexcept { return empty() ? begin() : native_->data + size(); }
+  std::string_view text() const noexcept {
+    return {reinterpret_cast<const char *>(native_->data), native_->size};
+  }
+  uint64_t meta(size_t index) const noexcept { return native_->meta[index]; }
+  const wp_block *native() const noexcept { return native_; }
+
+ private:
+  const wp_block *native_;
+};
+
 // A block that has passed all stages. It keeps its place in the pipeline until it goes, or
 // release(). It may outlive its Pipeline, whose memory stays until then. Threads: one at a time.
 class Result : public BlockView {
@@ -669,6 +691,7 @@ enum class Kind : uint32_t {
   parallel = WP_PARALLEL,                  // any blocks at once, in any order
   serial = WP_SERIAL,                      // one at a time: block 0, 1, 2, ...
   serial_any_order = WP_SERIAL_ANY_ORDER,  // one at a time, in any order
+  splitter = WP_SPLITTER,                  // as serial, any number of blocks out for each one in
 };
 inline constexpr Kind parallel = Kind::parallel;
 inline constexpr Kind serial = Kind::serial;
@@ -709,16 +732,19 @@ class StageOptions {
 // What a callback is told beside its block.
 class Call {
  public:
-  explicit Call(const wp_call *native) noexcept : native_(native) {}
+  explicit Call(const wp_call *native) noexcept : native_(native), input_(native->input) {}
   // Index of the worker, from 0; number of the stage, 0 is the source.
   uint32_t worker() const noexcept { return native_->worker; }
   uint32_t stage() const noexcept { return native_->stage; }
   // Was the run cancelled? To be looked at in long callbacks.
   bool is_cancelled() const noexcept { return wp_token_is_cancelled(native_->token) != 0; }
+  // What a splitter splits; nullptr after the last one, and in other stages.
+  const Input *input() const noexcept { return input_.native() ? &input_ : nullptr; }
   const wp_call *native() const noexcept { return native_; }
 
  private:
   const wp_call *native_;
+  Input input_;
 };
 
 namespace detail {
@@ -737,8 +763,8 @@ class Exceptions {
       // No memory to keep it: the waiter gets an Error with its text.
     }
   }
-  // Of worker_start and finish, which know no block, and of subscribers, which know no stage
-  // either.
+  // Of what knows no block: worker_start, finish, a splitter without input; of subscribers, which
+  // know no stage either.
   void keep(uint32_t stage) noexcept { keep(no_block, stage); }
   void keep_by_subscriber() noexcept { keep(no_stage); }
   std::exception_ptr find_by_subscriber() const { return find(no_block, no_stage); }
@@ -822,6 +848,7 @@ struct StageContext {
   std::function<void(int32_t)> finish;
   Exceptions *exceptions;
   uint32_t stage;
+  bool is_splitter;
 
   static StageContext &from(void *context) { return *static_cast<StageContext *>(context); }
   static void destroy(void *context) noexcept { delete &from(context); }
@@ -845,10 +872,21 @@ struct StageContext {
         return static_cast<int32_t>(invoke<Function, Scratch>(function, block, scratch, call));
       }
     } catch (...) {
-      from(context).exceptions->keep(native->number, about->stage);
+      from(context).keep(native, about);
       return describe_caught([native](int32_t code, const char *text) {
         return wp_block_fail(native, code, text);
       });
+    }
+  }
+
+  // The number that the error will have: a splitter's is that of its input.
+  void keep(const wp_block *block, const wp_call *call) const noexcept {
+    if (!is_splitter) {
+      exceptions->keep(block->number, call->stage);
+    } else if (call->input) {
+      exceptions->keep(call->input->number, call->stage);
+    } else {
+      exceptions->keep(call->stage);
     }
   }
 
@@ -925,6 +963,8 @@ class PipelineOptions {
     native_.weight = weight;
     return *this;
   }
+  // Blocks are delivered as they come: one that takes long holds up no other.
+  PipelineOptions &unordered(bool yes = true) { return flag(WP_PIPELINE_UNORDERED, yes); }
   // No sink: the host calls results() or next_result().
   PipelineOptions &pull_results(bool yes = true) { return flag(WP_PIPELINE_PULL_RESULTS, yes); }
   // submit waits although results are unread.
@@ -962,7 +1002,8 @@ struct Outcome : wp_result {
 
 // One entry of a run's error list.
 struct BlockError {
-  uint64_t number;
+  uint64_t number;         // as its stage counts; a splitter's is its input
+  uint64_t source_number;  // the block of the input it came from; UINT64_MAX: none
   uint32_t stage;
   int32_t code;
   std::string text;
@@ -1052,6 +1093,26 @@ class Pipeline {
         make<false>(core().stages + 1, options, std::move(scratch), std::move(function));
     core().stages = add(name, options, std::move(context), wp_pipeline_add_stage);
     return *this;
+  }
+
+  // Makes any number of blocks out of each one. `function` fills an empty block, its first
+  // argument, from its input, the second: (Block &, const Input *), which is nullptr after the last
+  // input. It returns Action::go_on (the block goes on, the input is used up), more (the same, but
+  // call again with this input), drop (there is no block, the input is used up), stop or stop_drop.
+  // See "Splitters" in workpool.h.
+  template <class Function>
+  Pipeline &splitter(const char *name, Function function) {
+    return splitter(name, StageOptions(), std::move(function));
+  }
+  template <class Function>
+  Pipeline &splitter(const char *name, StageOptions options, Function function) {
+    static_assert(std::is_invocable_r_v<Action, Function &, Block &, const Input *>,
+                  "a splitter takes (Block &, const Input *) and returns an Action");
+    options.native_.kind = WP_SPLITTER;
+    auto split = [function = std::move(function)](Block &block, const Call &call) mutable {
+      return static_cast<Action>(function(block, call.input()));
+    };
+    return stage(name, std::move(options), std::move(split));
   }
 
   // What gets the blocks in input order at the end.
@@ -1223,7 +1284,7 @@ class Pipeline {
     wp_error_entry entry{};
     entry.struct_size = sizeof entry;
     while (detail::check(wp_pipeline_error(handle(), errors.size(), &entry)) == WP_OK) {
-      errors.push_back({entry.number, entry.stage, entry.code, entry.text,
+      errors.push_back({entry.number, entry.source_number, entry.stage, entry.code, entry.text,
                         core().exceptions.find(entry.number, entry.stage)});
     }
     return errors;
@@ -1353,7 +1414,7 @@ class Pipeline {
     using Context = detail::StageContext<is_source, Function, Factory>;
     auto context = std::unique_ptr<Context>(
         new Context{std::move(function), std::move(factory), std::move(options.finish_),
-                    &core().exceptions, stage});
+                    &core().exceptions, stage, options.native_.kind == WP_SPLITTER});
     wp_stage_options &native = options.native_;
     native.fn = Context::call;
     native.context = context.get();

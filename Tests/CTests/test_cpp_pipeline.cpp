@@ -483,6 +483,78 @@ static void ends() {
   CHECK_THROWS(other.run(), WP_CANCELLED);
 }
 
+// Every input becomes as many blocks as its number says, modulo 4; the last one two more at the end.
+static void splitters() {
+  for (const uint32_t workers : worker_counts) {
+    const Pool pool(workers);
+    for (const int64_t failing : {-1, 30}) {
+      Pipeline pipeline(pool, PipelineOptions().max_blocks_in_flight(5));
+      uint64_t made = 0, next = 0, kept = 2;
+      pipeline.source("source", count_to(100));
+      pipeline.splitter("split", [&, failing](Block &output, const workpool::Input *input) {
+        if (!input) {
+          if (kept == 0) return Action::drop;
+          kept--;
+          return Action::more;
+        }
+        if (static_cast<int64_t>(input->number()) == failing) throw Oops{input->number()};
+        CHECK(input->empty() && input->begin() == input->end() && input->text().empty());
+        if (made == input->number() % 4) {
+          made = 0;
+          return Action::drop;
+        }
+        output.meta(0) = input->number();
+        made++;
+        return Action::more;
+      });
+      pipeline.stage("work", workpool::parallel, [](Block &block) {
+        block.meta(1) = block.number();
+      });
+      pipeline.sink("sink", [&next](Block &block) {
+        CHECK_EQUAL(block.number(), next);
+        CHECK_EQUAL(block.meta(1), next);
+        if (next < 150) CHECK_EQUAL(block.meta(0), block.source_number());
+        next++;
+      });
+      if (failing < 0) {
+        CHECK(pipeline.run().is_ok());
+        CHECK_EQUAL(next, 152);
+        CHECK_EQUAL(pipeline.statistics(1).blocks_in, 100);
+      } else {
+        CHECK_EQUAL(oops_of([&] { pipeline.run(); }), failing);
+        CHECK_EQUAL(pipeline.outcome().source_number, failing);
+        CHECK_EQUAL(pipeline.errors().at(0).source_number, failing);
+        CHECK_EQUAL(next, 7 * 6 + 0 + 1);
+      }
+    }
+    // What it throws after the last input comes out too.
+    Pipeline late(pool);
+    late.source("source", count_to(3));
+    late.splitter("split", [](Block &, const workpool::Input *input) {
+      if (!input) throw Oops{99};
+      return Action::go_on;
+    });
+    CHECK_EQUAL(oops_of([&] { late.run(); }), 99);
+  }
+}
+
+static void unordered() {
+  const Pool pool(3);
+  Pipeline pipeline(pool, PipelineOptions().unordered());
+  Gate gate;
+  std::atomic<int> delivered{0};
+  pipeline.source("source", count_to(50));
+  pipeline.stage("work", workpool::parallel, [&gate](Block &block) {
+    if (block.number() == 0) gate.pass();
+  });
+  pipeline.sink("sink", [&](Block &block) {
+    if (++delivered == 20) gate.open();
+    CHECK(block.number() > 0 || delivered > 20);
+  });
+  CHECK(pipeline.run().is_ok());
+  CHECK_EQUAL(delivered, 50);
+}
+
 static void deadlines() {
   using namespace std::chrono_literals;
   const Pool pool(2);
@@ -593,6 +665,8 @@ int main() {
   RUN("the serial reference throws the same", reference);
   RUN("a stop ends the run well", stops);
   RUN("a pipeline that goes has ended", ends);
+  RUN("a splitter makes any number of blocks of each one", splitters);
+  RUN("unordered, one block holds up no other", unordered);
   RUN("a run may have a deadline", deadlines);
   RUN("the limit of blocks changes while a pipeline runs", limits);
   RUN("subscribers are told how far a run is, and may end it", subscribers);
