@@ -335,6 +335,8 @@ class Pool {
 
   // How many workers it has; 0 when it is closed. Threads: any.
   uint32_t workers() const noexcept { return wp_pool_workers(handle()); }
+  // Bytes allocated for them, without their stacks. Threads: any.
+  uint64_t memory() const noexcept { return wp_pool_memory(handle()); }
 
   // Ends and joins the threads now. Throws Error WP_BUSY while a pipeline of the pool exists, and
   // in its workers; and what a thread hook has thrown. Threads: one at a time.
@@ -1296,6 +1298,8 @@ class Pipeline {
     detail::check(wp_pipeline_statistics_get(handle(), &statistics));
     return statistics;
   }
+  // Bytes allocated for the run under way, or the last one; 0 before the first.
+  uint64_t memory() const noexcept { return wp_pipeline_memory(handle()); }
   StageStatistics statistics(uint32_t stage) const {
     StageStatistics statistics{};
     statistics.struct_size = sizeof statistics;

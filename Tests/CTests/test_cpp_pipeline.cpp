@@ -578,6 +578,7 @@ static void limits() {
   });
   CHECK(pipeline.run().is_ok());
   CHECK_EQUAL(pipeline.statistics().limit, 16);
+  CHECK(pool.memory() > 0 && pipeline.memory() > 0);
   CHECK_THROWS(pipeline.set_max_blocks(17), WP_INVALID_ARGUMENT);
   CHECK_THROWS(Pipeline(pool, PipelineOptions().window_capacity(24)), WP_INVALID_ARGUMENT);
   pipeline.set_weight(1000);
