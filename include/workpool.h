@@ -212,6 +212,7 @@ typedef struct wp_token wp_token;
 #define WP_CANCEL_USER 1
 #define WP_CANCEL_DEADLINE 2
 #define WP_CANCEL_PARENT 3
+#define WP_CANCEL_STUCK 4
 
 /* Makes a token that is not cancelled. `parent` may be NULL; cancelling it cancels this one
  * (reason WP_CANCEL_PARENT), and it must live at least as long. Returns WP_OK, WP_NO_MEMORY,
@@ -281,7 +282,7 @@ typedef struct wp_call {
 /* A source fills `block`; a stage works on it; a sink consumes it. `scratch` is what worker_start
  * gave for this worker, else NULL. Returns WP_STAGE_... or a negative error code; any other value,
  * and a block left with size > capacity, is the error WP_BAD_RETURN.
- * Allowed inside: wp_block_..., wp_token_..., wp_status_..., statistics, wp_pipeline_stop,
+ * Allowed inside: wp_block_..., wp_token_..., wp_status_..., statistics, dumps, wp_pipeline_stop,
  * wp_pipeline_cancel, wp_pipeline_submit to another pipeline, or to this one with timeout 0. */
 typedef int32_t (*wp_stage_fn)(void *context, wp_block *block, void *scratch, const wp_call *call);
 
@@ -363,6 +364,7 @@ typedef struct wp_stage_options {
  * schedule. Every block before it is delivered. Numbered blocks come in as with ordered delivery. The
  * serial reference delivers in order. */
 #define WP_PIPELINE_UNORDERED 16u
+#define WP_PIPELINE_CANCEL_WHEN_STUCK 32u /* see stuck_after_ns */
 
 typedef struct wp_pipeline_options {
   uint32_t struct_size;
@@ -386,8 +388,17 @@ typedef struct wp_pipeline_options {
    * next blocks out. A dropped, cut or failed block weighs nothing; a result its weight until it is
    * released. 0: no limit. */
   uint64_t max_bytes_in_flight;
+  /* When no block has moved for so long while some are in flight, the run counts as stuck: on_stuck is
+   * called, once in a run, with what wp_pipeline_dump writes (NUL-ended, borrowed), and with
+   * WP_PIPELINE_CANCEL_WHEN_STUCK the run is cancelled (reason WP_CANCEL_STUCK). A source that brings
+   * nothing and results that nobody reads are no such thing. on_stuck is called as a wp_progress_fn
+   * is, with the same rules; it or the flag must be there. 0: never. Not with SERIAL_REFERENCE. */
+  int64_t stuck_after_ns;
+  void (*on_stuck)(void *context, const char *dump);
+  void *stuck_context;           /* keeps until destroy */
 } wp_pipeline_options;
-#define WP_PIPELINE_OPTIONS_INIT { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0, 0 }
+#define WP_PIPELINE_OPTIONS_INIT \
+  { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL }
 
 /* Makes an empty pipeline on a pool. options: borrows. `pool` may be NULL with SERIAL_REFERENCE.
  * Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
@@ -598,6 +609,22 @@ WP_API int32_t wp_pipeline_unsubscribe(wp_pipeline *pipeline, uint64_t id);
  * the run under way and all later ones. Returns WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
  * Threads: any, also inside callbacks. */
 WP_API int32_t wp_pipeline_set_total(wp_pipeline *pipeline, uint64_t blocks, uint64_t bytes);
+
+/* --- for a program that does not go on --- */
+
+/* Takes lines of text, one after the other: each with its line feed, NUL-ended, `size` without the NUL,
+ * borrowed. A return other than 0 ends the dump. Called under no lock. */
+typedef int32_t (*wp_write_fn)(void *context, const char *text, size_t size);
+
+/* Writes what everybody in the run is doing and waiting for: callbacks that are running, and since
+ * when; parked blocks and what each waits for; places, cuts, threads that wait in a call. For people:
+ * the words may change. Returns WP_OK, WP_STOPPED (`write` ended it), WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks and while others hang. */
+WP_API int32_t wp_pipeline_dump(wp_pipeline *pipeline, wp_write_fn write, void *context);
+
+/* The same for all runs that are under way on a pool, and how many workers sleep.
+ * Threads: any, also inside callbacks and while others hang. */
+WP_API int32_t wp_pool_dump(wp_pool *pool, wp_write_fn write, void *context);
 
 /* --- blocks, inside callbacks --- */
 

@@ -33,6 +33,7 @@ extension PipelineRun {
       } else if own.pointee.keptTurns != 0 {
         passKept(seat)
       } else if flow.pointee.phase.load(ordering: .relaxed) != Phase.running.rawValue {
+        own.pointee.current.store(0, ordering: .relaxed)
         if takePhase(.drained, to: .finishing) {
           if isSearching { isSearching = foundWork() }
           finish(seat)
@@ -40,6 +41,7 @@ extension PipelineRun {
         pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
         return isSearching
       } else {
+        own.pointee.current.store(0, ordering: .relaxed)
         if !isSearching && hasOverstayed(&sliceEnd) {
           pool.beginSearch()
           pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
@@ -356,6 +358,7 @@ extension PipelineRun {
   ) -> Int32 {
     guard let function = state.pointee.function else { return StageReturn.ok }
     if state.pointee.hasScratch && !own.pointee.isStarted {
+      note(CallNote(record.pointee.block.number, stage: stage, isTimed: false), seat)
       let code = startWorker(own, state, seat, record)
       guard code == StageReturn.ok else {
         own.pointee.counts.earlierCalls.count()
@@ -367,9 +370,12 @@ extension PipelineRun {
     let untilTimed = own.pointee.counts.untilTimed.load(ordering: .relaxed)
     if untilTimed > 0 {
       own.pointee.counts.untilTimed.store(untilTimed &- 1, ordering: .relaxed)
+      note(CallNote(record.pointee.block.number, stage: stage, isTimed: false), seat)
       code = function(state.pointee.context, record, own.pointee.scratch, own)
     } else {
       let begin = Clock.now
+      (seats + seat).pointee.since.store(begin, ordering: .relaxed)
+      note(CallNote(record.pointee.block.number, stage: stage, isTimed: true), seat)
       code = function(state.pointee.context, record, own.pointee.scratch, own)
       timed(own, stage, from: begin)
     }
@@ -378,6 +384,13 @@ extension PipelineRun {
       code = checkPayload(record, own, sizeBefore: size, code)
     }
     return code
+  }
+
+  /// For a dump: what the worker is about to call. Stays until the next call, or until it has nothing to
+  /// do here.
+  @inline(__always)
+  private func note(_ note: CallNote, _ seat: Int) {
+    (seats + seat).pointee.current.store(note.word, ordering: .relaxed)
   }
 
   /// Counts the bytes that a callback got and left, and sees that the block is sound.

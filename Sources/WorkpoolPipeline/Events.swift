@@ -10,6 +10,15 @@ struct EventState: ~Copyable {
   var deadline: Int64?
   /// Of the pipeline, which lives longer.
   var subscribers: Unmanaged<ProgressSubscribers>?
+  var stuckTimer: UInt64 = 0
+  /// On the timer's thread alone.
+  var watch: StuckWatch
+  let looks: UnsafeMutablePointer<SeatLook>
+
+  init(looks: UnsafeMutablePointer<SeatLook>, patience: Int64) {
+    self.looks = looks
+    watch = StuckWatch(patience: patience)
+  }
 }
 
 extension PipelineRun {
@@ -20,7 +29,9 @@ extension PipelineRun {
     try subscribers.begin(address)
     do throws(WorkpoolError) {
       try beginDeadline()
+      try beginStuckWatch()
     } catch {
+      endDeadline()
       subscribers.withdraw()
       throw error
     }
@@ -41,8 +52,65 @@ extension PipelineRun {
 
   /// After the outcome was decided, by the thread that did. From now on nothing happens by the clock.
   func endEvents() {
-    if events.pointee.deadlineTimer != 0 { pool.timer?.remove(events.pointee.deadlineTimer) }
+    endDeadline()
+    if events.pointee.stuckTimer != 0 { pool.timer?.remove(events.pointee.stuckTimer) }
     events.pointee.subscribers?.takeUnretainedValue().end(address)
+  }
+
+  private func endDeadline() {
+    if events.pointee.deadlineTimer != 0 { pool.timer?.remove(events.pointee.deadlineTimer) }
+  }
+
+  private func beginStuckWatch() throws(WorkpoolError) {
+    guard options.stuckAfterNanoseconds > 0, let timer = pool.timer else { return }
+    let interval = StuckWatch.interval(for: options.stuckAfterNanoseconds)
+    events.pointee.stuckTimer = try timer.add(
+      at: startTime.addingReportingOverflow(interval).partialValue, every: interval,
+      context: address
+    ) { context in
+      context.assumingMemoryBound(to: PipelineRun.self).pointee.lookWhetherStuck()
+    }
+  }
+
+  /// By the timer; in the first segment.
+  private func lookWhetherStuck() {
+    var sum: UInt64 = 0
+    var hasWork = false
+    forEachSegment { segment in
+      segment.pointee.noteSeats()
+      sum &+= segment.pointee.movement
+      let retired = segment.pointee.flow.pointee.retired.load(ordering: .relaxed)
+      if segment.pointee.unfinished > retired { hasWork = true }
+    }
+    guard events.pointee.watch.look(Clock.now, movement: sum, hasWork: hasWork) else { return }
+    options.onStuck?(dumpOfAll)
+    if options.cancelsWhenStuck { cancel(.stuck) }
+  }
+
+  /// Changes whenever a block moves, from counters that are there anyway.
+  private var movement: UInt64 {
+    var sum = flow.pointee.retired.load(ordering: .relaxed) &+ unfinished
+    for seat in 0..<workerCount {
+      sum &+= seats[seat].pulse.load(ordering: .relaxed)
+      for stage in 0..<stageCount {
+        sum &+= seatStage(seat, stage).pointee.counts.calls
+        sum &+= seatStage(seat, stage).pointee.counts.passed.load(ordering: .relaxed)
+      }
+    }
+    return sum
+  }
+
+  /// Behind the last number that has come in.
+  private var unfinished: UInt64 {
+    let total = flow.pointee.total.load(ordering: .relaxed)
+    if total != Self.unknownTotal { return total }
+    if hasSource { return source.pointee.issuedSnapshot.load(ordering: .relaxed) }
+    guard isNumberedByCaller else {
+      return flow.pointee.next.load(ordering: .relaxed) & ~Self.closedBit
+    }
+    monitor.lock()
+    defer { monitor.unlock() }
+    return host.pointee.highest
   }
 
   /// By the serial reference, between two calls.

@@ -75,7 +75,7 @@ extension PipelineRun {
       if let deadline, Clock.now >= deadline {
         return (timeout == 0 ? .wouldBlock : .timedOut, nil)
       }
-      waitSlice(deadline)
+      waitSlice(deadline, .nextResult)
     }
   }
 
@@ -157,7 +157,7 @@ extension PipelineRun {
         monitor.unlock()
         return refusal
       }
-      waitSlice(deadline)
+      waitSlice(deadline, .wait)
     }
   }
 
@@ -200,7 +200,7 @@ extension PipelineRun {
       // Before a splitter blocks may wait for the places that results hold.
       if segment != lastSegment && lastSegment.pointee.resultsHoldAll { return .resultsWaiting }
       if let deadline, Clock.now >= deadline { return .timedOut }
-      waitSlice(deadline)
+      waitSlice(deadline, .flush)
     }
   }
 

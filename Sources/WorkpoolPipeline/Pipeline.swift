@@ -54,6 +54,13 @@ public final class Pipeline: @unchecked Sendable {
     public var runTimeoutNanoseconds: Int64 = 0
     /// Part in the workers' time beside other pipelines of the pool that have work: 1…1000.
     public var weight = 1
+    /// When no block has moved for so long while some are in flight, the run counts as stuck: `onStuck` is
+    /// called, once in a run, with a dump, on the thread of the pool's timer, where nothing may wait.
+    /// A source that brings nothing, and results that nobody reads, are no such thing. 0: never.
+    public var stuckAfterNanoseconds: Int64 = 0
+    public var onStuck: ((_ dump: String) -> Void)?
+    /// A run that is stuck is cancelled, too.
+    public var cancelsWhenStuck = false
     public init() {}
 
     /// `windowCapacity` or its default.
@@ -117,6 +124,19 @@ public final class Pipeline: @unchecked Sendable {
     }
     guard options.runTimeoutNanoseconds >= 0 else {
       throw WorkpoolError(.invalidArgument, "the run timeout must not be negative")
+    }
+    guard options.stuckAfterNanoseconds >= 0 else {
+      throw WorkpoolError(.invalidArgument, "the patience with a stuck run must not be negative")
+    }
+    guard
+      (options.stuckAfterNanoseconds > 0) == (options.onStuck != nil || options.cancelsWhenStuck),
+      options.stuckAfterNanoseconds == 0 || !options.isSerialReference
+    else {
+      throw WorkpoolError(
+        .invalidArgument,
+        options.isSerialReference
+          ? "the serial reference cannot watch itself"
+          : "watching for a stuck run needs a time, and a callback or a cancel")
     }
     pool?.retain()
     // Runs are told of a cancel by themselves; this says that the token is in use between them too.
@@ -421,6 +441,15 @@ public final class Pipeline: @unchecked Sendable {
       throw WorkpoolError(.invalidState, "no run has ended")
     }
     return run.pointee.tail.pointee.errors
+  }
+
+  /// What everybody in the run is doing and waiting for, as lines of text: callbacks that are running, parked
+  /// blocks and what each waits for, places, threads of the host that wait. For a program that does not
+  /// go on: any thread may ask, also while callbacks hang.
+  public func dump() -> String {
+    lock.lock()
+    defer { lock.unlock() }
+    return current?.pointee.dumpOfAll ?? "pipeline that was not started\n"
   }
 
   public func statistics() throws(WorkpoolError) -> PipelineStatistics {

@@ -172,6 +172,9 @@ struct PipelineRun: ~Copyable {
     let tail = Atomic<UInt64>(0)
     /// Changes whenever the worker takes something up.
     let pulse = Atomic<UInt64>(0)
+    /// What the worker is calling, or called last: a `CallNote`; and since when, if that is timed.
+    let current = Atomic<UInt64>(0)
+    let since = Atomic<Int64>(0)
     let line = Padding()
   }
 

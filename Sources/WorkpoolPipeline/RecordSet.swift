@@ -20,6 +20,11 @@ struct RecordSet: @unchecked Sendable {
     words[record >> 6].bitwiseOr(1 << UInt64(record & 63), ordering: .acquiringAndReleasing)
   }
 
+  /// For somebody who only looks.
+  func contains(_ record: Int) -> Bool {
+    words[record >> 6].load(ordering: .relaxed) & 1 << UInt64(record & 63) != 0
+  }
+
   /// Takes a record, preferably the first one from `start` on, round the end.
   /// - Returns: nil if there was none, as far as one look can tell.
   func take(from start: Int) -> Int? {

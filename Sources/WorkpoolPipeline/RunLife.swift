@@ -120,6 +120,7 @@ extension PipelineRun {
     let pace = try arena.allocate(Pace.self, count: 1)
     let host = try arena.allocate(HostState.self, count: 1)
     let events = try arena.allocate(EventState.self, count: 1)
+    let looks = try arena.allocate(SeatLook.self, count: workerCount)
     let claims = try arena.allocate(UInt64.self, count: hasSource ? 1 : capacity)
     let results = try arena.allocate(HostBlock.self, count: options.pullsResults ? capacity : 1)
     let turns = try TurnCells(capacity: capacity, serialStages: turnCount, in: arena)
@@ -181,7 +182,8 @@ extension PipelineRun {
       pace.pointee.batch.store(1, ordering: .relaxed)
     }
     host.initialize(to: HostState())
-    events.initialize(to: EventState())
+    for seat in 0..<workerCount { (looks + seat).initialize(to: SeatLook()) }
+    events.initialize(to: EventState(looks: looks, patience: options.stuckAfterNanoseconds))
     claims.initialize(repeating: 0, count: hasSource ? 1 : capacity)
     host.pointee.claims = claims
     if options.pullsResults {
@@ -205,7 +207,8 @@ extension PipelineRun {
         },
         hasWork: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.hasWork },
         needsSentinel: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.needsSentinel },
-        isStuck: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.noticeStuck() }))
+        isStuck: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.noticeStuck() },
+        dump: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.dump() }))
     address.initialize(
       to: PipelineRun(
         address: address, workSource: workSource, group: group, arena: arena, pool: PoolLink(pool),

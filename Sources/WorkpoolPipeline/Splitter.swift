@@ -71,6 +71,7 @@ extension PipelineRun {
   @inline(never)
   func split(_ input: UnsafeMutablePointer<Record>, _ seat: Int) -> Bool {
     guard let next, beginSplit(input, seat) else { return true }
+    defer { next.pointee.seats[seat].current.store(0, ordering: .relaxed) }
     var goesOn = true
     while goesOn && next.pointee.wantsMore(from: input) {
       if !next.pointee.takePlace(for: input) { return false }

@@ -10,13 +10,21 @@ import WorkpoolCore
 /// (by leaving while the counter is negative, or by counting itself while a place has come free) finds
 /// one: there are never more rights than bits. Counting before parking would lose blocks.
 struct StagePlaces: @unchecked Sendable {
+  let limit: Int
   private let counter: UnsafeMutablePointer<Atomic<Int64>>
   private let waiting: RecordSet
 
   init(limit: Int, capacity: Int, in arena: Arena) throws(WorkpoolError) {
+    self.limit = limit
     counter = try arena.allocate(Atomic<Int64>.self, count: 1)
     counter.initialize(to: Atomic(Int64(limit)))
     waiting = try RecordSet(capacity: capacity, in: arena)
+  }
+
+  /// For somebody who only looks.
+  func isWaiting(_ record: Int) -> Bool { waiting.contains(record) }
+  var taken: Int {
+    min(limit, limit - Int(truncatingIfNeeded: counter.pointee.load(ordering: .relaxed)))
   }
 
   /// Takes a place without waiting, if there is one.

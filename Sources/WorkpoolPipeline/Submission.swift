@@ -10,6 +10,7 @@ struct HostState: ~Copyable {
   /// What the run has come to, for good; and the same once nothing of the run is left to be called.
   var decision: PipelineOutcome?
   var outcome: PipelineOutcome?
+  var waiting = HostCalls()
   var endTime: Int64 = 0
 
   // Numbered submission.
@@ -31,6 +32,30 @@ struct HostState: ~Copyable {
   var heldResults = 0
   /// What both weigh.
   var resultBytes: Int64 = 0
+}
+
+/// What a thread waits in, for a dump.
+enum HostCall: Int, CaseIterable {
+  case wait, flush, submit, nextResult
+
+  var name: StaticString {
+    switch self {
+    case .wait: "wait"
+    case .flush: "flush"
+    case .submit: "submit"
+    case .nextResult: "next_result"
+    }
+  }
+}
+
+/// How many threads wait in each of them.
+struct HostCalls {
+  private var counts = SIMD4<Int>()
+
+  subscript(call: HostCall) -> Int {
+    get { counts[call.rawValue] }
+    set { counts[call.rawValue] = newValue }
+  }
 }
 
 /// Who gives the blocks of a run their numbers.
@@ -274,7 +299,7 @@ extension PipelineRun {
         }
         return refusal
       }
-      waitSlice(deadline)
+      waitSlice(deadline, .submit)
     }
   }
 
@@ -287,7 +312,9 @@ extension PipelineRun {
 
   /// With the monitor locked: waits until woken or `deadline`; with a token that a signal handler may
   /// set, looks at it now and then.
-  func waitSlice(_ deadline: Int64?) {
+  func waitSlice(_ deadline: Int64?, _ call: HostCall) {
+    host.pointee.waiting[call] += 1
+    defer { host.pointee.waiting[call] -= 1 }
     guard hostWordCount > 0 else {
       if let deadline { _ = monitor.wait(until: deadline) } else { monitor.wait() }
       return
@@ -393,7 +420,7 @@ extension PipelineRun {
         return .resultsWaiting
       }
       if let deadline, Clock.now >= deadline { return timeout == 0 ? .wouldBlock : .timedOut }
-      waitSlice(deadline)
+      waitSlice(deadline, .submit)
     }
   }
 

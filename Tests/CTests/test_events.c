@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What happens to a run by the clock: its deadline, and progress. */
+/* What happens to a run by the clock: its deadline, progress, and what is told of one that is stuck. */
 #include "stages.h"
 
 static const uint32_t worker_counts[] = { 1, 2, 3, 8, 64 };
@@ -247,6 +247,181 @@ static void wrong_subscribers_are_refused(void) {
   destroy(pipeline, pool);
 }
 
+/* ----- dumps ----- */
+
+typedef struct page {
+  char text[20000];
+  size_t size, lines, most; /* `most` lines are taken; 0: all */
+} page;
+
+static int32_t write_down(void *context, const char *text, size_t size) {
+  page *page = context;
+  CHECK(size > 0 && text[size - 1] == '\n');
+  CHECK(memchr(text, '\n', size - 1) == NULL);
+  CHECK_EQUAL(strlen(text), size);
+  if (page->size + size < sizeof page->text) {
+    memcpy(page->text + page->size, text, size);
+    page->size += size;
+    page->text[page->size] = 0;
+  }
+  page->lines++;
+  return page->most && page->lines == page->most;
+}
+
+static int pipeline_says(wp_pipeline *pipeline, const char *words) {
+  page page = { "", 0, 0, 0 };
+  CHECK_EQUAL(wp_pipeline_dump(pipeline, write_down, &page), WP_OK);
+  return strstr(page.text, words) != NULL;
+}
+static int pool_says(wp_pool *pool, const char *words) {
+  page page = { "", 0, 0, 0 };
+  CHECK_EQUAL(wp_pool_dump(pool, write_down, &page), WP_OK);
+  return strstr(page.text, words) != NULL;
+}
+
+static gate dumped = GATE;
+static int32_t hang_at_four(WITHIN(context)) {
+  (void)context;
+  UNUSED;
+  if (block->number == 4) gate_wait(&dumped, 1);
+  return WP_STAGE_OK;
+}
+
+static void a_dump_names_the_stage_that_hangs(void) {
+  EACH_COUNT(i) {
+    wp_pool *pool = pool_of(worker_counts[i]);
+    wp_pipeline *pipeline = pipeline_on(pool, 0, 8);
+    wp_stage_options hanging = stage(WP_SERIAL, hang_at_four, NULL);
+    counter counter = { 30, 0 };
+    hanging.name = "hangs";
+    set_source(pipeline, count_up, &counter);
+    CHECK_EQUAL(wp_pipeline_add_stage(pipeline, &hanging), 1);
+    CHECK(pipeline_says(pipeline, "not started"));
+    dumped.value = 0;
+    CHECK_EQUAL(wp_pipeline_start(pipeline), WP_OK);
+    while (!pipeline_says(pipeline, ": block 4 in stage 1 (hangs) for ")) sched_yield();
+    CHECK(pipeline_says(pipeline, "pipeline source > hangs: running"));
+    CHECK(pool_says(pool, ": block 4 in stage 1 (hangs) for "));
+    CHECK(pool_says(pool, "pool of "));
+    gate_raise(&dumped, 1);
+    CHECK_EQUAL(wp_pipeline_wait(pipeline, -1), WP_OK);
+    CHECK(pipeline_says(pipeline, ": ended"));
+    CHECK(!pool_says(pool, "hangs"));
+    destroy(pipeline, pool);
+  }
+}
+
+static void a_dump_ends_when_nobody_wants_more(void) {
+  wp_pool *pool = pool_of(2);
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 8);
+  page page = { "", 0, 0, 1 };
+  CHECK_EQUAL(wp_pipeline_start(pipeline), WP_OK);
+  CHECK_EQUAL(wp_pipeline_dump(pipeline, write_down, &page), WP_STOPPED);
+  CHECK_EQUAL(page.lines, 1);
+  CHECK_EQUAL(wp_pool_dump(pool, write_down, &page), WP_OK); /* it has had its line */
+  CHECK_EQUAL(wp_pipeline_dump(pipeline, NULL, NULL), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pipeline_dump(NULL, write_down, &page), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_dump(pool, NULL, NULL), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_dump(NULL, write_down, &page), WP_INVALID_ARGUMENT);
+  destroy(pipeline, pool);
+}
+
+/* ----- stuck ----- */
+
+typedef struct report {
+  gate calls;
+  int32_t names_the_missing_block;
+} report;
+
+static void keep_report(void *context, const char *dump) {
+  report *report = context;
+  report->names_the_missing_block = strstr(dump, "never submitted so far: 0\n") != NULL;
+  gate_raise(&report->calls, 1);
+}
+
+static void a_run_that_is_stuck_is_reported_and_cancelled_if_asked(void) {
+  EACH_COUNT(i) {
+    for (uint32_t flags = 0; flags <= WP_PIPELINE_CANCEL_WHEN_STUCK;
+         flags += WP_PIPELINE_CANCEL_WHEN_STUCK) {
+      wp_pool *pool = pool_of(worker_counts[i]);
+      wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+      wp_pipeline *pipeline = NULL;
+      wp_payload payload = { 0 };
+      report report = { GATE, 0 };
+      options.flags = flags;
+      options.stuck_after_ns = soon;
+      options.on_stuck = keep_report;
+      options.stuck_context = &report;
+      CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_OK);
+      add_stage(pipeline, WP_SERIAL, pass, NULL);
+      CHECK_EQUAL(wp_pipeline_start(pipeline), WP_OK);
+      CHECK_EQUAL(wp_pipeline_submit_numbered(pipeline, 1, &payload, -1), WP_OK);
+      gate_wait(&report.calls, 1);
+      CHECK(report.names_the_missing_block);
+      if (flags) {
+        CHECK_EQUAL(wp_pipeline_wait(pipeline, -1), WP_CANCELLED);
+      } else {
+        CHECK_EQUAL(wp_pipeline_submit_numbered(pipeline, 0, &payload, -1), WP_OK);
+        CHECK_EQUAL(wp_pipeline_close(pipeline), WP_OK);
+        CHECK_EQUAL(wp_pipeline_wait(pipeline, -1), WP_OK);
+      }
+      CHECK_EQUAL(report.calls.value, 1);
+      destroy(pipeline, pool);
+    }
+  }
+}
+
+static uint32_t reason_seen; /* atomic */
+static int32_t wait_for_cancel(WITHIN(context)) {
+  (void)context;
+  UNUSED;
+  while (!wp_token_is_cancelled(call->token)) sched_yield();
+  __atomic_store_n(&reason_seen, wp_token_is_cancelled(call->token), __ATOMIC_RELAXED);
+  return WP_STAGE_OK;
+}
+
+static void a_callback_sees_why_the_run_was_cancelled(void) {
+  wp_pool *pool = pool_of(2);
+  for (int32_t is_stuck = 0; is_stuck < 2; is_stuck++) {
+    wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+    wp_pipeline *pipeline = NULL;
+    counter counter = { 3, 0 };
+    if (is_stuck) {
+      options.flags = WP_PIPELINE_CANCEL_WHEN_STUCK;
+      options.stuck_after_ns = soon;
+    } else {
+      options.run_timeout_ns = soon;
+    }
+    CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_OK);
+    set_source(pipeline, count_up, &counter);
+    add_stage(pipeline, WP_PARALLEL, wait_for_cancel, NULL);
+    reason_seen = 0;
+    int32_t status = wp_pipeline_run(pipeline);
+    CHECK_EQUAL(status, is_stuck ? WP_CANCELLED : WP_TIMED_OUT);
+    if (reason_seen) CHECK_EQUAL(reason_seen, is_stuck ? WP_CANCEL_STUCK : WP_CANCEL_DEADLINE);
+    CHECK(reason_seen || !is_stuck); /* a deadline may come before the first block */
+    CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
+  }
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+}
+
+static void a_watch_needs_a_time_and_something_to_do(void) {
+  wp_pool *pool = pool_of(1);
+  wp_pipeline *pipeline = NULL;
+  wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+  options.stuck_after_ns = 1;
+  CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_INVALID_ARGUMENT);
+  options.on_stuck = keep_report;
+  options.stuck_after_ns = 0;
+  CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_INVALID_ARGUMENT);
+  options.stuck_after_ns = -1;
+  CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_INVALID_ARGUMENT);
+  options.stuck_after_ns = 1;
+  options.flags = WP_PIPELINE_SERIAL_REFERENCE;
+  CHECK_EQUAL(wp_pipeline_create(NULL, &options, &pipeline), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+}
+
 int main(void) {
   RUN("a run that takes too long times out", a_run_that_takes_too_long_times_out);
   RUN("waiters at a deadline are cancelled", waiters_at_a_deadline_are_cancelled);
@@ -258,5 +433,11 @@ int main(void) {
       subscribers_are_called_while_it_runs_and_may_cancel);
   RUN("subscriptions end at any time", subscriptions_end_at_any_time);
   RUN("wrong subscribers are refused", wrong_subscribers_are_refused);
+  RUN("a dump names the stage that hangs", a_dump_names_the_stage_that_hangs);
+  RUN("a dump ends when nobody wants more", a_dump_ends_when_nobody_wants_more);
+  RUN("a run that is stuck is reported, and cancelled if asked",
+      a_run_that_is_stuck_is_reported_and_cancelled_if_asked);
+  RUN("a callback sees why the run was cancelled", a_callback_sees_why_the_run_was_cancelled);
+  RUN("a watch needs a time and something to do", a_watch_needs_a_time_and_something_to_do);
   return CHECK_SUMMARY();
 }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What happens to a run by the clock: its deadline, and progress."""
+"""What happens to a run by the clock: its deadline, progress, and what is told of one that is stuck."""
 import threading
 import unittest
 
 import workpool
-from support import SECONDS, Case, wait
+from support import SECONDS, Case, Gate, wait
 
 SOON = 0.002
 
@@ -166,6 +166,68 @@ class Subscribing(Case):
         pipeline.source([b"x"] * 5).subscribe(told.append, 3600)
         pipeline.run()
         self.assertEqual([(p.last, p.blocks_out) for p in told], [(True, 5)])
+
+
+class Dumping(Case):
+    def test_a_dump_names_the_stage_that_hangs(self):
+        gate = Gate()
+
+        def hang(block):
+            if block.number == 4:
+                gate.pass_through()
+
+        pipeline = self.pipeline(8).source([b"x"] * 20).stage(hang, "serial", name="hangs")
+        self.assertIn("not started", pipeline.dump())
+        pipeline.start()
+        gate.wait_for(1)
+        while ": block 4 in stage 1 (hangs) for " not in pipeline.dump():
+            pass
+        self.assertIn(": block 4 in stage 1 (hangs) for ", self.pool.dump())
+        self.assertTrue(self.pool.dump().startswith("pool of 3: "))
+        gate.open()
+        pipeline.wait(SECONDS)
+        self.assertIn(": ended", pipeline.dump())
+        self.pool.close()
+        self.assertIn("closed", self.pool.dump())
+
+    def stuck(self, **options):
+        pipeline = self.pipeline(8, stuck_after=SOON, **options).stage(lambda block: None, "serial")
+        pipeline.start()
+        pipeline.submit(b"x", number=1)
+        return pipeline
+
+    def test_a_run_that_is_stuck_is_reported(self):
+        dumps, is_reported = [], threading.Event()
+
+        def on_stuck(dump):
+            dumps.append(dump)
+            is_reported.set()
+
+        pipeline = self.stuck(on_stuck=on_stuck)
+        wait(is_reported)
+        pipeline.submit(b"x", number=0)
+        pipeline.close()
+        pipeline.wait(SECONDS)
+        self.assertEqual(len(dumps), 1)
+        self.assertIn("never submitted so far: 0\n", dumps[0])
+
+    def test_a_run_that_is_stuck_is_cancelled_if_asked(self):
+        with self.assertRaises(workpool.Cancelled):
+            self.stuck(cancel_when_stuck=True).wait(SECONDS)
+
+    def test_what_the_report_raises_ends_the_run_and_is_raised_again(self):
+        def on_stuck(dump):
+            raise KeyError("mine")
+
+        with self.assertRaises(KeyError):
+            self.stuck(on_stuck=on_stuck).wait(SECONDS)
+
+    def test_a_watch_needs_something_to_do(self):
+        with self.assertRaises(workpool.InvalidArgument):
+            self.pipeline(stuck_after=1).start()
+        for seconds in (0, -1):
+            with self.assertRaises(workpool.InvalidArgument):
+                self.pipeline(stuck_after=seconds, cancel_when_stuck=True)
 
 
 if __name__ == "__main__":

@@ -40,10 +40,7 @@ extension Pipeline {
   /// Waits for the end; too long a one is a hang and ends the process with what is known.
   public func end(_ what: String = "") throws -> Status {
     let status = try wait(timeout: TestScale.patienceNanoseconds)
-    if status == .timedOut {
-      let dump = try dump()
-      fatalError("stuck: \(what)\n\(dump)")
-    }
+    if status == .timedOut { fatalError("stuck: \(what)\n\(dump())\(figures)") }
     return status
   }
 
@@ -54,9 +51,11 @@ extension Pipeline {
     return try end(what)
   }
 
-  public func dump() throws -> String {
-    var lines = ["\(try statistics())"]
-    for stage in 0..<stageCount { lines.append("\(try statistics(ofStage: stage))") }
+  private var figures: String {
+    var lines = [(try? statistics()).map { "\($0)" } ?? ""]
+    for stage in 0..<stageCount {
+      if let figures = try? statistics(ofStage: stage) { lines.append("\(figures)") }
+    }
     return lines.joined(separator: "\n")
   }
 }

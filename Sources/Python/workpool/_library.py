@@ -25,7 +25,7 @@ WP_LIMIT_EXCEEDED, WP_OUTPUT_EXISTS = -34, -35
 WP_USER_CODE = -1000
 
 WP_POOL_ALLOW_FEWER_WORKERS = 1
-WP_CANCEL_USER, WP_CANCEL_DEADLINE, WP_CANCEL_PARENT = 1, 2, 3
+WP_CANCEL_USER, WP_CANCEL_DEADLINE, WP_CANCEL_PARENT, WP_CANCEL_STUCK = 1, 2, 3, 4
 WP_PARALLEL, WP_SERIAL, WP_SERIAL_ANY_ORDER, WP_SPLITTER = 0, 1, 2, 3
 WP_STAGE_OK, WP_STAGE_DROP, WP_STAGE_STOP, WP_STAGE_STOP_DROP = 0, 1, 2, 3
 WP_STAGE_MORE, WP_SOURCE_END = 4, 5
@@ -35,6 +35,7 @@ WP_PIPELINE_PULL_RESULTS, WP_PIPELINE_READER_IS_ANOTHER_THREAD = 4, 8
 WP_PIPELINE_UNORDERED = 16
 WP_RELEASE_DELIVERED, WP_RELEASE_DROPPED, WP_RELEASE_CUT = 1, 2, 3
 WP_RELEASE_FAILED, WP_RELEASE_CANCELLED, WP_RELEASE_REPLACED = 4, 5, 6
+WP_PIPELINE_CANCEL_WHEN_STUCK = 32
 WP_PROGRESS_LAST = 1
 WP_SPLIT_LINES, WP_SPLIT_FASTQ, WP_SPLIT_FIXED = 0, 1, 2
 WP_TRAILING_ERROR, WP_TRAILING_WARN, WP_TRAILING_IGNORE = 0, 1, 2
@@ -75,6 +76,8 @@ wp_stage_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(wp_block), c_void_p, POINTER(
 worker_start_hook = CFUNCTYPE(c_int32, c_void_p, c_uint32, POINTER(c_void_p))
 worker_finish_hook = CFUNCTYPE(None, c_void_p, c_uint32, c_void_p)
 finish_hook = CFUNCTYPE(c_int32, c_void_p, c_int32)
+stuck_hook = CFUNCTYPE(None, c_void_p, c_char_p)
+wp_write_fn = CFUNCTYPE(c_int32, c_void_p, c_char_p, c_size_t)
 wp_release_fn = CFUNCTYPE(None, c_void_p, c_void_p, c_size_t, c_int32)
 progress_hook = CFUNCTYPE(None, c_void_p, c_uint64, c_uint64)
 
@@ -129,6 +132,9 @@ class wp_pipeline_options(Sized):
         ("window_capacity", c_uint32),
         ("weight", c_uint32),
         ("max_bytes_in_flight", c_uint64),
+        ("stuck_after_ns", c_int64),
+        ("on_stuck", stuck_hook),
+        ("stuck_context", c_void_p),
     ]
 
 
@@ -376,6 +382,8 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_pipeline_unsubscribe": (c_int32, c_void_p, c_uint64),
     "wp_pipeline_set_total": (c_int32, c_void_p, c_uint64, c_uint64),
     "wp_pipeline_set_weight": (c_int32, c_void_p, c_uint32),
+    "wp_pipeline_dump": (c_int32, c_void_p, wp_write_fn, c_void_p),
+    "wp_pool_dump": (c_int32, c_void_p, wp_write_fn, c_void_p),
     "wp_block_reserve": (c_int32, POINTER(wp_block), c_size_t),
     "wp_block_spare": (c_int32, POINTER(wp_block), c_size_t, _out),
     "wp_block_commit_spare": (c_int32, POINTER(wp_block), c_size_t),

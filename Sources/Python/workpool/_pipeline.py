@@ -9,12 +9,13 @@ from typing import Any, Callable, Iterable, Iterator, Optional, Sequence, Union
 from . import _errors
 from . import _library as c
 from ._block import _LEND_FROM, END, Place, Result
+from ._dump import dump_of
 from ._handles import Handle
 from ._library import lib
 from ._memory import Buffer, BytesLike, bytes_view
 from ._outcome import BlockError, Outcome, errors_of, exception_of, outcome_of
 from ._pool import Pool, Token
-from ._progress import Subscriber, Tell
+from ._progress import Subscriber, Tell, stuck_callback
 from ._splitter import SplitFinish, SplitFunction
 from ._stage import Shared, Stage, StageFunction, callback_of, from_items, make_stage
 from ._statistics import PipelineStatistics, statistics_of
@@ -51,7 +52,9 @@ class Pipeline:
     them end the run. ``token`` cancels runs. ``serial``: a plain loop on the calling thread, for
     comparison. ``reader_is_another_thread``: submit waits although results are unread.
     ``run_timeout``: a run that takes more seconds is cancelled, and who waits for it gets
-    RunTimedOut.
+    RunTimedOut. ``stuck_after``: when no block has moved for so many seconds while some are in
+    flight, ``on_stuck`` is called with a dump, once in a run and as a subscriber is, and with
+    ``cancel_when_stuck`` the run is cancelled.
     ``window_capacity``: how far ``max_blocks``, which is ``limit`` at first, can be raised; a power
     of two, by default 256 or the next one from ``limit`` on. ``max_bytes``: a block is admitted
     while those in flight weigh less than that; 0: no limit. ``unordered``: blocks reach the sink, or
@@ -76,6 +79,9 @@ class Pipeline:
         serial: bool = False,
         reader_is_another_thread: bool = False,
         run_timeout: Optional[float] = None,
+        stuck_after: Optional[float] = None,
+        on_stuck: Optional[Callable[[str], object]] = None,
+        cancel_when_stuck: bool = False,
         window_capacity: int = 0,
         weight: int = 1,
         max_bytes: int = 0,
@@ -101,16 +107,19 @@ class Pipeline:
             flags=(collect_errors and c.WP_PIPELINE_COLLECT_ERRORS)
             | (serial and c.WP_PIPELINE_SERIAL_REFERENCE)
             | (reader_is_another_thread and c.WP_PIPELINE_READER_IS_ANOTHER_THREAD)
-            | (unordered and c.WP_PIPELINE_UNORDERED),
+            | (unordered and c.WP_PIPELINE_UNORDERED)
+            | (cancel_when_stuck and c.WP_PIPELINE_CANCEL_WHEN_STUCK),
             max_blocks_in_flight=limit,
             max_errors_kept=max_errors_kept,
             max_failures=max_failures,
             token=token._handle.pointer if token is not None else None,
             run_timeout_ns=nanoseconds_of(run_timeout, "run_timeout"),
+            stuck_after_ns=nanoseconds_of(stuck_after, "stuck_after"),
             window_capacity=self._window,
             weight=weight,
             max_bytes_in_flight=_checked_bytes(max_bytes),
         )
+        self._on_stuck = on_stuck
         self._token = token
         self._is_serial = serial
         self._collects = collect_errors
@@ -245,14 +254,19 @@ class Pipeline:
         options = c.wp_pipeline_options.from_buffer_copy(self._options)
         if pulls:
             options.flags |= c.WP_PIPELINE_PULL_RESULTS
+        on_stuck, pointers = c.stuck_hook(), list[Optional[int]]()
+        if self._on_stuck is not None:
+            on_stuck = c.stuck_hook(stuck_callback(self._on_stuck, self._shared, pointers))
+            options.on_stuck = on_stuck
         pool = self.pool._handle if self.pool is not None else None
         if self.pool is not None and pool is None:
             raise _errors.InvalidState("the pool is closed")
-        keeps: list[Any] = [pool, self._token and self._token._handle, self._shared]
+        keeps: list[Any] = [pool, self._token and self._token._handle, self._shared, on_stuck]
         handle = Handle(
             lib.wp_pipeline_create, (pool, byref(options)), lib.wp_pipeline_destroy, keeps,
             cancel=lib.wp_pipeline_cancel,
         )
+        pointers.append(handle.pointer)
 
         def add(stage: Stage, number: int, register: Any, takes_payload: bool) -> None:
             callback = c.wp_stage_fn(callback_of(stage, number, self._shared, takes_payload))
@@ -566,6 +580,15 @@ class Pipeline:
     def statistics(self) -> PipelineStatistics:
         """What the run and its stages have done so far."""
         return statistics_of(self._started)
+
+    def dump(self) -> str:
+        """What everybody in the run is doing and waiting for, as lines of text for people: for a
+        program that does not go on. Any thread, also while callbacks hang.
+        """
+        handle = self._handle
+        if handle is None:
+            return "pipeline that was not started\n"
+        return dump_of(lib.wp_pipeline_dump, handle)
 
     def outcome(self) -> Outcome:
         """How the last run ended."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Optional
 
 from . import _errors
 from . import _library as c
+from ._dump import dump_of
 from ._handles import Handle, destroy_left_over
 from ._library import lib
 
@@ -80,6 +81,13 @@ class Pool:
         handle = self._handle
         return int(lib.wp_pool_workers(handle)) if handle is not None else 0
 
+    def dump(self) -> str:
+        """What the workers and all runs under way are doing and waiting for, as lines of text for
+        people: for a program that does not go on. Any thread, also while callbacks hang.
+        """
+        handle = self._handle
+        return dump_of(lib.wp_pool_dump, handle) if handle is not None else "pool that is closed\n"
+
     @property
     def memory(self) -> int:
         """Bytes allocated for the workers, without the threads' stacks; 0 when it is closed."""
@@ -142,9 +150,9 @@ class Token:
 
     @property
     def reason(self) -> Optional[str]:
-        """Why it was cancelled: "user", "deadline" or "parent"; None while it is not."""
+        """Why it was cancelled: "user", "deadline", "parent" or "stuck"; None while it is not."""
         number = int(lib.wp_token_is_cancelled(self._handle))
-        return (None, "user", "deadline", "parent")[number] if number < 4 else "other"
+        return (None, "user", "deadline", "parent", "stuck")[number] if number < 5 else "other"
 
     def __repr__(self) -> str:
         return f"<workpool.Token: {self.reason or 'not cancelled'}>"

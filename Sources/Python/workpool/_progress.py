@@ -78,10 +78,9 @@ class Subscriber:
                     shared.raised_by_subscriber = error
                 lib.wp_pipeline_cancel(pointer)
 
-        options = c.wp_subscriber_options(
-            interval_ns=self._nanoseconds, fn=c.wp_progress_fn(callback)
-        )
-        keeps.append(options.fn)
+        function = c.wp_progress_fn(callback)
+        keeps.append(function)
+        options = c.wp_subscriber_options(interval_ns=self._nanoseconds, fn=function)
         number = c_uint64()
         _errors.check(lib.wp_pipeline_subscribe(pipeline, byref(options), byref(number)))
         self._number = number.value
@@ -90,3 +89,19 @@ class Subscriber:
         number, self._number = self._number, None
         if number is not None:
             _errors.check(lib.wp_pipeline_unsubscribe(pipeline, number))
+
+
+def stuck_callback(
+    on_stuck: Callable[[str], object], shared: Any, pointers: list[Optional[int]]
+) -> Callable[[Any, Any], None]:
+    """What the library calls when a run is stuck; ``pointers`` holds the pipeline by then."""
+
+    def callback(_context: Any, dump: bytes) -> None:
+        try:
+            on_stuck(dump.decode("utf-8", "replace"))
+        except BaseException as error:
+            if shared.raised_by_subscriber is None:
+                shared.raised_by_subscriber = error
+            lib.wp_pipeline_cancel(pointers[0])
+
+    return callback

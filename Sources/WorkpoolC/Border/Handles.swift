@@ -96,6 +96,21 @@ func copy(_ text: String, into room: UnsafeMutableRawBufferPointer) {
   }
 }
 
+/// Gives lines of text away, with their line feeds and NUL-ended, until `take` returns something else
+/// than 0.
+/// - Returns: whether it has got all of them.
+func eachLine(of text: String, _ take: (UnsafePointer<CChar>, Int) -> Int32) -> Bool {
+  var line: [CChar] = []
+  for byte in text.utf8 {
+    line.append(CChar(bitPattern: byte))
+    guard byte == 10 else { continue }
+    line.append(0)
+    if take(line, line.count - 1) != 0 { return false }
+    line.removeAll(keepingCapacity: true)
+  }
+  return true
+}
+
 /// A handle of a parent process must not be touched.
 func checkFork(_ pool: Pool) throws(WorkpoolError) { try checkFork(pool.forkGeneration) }
 

@@ -21,7 +21,8 @@ func pipelineOptions(
   try checkFlags(
     given.flags,
     known: WP_PIPELINE_SERIAL_REFERENCE | WP_PIPELINE_COLLECT_ERRORS | WP_PIPELINE_PULL_RESULTS
-      | WP_PIPELINE_READER_IS_ANOTHER_THREAD | WP_PIPELINE_UNORDERED)
+      | WP_PIPELINE_READER_IS_ANOTHER_THREAD | WP_PIPELINE_UNORDERED
+      | WP_PIPELINE_CANCEL_WHEN_STUCK)
   var options = Pipeline.Options()
   options.isSerialReference = given.flags & WP_PIPELINE_SERIAL_REFERENCE != 0
   options.collectsErrors = given.flags & WP_PIPELINE_COLLECT_ERRORS != 0
@@ -38,6 +39,12 @@ func pipelineOptions(
   options.token = try checkedToken(given.token)
   options.runTimeoutNanoseconds = given.run_timeout_ns
   if given.weight != 0 { options.weight = Int(given.weight) }
+  options.stuckAfterNanoseconds = given.stuck_after_ns
+  options.cancelsWhenStuck = given.flags & WP_PIPELINE_CANCEL_WHEN_STUCK != 0
+  if let onStuck = given.on_stuck {
+    let context = given.stuck_context
+    options.onStuck = { dump in dump.withCString { onStuck(context, $0) } }
+  }
   return options
 }
 

@@ -5,7 +5,7 @@ import Synchronization
 /// Why a token was cancelled; the values of `WP_CANCEL_…`.
 public enum CancelReason: UInt32, Sendable {
   case user = 1
-  case deadline, parent
+  case deadline, parent, stuck
 }
 
 /// A word that says "stop", and whom to tell.

@@ -297,6 +297,35 @@ public final class Pool: @unchecked Sendable {
     monitor.unlock()
   }
 
+  /// What the workers and everything attached are doing, as lines of text. Any thread may ask.
+  public func dump() -> String {
+    let word = shared.pointee.word.load(ordering: .relaxed)
+    var text =
+      "pool of \(workerCount): \(word & 0xffff_ffff) asleep, \(word >> 32) looking for work\n"
+    var seen: [UnsafeMutablePointer<WorkSource>] = []
+    monitor.lock()
+    while let source = firstSource(notIn: seen) {
+      seen.append(source)
+      // As a worker would: it stays until this one has left.
+      source.pointee.workersInside += 1
+      monitor.unlock()
+      text += source.pointee.dump(source.pointee.context)
+      monitor.lock()
+      source.pointee.workersInside -= 1
+      if !source.pointee.isAttached && source.pointee.workersInside == 0 { monitor.wakeAll() }
+    }
+    monitor.unlock()
+    return text
+  }
+
+  private func firstSource(
+    notIn seen: [UnsafeMutablePointer<WorkSource>]
+  ) -> UnsafeMutablePointer<WorkSource>? {
+    var here = firstSource
+    while let source = here, seen.contains(source) { here = source.pointee.next }
+    return here
+  }
+
   // MARK: Publishing
 
   /// By the last searcher, which has found work in one of several sources: those who published work

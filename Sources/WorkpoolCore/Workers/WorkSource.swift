@@ -29,12 +29,16 @@ public struct WorkSource: ~Copyable {
   /// From then on `hasWork` admits it.
   let isStuck: @convention(c) (_ context: Context) -> Bool
 
+  /// What everybody here is doing, as lines of text. By a thread that is counted as inside.
+  let dump: @Sendable (_ context: Context) -> String
+
   public init(
     context: Context, group: UnsafeMutablePointer<WorkGroup>,
     work: @convention(c) (Context, Int32, Bool) -> Bool,
     hasWork: @convention(c) (Context) -> Bool,
     needsSentinel: @convention(c) (Context) -> Bool,
-    isStuck: @convention(c) (Context) -> Bool
+    isStuck: @convention(c) (Context) -> Bool,
+    dump: @escaping @Sendable (Context) -> String = { _ in "" }
   ) {
     self.context = context
     self.group = group
@@ -42,5 +46,6 @@ public struct WorkSource: ~Copyable {
     self.hasWork = hasWork
     self.needsSentinel = needsSentinel
     self.isStuck = isStuck
+    self.dump = dump
   }
 }
