@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What the program says: help, versions, wrong command lines, progress, tables, reports."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import shutil
+import struct
 import subprocess
+import termios
+import threading
 
-from support import PROJECT, Case, environment, fastq, reads
+from support import PROJECT, TIMEOUT, WPOOL, Case, environment, fastq, reads
 
 RECORDS = reads(500, seed=10)
 BASES = sum(len(r[1]) for r in RECORDS)
@@ -221,6 +225,60 @@ class Words(Case):
         os.close(write)
         with os.fdopen(read) as file:
             self.assertTrue(json.loads(file.read().splitlines()[-1])["end"])
+
+    def on_terminal(self, columns, command, until):
+        """Runs with a bar on a terminal of so many columns; the file `gate` can be read once `until` is
+        true of what has been shown. Returns the exit code and all that was shown."""
+        outer, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 25, columns, 0, 0))
+        gate = self.fifo("gate")
+        process = subprocess.Popen(
+            [WPOOL, "process", "in.fq", "-o", "out.fq", "-j", "2", "--block-size", "50", "--max-blocks",
+             "4", "--command", command],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=inner, env=environment(),
+            cwd=self.folder)
+        os.close(inner)
+        patience = threading.Timer(TIMEOUT, process.kill)
+        patience.start()
+        shown, is_open = b"", False
+        while True:
+            try:
+                piece = os.read(outer, 4096)
+            except OSError:
+                break
+            shown += piece
+            if not is_open and until(shown):
+                is_open = True
+                open(gate, "wb").close()
+        os.close(outer)
+        code = process.wait()
+        patience.cancel()
+        os.unlink(gate)
+        if os.path.exists(self.path("out.fq")):
+            os.unlink(self.path("out.fq"))
+        return code, shown.decode()
+
+    def test_a_bar_is_drawn_again_and_again_in_the_width_there_is(self):
+        hold = "cat; if [ $WPOOL_BLOCK -eq 3 ]; then cat gate; fi"
+        for columns in (120, 60, 24, 2):
+            code, shown = self.on_terminal(columns, hold, lambda shown: shown.count(b"\r") >= 3)
+            self.assertEqual(code, 0)
+            lines = shown.split("\r")
+            self.assertGreaterEqual(len(lines), 4)
+            for line in lines:
+                self.assertLessEqual(len(line.strip("\n")), columns - 1, lines)
+            self.assertTrue(shown.endswith("\n"))
+            if columns >= 60:
+                self.assertRegex(shown, r"\r\[#*-*\]  [0-9]+ reads  .* MB/s  [0-9]+ %")
+                self.assertRegex(lines[-2], r"^500 reads  .* MB/s  [0-9]+:[0-9]{2} *$")
+
+    def test_a_bar_vanishes_before_a_message(self):
+        fail = "cat; if [ $WPOOL_BLOCK -eq 3 ]; then cat gate; exit 3; fi"
+        code, shown = self.on_terminal(80, fail, lambda shown: shown.count(b"\r") >= 2)
+        self.assertNotEqual(code, 0)
+        self.assertRegex(shown, r"\r +\rwpool: ")
+        message = shown[shown.rindex("\rwpool: ") + 1:]
+        self.assertNotIn("\r", message.replace("\r\n", ""))
 
     def test_a_bar_on_a_terminal_and_only_there(self):
         outer, inner = pty.openpty()

@@ -2,6 +2,7 @@
 import CPlatform
 import Glibc
 import Workpool
+import WorkpoolPipeline
 
 /// Tells how far a run has come: a bar that is drawn again and again, or lines.
 ///
@@ -18,6 +19,8 @@ struct ProgressDisplay {
   private let hasReads: Bool
   private let began = wpl_now()
   private var lastShown: Int64
+  /// Of packed bytes, in the place of blocks, and of unpacked ones.
+  private var estimator: ProgressEstimator
   /// Columns that the bar has filled.
   private var drawn = 0
 
@@ -33,11 +36,13 @@ struct ProgressDisplay {
       case .none: .none
       }
     lastShown = began
+    estimator = ProgressEstimator(start: began)
   }
 
   mutating func show(_ progress: ProcessProgress?) {
     guard let progress else { return }
     let now = wpl_now()
+    estimator.observe(now, blocks: progress.packedBytesRead, bytes: progress.decodedBytes)
     let interval = form == .bar ? Self.interval * 9 / 10 : Self.lineInterval
     guard form != .none, now - lastShown >= interval else { return }
     lastShown = now
@@ -49,7 +54,7 @@ struct ProgressDisplay {
     guard let progress else { return }
     switch form {
     case .none: return
-    case .bar where !isComplete: write("\r" + String(repeating: " ", count: drawn) + "\r")
+    case .bar where !isComplete: write("\r" + blank(min(drawn, columns - 1)) + "\r")
     case .bar:
       put(progress, wpl_now(), isEnd: true)
       write("\n")
@@ -65,11 +70,14 @@ struct ProgressDisplay {
     case .json: write(json(progress, seconds, isEnd).line + "\n")
     case .bar:
       let line = bar(progress, seconds, isEnd)
-      let rest = String(repeating: " ", count: max(0, drawn - line.count))
+      // The terminal may have become narrower meanwhile.
+      let rest = blank(min(drawn, columns - 1) - line.count)
       drawn = line.count
       write("\r" + line + rest)
     }
   }
+
+  private func blank(_ count: Int) -> String { String(repeating: " ", count: max(0, count)) }
 
   private mutating func write(_ text: String) {
     if Console.put(text, to: descriptor) != 0 { form = .none }
@@ -82,22 +90,25 @@ struct ProgressDisplay {
     return min(1, Double(progress.packedBytesRead) / Double(total))
   }
 
-  private func remaining(_ progress: ProcessProgress, _ seconds: Double) -> Double? {
-    guard let share = share(progress), share > 0 else { return nil }
-    return seconds * (1 - share) / share
+  /// Seconds at the pace of late.
+  private func remaining(_ progress: ProcessProgress) -> Double? {
+    guard let total = progress.packedBytesTotal, total > 0 else { return nil }
+    return estimator.remaining(blocks: total, bytes: nil).map { Double($0) / 1e9 }
   }
 
   private func words(_ progress: ProcessProgress, _ seconds: Double, _ isEnd: Bool) -> [String] {
     var words: [String] = []
     if hasReads { words.append(Figures.count(progress.reads) + " reads") }
     words.append(Figures.bytes(progress.decodedBytes))
-    words.append(
-      Figures.fixed(Double(progress.decodedBytes) / 1e6 / max(seconds, 1e-9), 0) + " MB/s")
+    let bytesPerSecond =
+      isEnd
+      ? Double(progress.decodedBytes) / max(seconds, 1e-9) : Double(estimator.bytesPerSecond)
+    words.append(Figures.fixed(bytesPerSecond / 1e6, 0) + " MB/s")
     if isEnd {
       words.append(Figures.clock(seconds))
     } else if let share = share(progress) {
       words.append(Figures.fixed(100 * share, 0) + " %")
-      if let rest = remaining(progress, seconds) { words.append("ETA " + Figures.clock(rest)) }
+      if let rest = remaining(progress) { words.append("ETA " + Figures.clock(rest)) }
     }
     return words
   }
@@ -132,7 +143,7 @@ struct ProgressDisplay {
       ("packed_bytes_total", progress.packedBytesTotal.map { JSON($0) } ?? .null),
       (
         "eta_seconds",
-        isEnd ? .null : remaining(progress, seconds).map { .number($0.rounded()) } ?? .null
+        isEnd ? .null : remaining(progress).map { .number($0.rounded()) } ?? .null
       ),
     ])
   }
