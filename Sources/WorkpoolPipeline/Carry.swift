@@ -343,7 +343,8 @@ extension PipelineRun {
   @inline(__always)
   func isCut(_ number: UInt64, _ stage: Int) -> Bool {
     if isMarked { cancel() }
-    return Int64(bitPattern: number) > cuts[stage].load(ordering: .acquiring)  // pairs with lowerCuts
+    // Pairs with lowerCuts.
+    return Int64(bitPattern: number) > cuts[stage].load(ordering: .acquiring)
   }
 
   var cutReason: ReleaseReason {

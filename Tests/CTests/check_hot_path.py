@@ -27,6 +27,10 @@ HOT = [
     r"\bPipelineRun\.noteCost\(",
     r"\bPipelineRun\.settle\(",
     r"\bPipelineRun\.release\(",
+    r"\bPipelineRun\.(recharge|discharge)\(",
+    r"\bPipelineRun\.(layDown|resumeSourceHere)\(",
+    r"\bPipelineRun\.deliver\(",
+    r"\bWeights\.addIfRoom\(",
     r"\bRecordSet\.(take|insert)\(",
     r"\bStagePlaces\.park\(",
 ]
