@@ -31,7 +31,8 @@ let package = Package(
   targets: [
     .target(
       name: "CPlatform",
-      cSettings: [.define("_GNU_SOURCE")] + (isEmbedded ? [.define("WORKPOOL_EMBEDDED")] : []),
+      cSettings: [.define("_GNU_SOURCE"), .define("WPL_SCHEDULES", .when(configuration: .debug))]
+        + (isEmbedded ? [.define("WORKPOOL_EMBEDDED")] : []),
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),

@@ -83,9 +83,22 @@ void wpl_monitor_destroy(wpl_monitor *m) {
   pthread_mutex_destroy(&m->mutex);
   wpl_free(m);
 }
-void wpl_monitor_lock(wpl_monitor *m) { pthread_mutex_lock(&m->mutex); }
+void wpl_monitor_lock(wpl_monitor *m) {
+#ifdef WPL_SCHEDULES
+  wpl_schedule_point();
+#endif
+  pthread_mutex_lock(&m->mutex);
+}
 void wpl_monitor_unlock(wpl_monitor *m) { pthread_mutex_unlock(&m->mutex); }
 int wpl_monitor_wait(wpl_monitor *m, int64_t deadline) {
+#ifdef WPL_SCHEDULES
+  if (wpl_schedule_ends_wait()) {
+    pthread_mutex_unlock(&m->mutex);
+    sched_yield();
+    pthread_mutex_lock(&m->mutex);
+    return 1;
+  }
+#endif
   if (deadline < 0) return pthread_cond_wait(&m->condition, &m->mutex) == 0;
   struct timespec t = time_of(deadline);
   return pthread_cond_timedwait(&m->condition, &m->mutex, &t) != ETIMEDOUT;
@@ -94,6 +107,9 @@ void wpl_monitor_wake_all(wpl_monitor *m) { pthread_cond_broadcast(&m->condition
 void wpl_monitor_wake_one(wpl_monitor *m) { pthread_cond_signal(&m->condition); }
 
 void wpl_futex_wait(void *word, uint32_t expected, int64_t deadline) {
+#ifdef WPL_SCHEDULES
+  if (wpl_schedule_ends_wait()) return;
+#endif
   struct timespec t;
   if (deadline >= 0) t = time_of(deadline);
   /* FUTEX_WAIT_BITSET takes an absolute monotonic time, FUTEX_WAIT a relative one. */

@@ -89,6 +89,7 @@ extension PipelineRun {
         if flow.pointee.phase.load(ordering: .relaxed) != Phase.running.rawValue { break }
       }
     }
+    schedulePoint()
     // Of several that leave at once the last one sees that nobody is left, and what was published.
     pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     if hasWork {
@@ -102,6 +103,7 @@ extension PipelineRun {
   /// A searcher has found work; if it was the last searcher, it sees to what else there is.
   @inline(never)
   private func foundWork() -> Bool {
+    schedulePoint()
     if pool.endSearch() {
       if pool.sourceCount > 1 {
         pool.wakeForOtherWork()
@@ -119,6 +121,7 @@ extension PipelineRun {
   private func takeOwn(_ seat: UnsafeMutablePointer<SeatState>) -> UInt64? {
     var head = seat.pointee.head.load(ordering: .relaxed)
     while head < seat.pointee.tail.load(ordering: .acquiring) {  // pairs with pull
+      schedulePoint()
       let (done, now) = seat.pointee.head.compareExchange(
         expected: head, desired: head &+ 1, ordering: .acquiringAndReleasing)
       if done { return head }
@@ -249,6 +252,7 @@ extension PipelineRun {
     } else {
       record.pointee.stage = Int32(truncatingIfNeeded: stage)
       let arrived = TurnCells.firstRecord + UInt32(truncatingIfNeeded: recordIndex(record))
+      schedulePoint()
       let old = cell.pointee.exchange(arrived, ordering: .acquiringAndReleasing)
       if old != TurnCells.turn {
         own.pointee.counts.parked.count()
@@ -262,6 +266,7 @@ extension PipelineRun {
   /// - Returns: the block that waited for this turn and is the caller's now.
   @inline(__always)
   private func passTurn(to number: UInt64, turnIndex: Int) -> UnsafeMutablePointer<Record>? {
+    schedulePoint()
     let old = turns.cell(turnIndex, number).pointee.exchange(
       TurnCells.turn, ordering: .acquiringAndReleasing)
     guard old >= TurnCells.firstRecord else { return nil }
@@ -300,7 +305,9 @@ extension PipelineRun {
 
   /// Makes a block available to every worker.
   func publish(_ record: UnsafeMutablePointer<Record>) {
+    schedulePoint()
     ready.insert(recordIndex(record))
+    schedulePoint()
     flow.pointee.readyCount.wrappingAdd(1, ordering: .sequentiallyConsistent)
     announce()
   }
@@ -523,6 +530,7 @@ extension PipelineRun {
   func lowerCuts(from first: Int, to number: Int64) {
     var stage = last
     while stage >= first {
+      schedulePoint()
       _ = cuts[stage].min(number, ordering: .releasing)  // pairs with isCut
       stage -= 1
     }

@@ -315,6 +315,7 @@ extension PipelineRun {
     }
     monitor.unlock()
     if isLate { return }
+    schedulePoint()
     // From the last one to the first: what is cut off here must not look like the end there.
     var segment: UnsafeMutablePointer<PipelineRun>? = lastSegment
     while let here = segment {

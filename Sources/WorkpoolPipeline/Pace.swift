@@ -84,6 +84,7 @@ extension PipelineRun {
 
   /// After work was made visible by a sequentially consistent read-modify-write.
   @inline(__always) func announce() {
+    schedulePoint()
     if isSpread || pace.pointee.active.load(ordering: .sequentiallyConsistent) == 0 {
       pool.workAppeared()
     } else {

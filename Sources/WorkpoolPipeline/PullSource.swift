@@ -45,6 +45,7 @@ extension PipelineRun {
   func takeBaton() -> Bool? {
     let state = flow.pointee.baton.load(ordering: .relaxed)
     guard state == Baton.free || state == Baton.prepaid else { return nil }
+    schedulePoint()
     let (done, _) = flow.pointee.baton.compareExchange(
       expected: state, desired: Baton.held, ordering: .acquiring)
     return done ? state == Baton.prepaid : nil
@@ -99,6 +100,7 @@ extension PipelineRun {
     if taken > 0 { noteInFlight(inFlight &- places &+ taken) }
     if taken == places && goesOn {
       if isSpread {
+        schedulePoint()
         // An exchange: see Pool, P1.
         _ = flow.pointee.baton.exchange(Baton.free, ordering: .sequentiallyConsistent)
         pool.workAppeared()
@@ -124,6 +126,7 @@ extension PipelineRun {
   func layDown(_ state: UInt32) {
     source.pointee.parkings &+= 1
     let baton = Baton.laidDown(state, source.pointee.parkings)
+    schedulePoint()
     // Pairs with whoever gives a place: the look at the credits comes after this.
     _ = flow.pointee.baton.exchange(baton, ordering: .sequentiallyConsistent)
     resumeSourceHere()
@@ -143,6 +146,7 @@ extension PipelineRun {
       guard hasRow(source.pointee.issuedSnapshot.load(ordering: .relaxed)) else { return false }
     default: return false
     }
+    schedulePoint()
     // Releases what the holder left; pairs with takeBaton.
     return flow.pointee.baton.compareExchange(
       expected: baton, desired: depth > 0 ? Baton.held : Baton.prepaid,
@@ -182,6 +186,7 @@ extension PipelineRun {
   /// - Returns: whether all blocks have left already, so that the run must be finished.
   func endInput(total: UInt64, unusedPlaces: Int) -> Bool {
     flow.pointee.total.store(total, ordering: .sequentiallyConsistent)
+    schedulePoint()
     flow.pointee.credits.give(unusedPlaces)
     return flow.pointee.retired.load(ordering: .acquiring) == total && drained()
   }

@@ -46,6 +46,7 @@ extension PipelineRun {
     } else if settle(record, number) {
       places = 0
     }
+    schedulePoint()
     flow.pointee.retired.store(number &+ 1, ordering: .releasing)
     return places
   }
@@ -57,6 +58,7 @@ extension PipelineRun {
   /// before the first.
   @inline(__always)
   func givePlaces(_ places: Int) {
+    schedulePoint()
     let before = flow.pointee.credits.give(deliversUnordered ? 0 : places)
     if deliversUnordered {
       resumeAtWindow()
@@ -272,18 +274,21 @@ extension PipelineRun {
     {
       outcome.status = .missingBlock
     }
-    if policy.status == .ok {
-      if flow.pointee.isCancelled.load(ordering: .relaxed) {
-        let reason = token.word.pointee.load(ordering: .relaxed)
-        outcome.status = reason == CancelReason.deadline.rawValue ? .timedOut : .cancelled
-      } else if first.pointee.flow.pointee.wasStopped.load(ordering: .relaxed) {
-        outcome.status = .stopped
-      }
+    let isCut = !policy.isDecided && flow.pointee.isCancelled.load(ordering: .relaxed)
+    if isCut {
+      let reason = token.word.pointee.load(ordering: .relaxed)
+      outcome.status = reason == CancelReason.deadline.rawValue ? .timedOut : .cancelled
+    } else if policy.status == .ok
+      && first.pointee.flow.pointee.wasStopped.load(ordering: .relaxed)
+    {
+      outcome.status = .stopped
     }
-    outcome.number = policy.decision?.number
-    outcome.sourceNumber = policy.decidingSource
-    outcome.stage = policy.decision?.stage
-    outcome.code = policy.errorCode
+    if !isCut {
+      outcome.number = policy.decision?.number
+      outcome.sourceNumber = policy.decidingSource
+      outcome.stage = policy.decision?.stage
+      outcome.code = policy.errorCode
+    }
     outcome.delivered = flow.pointee.delivered.load(ordering: .relaxed)
     forEachSegment { segment in
       outcome.dropped += segment.pointee.tail.pointee.dropped

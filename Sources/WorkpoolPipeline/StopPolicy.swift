@@ -37,6 +37,9 @@ package struct StopPolicy {
   package private(set) var decision: (number: UInt64, stage: Int)?
   package private(set) var decidingSource: UInt64?
   package private(set) var errorCode: Int32 = 0
+  /// Nothing that comes later changes the status. An error that is only collected leaves it open: the
+  /// blocks behind it are still to come.
+  package private(set) var isDecided = false
   package private(set) var failures: UInt64 = 0
   /// The valid stop that the serial reference meets first.
   package private(set) var firstStop: Stop?
@@ -112,6 +115,7 @@ package struct StopPolicy {
       let first = Self.firstCut(byStopIn: stopStage, seeAllMask: seeAllMask)
       cut(from: first, at: path, withoutItFrom: .max)
       note(Stop(path: path, sourceNumber: sourceNumber, stage: stopStage))
+      isDecided = true
     }
     if let errorStage, isValid(at: path, errorStage) {
       retired.errorIsValid = true
@@ -123,6 +127,7 @@ package struct StopPolicy {
         errorCode = code
       }
       if !isCollecting || failures == maxFailures {
+        isDecided = true
         cut(from: 0, at: path, withoutItFrom: segment(of: errorStage))
         retired.cutsAll = true
       }
@@ -162,6 +167,7 @@ package struct StopPolicy {
   package mutating func finishFailed(stage: Int, code: Int32, after number: UInt64) {
     failures += 1
     guard status != .stageFailed else { return }
+    isDecided = true
     status = .stageFailed
     decision = (number, stage)
     decidingSource = nil

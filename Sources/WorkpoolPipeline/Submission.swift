@@ -113,6 +113,7 @@ extension PipelineRun {
       giveAdmission(weight)
       return .noMemory
     }
+    schedulePoint()
     let number = flow.pointee.next.wrappingAdd(1, ordering: .acquiringAndReleasing).oldValue
     guard number & Self.closedBit == 0 else {
       takeBack(payload, submission)

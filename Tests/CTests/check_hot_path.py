@@ -5,7 +5,7 @@ lock in the functions that every block goes through.
 Each entry of HOT must match at least one function, so that a rename cannot switch a check off.
 Functions that the compiler split off a hot one (outlined, merged, partial, thunks) count as part of
 it. What is slow and rare (sleeping, the end of a run, a growing buffer) lives in functions of its
-own, which are not on the list.
+own, which are not on the list. The points at which tests may hold a thread up must have left no trace.
 """
 import os
 import re
@@ -84,6 +84,11 @@ def main(library):
             print(f"       {line}")
         passed += not bad
         failed += bool(bad)
+    hooks = [m for m in mangled if "wpl_schedule" in m or "schedulePoint" in readable[m]]
+    hooks += sorted({t for called in calls.values() for t in called if "wpl_schedule" in t})
+    print(f"{'FAIL' if hooks else 'ok  '} nothing holds threads up for tests: {len(hooks)} functions")
+    passed += not hooks
+    failed += bool(hooks)
     print(f"hot path: {passed} passed, {failed} failed")
     return failed > 0
 

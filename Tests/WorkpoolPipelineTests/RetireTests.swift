@@ -161,7 +161,8 @@ extension EngineTests {
       }
     }
 
-    @Test("collected errors drop their blocks and are listed in order", arguments: [0, 1, 2, 8])
+    @Test(
+      "collected errors drop their blocks and are listed in order", arguments: [0, 1, 2, 3, 8, 64])
     func collect(workers: Int) throws {
       for kept in [100, 2] {
         let ends = Ends()
@@ -193,6 +194,27 @@ extension EngineTests {
         #expect(errors.map(\.text) == errors.map { "no \($0.number)" })
         try pipeline.destroy()
       }
+    }
+
+    @Test("a cancel after a collected error ends the run as cancelled", arguments: [1, 2, 8])
+    func collectedAndCancelled(workers: Int) throws {
+      let pipelines = Log<Pipeline>()
+      let pipeline = try Pipeline(
+        workers, limit: 4, source: .source(1000),
+        [.block { $0.pointee.number == 3 ? $0.fails(-1003, "three") : 0 }],
+        sink: .block("sink", .serial) { block in
+          if block.pointee.number == 20 { try? pipelines.all[0].cancel() }
+          return 0
+        }
+      ) { $0.collectsErrors = true }
+      pipelines.append(pipeline)
+      // The list says what was collected, the status that not all others were delivered.
+      #expect(try pipeline.runToEnd() == .cancelled)
+      let outcome = try pipeline.result()
+      #expect(outcome.number == nil && outcome.stage == nil && outcome.code == 0)
+      #expect(outcome.errors == 1 && outcome.delivered == 20)
+      #expect(try pipeline.errors().map(\.number) == [3])
+      try pipeline.destroy()
     }
 
     @Test("the n-th collected error ends the run before its block", arguments: [0, 1, 2, 8, 64])

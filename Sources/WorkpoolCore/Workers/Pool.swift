@@ -343,6 +343,7 @@ public final class Pool: @unchecked Sendable {
     guard word >= Self.oneParked && word < Self.oneSearching,
       let index = firstParked()
     else { return monitor.unlock() }
+    schedulePoint()
     unpark(index)
     monitor.unlock()
     shared.pointee.wakes.wrappingAdd(1, ordering: .relaxed)
@@ -417,6 +418,7 @@ public final class Pool: @unchecked Sendable {
       }
 
       // S1, S2 of the essay above.
+      schedulePoint()
       seat.pointee.isParked = true
       shared.pointee.word.wrappingAdd(
         Self.oneParked &- Self.oneSearching, ordering: .sequentiallyConsistent)

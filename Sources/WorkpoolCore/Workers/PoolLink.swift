@@ -25,6 +25,7 @@ public struct PoolLink: @unchecked Sendable {
   /// some are parked and none is searching.
   @inline(__always)
   public func workAppeared() {
+    schedulePoint()
     guard let word = shared?.pointee.word.load(ordering: .sequentiallyConsistent) else { return }
     if word != 0 && word < Pool.oneSearching { wakeOne() }
   }
@@ -33,6 +34,7 @@ public struct PoolLink: @unchecked Sendable {
   /// is not forgotten.
   @inline(__always)
   public func workAppearedQuietly() {
+    schedulePoint()
     guard let shared, !shared.pointee.hasSentinel.load(ordering: .relaxed) else { return }
     if shared.pointee.word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0 {
       appointSentinel()
