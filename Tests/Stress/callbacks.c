@@ -87,7 +87,7 @@ static void count_live(run *run, payload *payload, uint64_t number) {
          && !__atomic_compare_exchange_n(&run->most_live, &most, live, 0, __ATOMIC_SEQ_CST,
                                          __ATOMIC_SEQ_CST)) {
   }
-  REQUIRE(run, live <= run->plan->limit);
+  REQUIRE(run, live <= run->plan->largest_limit);
 }
 
 /* The first callback that sees a block of the caller's bytes. */
@@ -142,8 +142,23 @@ static void change_bytes(run *run, wp_block *block, uint32_t stage) {
 
 /* ----- callbacks ----- */
 
+static void change_settings(run *run, uint32_t stage, uint64_t number) {
+  const plan *plan = run->plan;
+  uint64_t r = mix(plan->seed + number * 64 + stage);
+  if (plan->window && r % 16 == 0) {
+    /* A number that is waited for may come from a thread that waits with a larger one. */
+    uint32_t least = plan->input == NUMBERED && (plan->shuffle || plan->missing) ? plan->limit : 1;
+    uint32_t limit = least + (uint32_t)((r >> 8) % (plan->window - least + 1));
+    REQUIRE_EQUAL(run, wp_pipeline_set_max_blocks(run->pipeline, limit), WP_OK);
+  }
+  if (plan->weight && r % 32 == 1) {
+    REQUIRE_EQUAL(run, wp_pipeline_set_weight(run->pipeline, 1 + (uint32_t)(r >> 8) % 1000), WP_OK);
+  }
+}
+
 static void disturb_from(run *run, uint32_t stage, uint64_t number) {
   const plan *plan = run->plan;
+  change_settings(run, stage, number);
   if (stage != plan->disturbing_stage || number != plan->disturbed_at) return;
   if (plan->disturbance == CANCEL_BY_STAGE) {
     STORE(run->was_disturbed, 1);
@@ -253,6 +268,23 @@ void call_worker_finish(void *context, uint32_t worker, void *scratch) {
   REQUIRE(post->run, scratch == &post->run->scratches[post->stage][worker % 64]);
   REQUIRE_EQUAL(post->run, ADD(post->inside, 0), 0);
   ADD(post->finished, 1);
+}
+
+void call_progress(void *context, const wp_progress *progress) {
+  run *run = context;
+  REQUIRE_EQUAL(run, progress->struct_size, sizeof *progress);
+  REQUIRE(run, progress->blocks_out <= progress->blocks_in);
+  REQUIRE(run, run->plan->input == NUMBERED || progress->in_flight <= run->plan->largest_limit + MOST_PRODUCERS);
+  if (ADD(run->told, 1) % 2 && run->plan->disturbance == CANCEL_BY_SUBSCRIBER) {
+    STORE(run->was_disturbed, 1);
+    REQUIRE_EQUAL(run, wp_pipeline_cancel(run->pipeline), WP_OK);
+  }
+  if (progress->flags & WP_PROGRESS_LAST) ADD(run->told_last, 1);
+}
+
+void call_forgotten(void *context) {
+  run *run = context;
+  ADD(run->forgotten, 1);
 }
 
 void call_destroy(void *context) {

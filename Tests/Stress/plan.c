@@ -89,6 +89,20 @@ plan plan_of(uint64_t seed, const settings *settings) {
   }
   plan.max_errors_kept = pick(&r, 2) ? 0 : 1 + pick(&r, 3);
   plan_disturbance(&plan, &r);
+  plan.weight = pick(&r, 4) ? 0 : 1 + pick(&r, 1000);
+  plan.subscribers = pick(&r, 12) ? 0 : 1 + pick(&r, 2);
+  plan.largest_limit = plan.limit;
+  if (!pick(&r, 5) && plan.disturbance != DESTROY_RUNNING) {
+    for (plan.window = 1; plan.window < plan.limit; plan.window *= 2) {
+    }
+    plan.window <<= pick(&r, 4);
+    plan.largest_limit = plan.window;
+  }
+  if (plan.disturbance == DEADLINE) {
+    plan.deadline = 1 + pick(&r, pick(&r, 2) ? 100000 : 3000000);
+    plan.runs = 1;
+  }
+  if (plan.disturbance == CANCEL_BY_SUBSCRIBER && !plan.subscribers) plan.subscribers = 1;
   return plan;
 }
 
@@ -112,7 +126,7 @@ void plan_print(const plan *plan, FILE *file) {
   static const char *disturbances[] = {
     "undisturbed", "cancel by a thread", "cancel by a stage", "cancel of the token",
     "cancel of the token's parent", "cancel by a mark", "cancel before start", "stop by a thread",
-    "stop by a stage", "destroyed while running"
+    "stop by a stage", "destroyed while running", "a deadline", "cancel by a subscriber"
   };
   fprintf(file, "  seed %" PRIu64 ": %u workers%s, limit %u, %u blocks, %u runs, %s to %s, %s\n",
           plan->seed, plan->workers, plan->owns_pool ? " of its own" : "", plan->limit,
@@ -123,6 +137,10 @@ void plan_print(const plan *plan, FILE *file) {
           plan->snapshots ? ", snapshots" : "", plan->timed_wait ? ", timed wait" : "",
           plan->uses_run ? ", run" : "", disturbances[plan->disturbance], plan->disturbed_at,
           plan->disturbing_stage);
+  if (plan->window) fprintf(file, "  limits up to %u\n", plan->window);
+  if (plan->weight) fprintf(file, "  weight %u\n", plan->weight);
+  if (plan->subscribers) fprintf(file, "  %u subscribers\n", plan->subscribers);
+  if (plan->deadline) fprintf(file, "  deadline after %" PRId64 " ns\n", plan->deadline);
   if (plan->holds) fprintf(file, "  holds %u results\n", plan->holds);
   if (plan->input == NUMBERED) {
     fprintf(file, "  skipped 1/%u, duplicated 1/%u, shuffled by %u, missing %u from %u\n",

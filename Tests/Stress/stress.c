@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* stress [--count N] [--seed S] [--workers N] [--threads N] [--round N] [--patience SECONDS]
+ *        [--idle SECONDS]
  * stress --replay SEED [--times N] [--threads N] */
 #include "stress.h"
 
 #include <stdarg.h>
 
-settings the = { .count = 100000, .threads = 4, .round = 5000, .patience = 10000000000, .times = 1000 };
+settings the = { .count = 100000, .threads = 4, .round = 5000, .patience = 10000000000, .times = 1000, .idle = 10 };
 
 static uint64_t next_case;  /* atomic */
 static uint64_t failed;     /* cases; atomic */
@@ -67,6 +68,7 @@ static void read_words(int count, char **words) {
     else if (value && !strcmp(word, "--threads")) the.threads = (uint32_t)number;
     else if (value && !strcmp(word, "--round")) the.round = (uint32_t)number;
     else if (value && !strcmp(word, "--patience")) the.patience = (int64_t)number * 1000000000;
+    else if (value && !strcmp(word, "--idle")) the.idle = (int64_t)number;
     else if (value && !strcmp(word, "--times")) the.times = number;
     else if (value && !strcmp(word, "--replay")) the.seed = number, the.is_replay = has_seed = 1;
     else {
@@ -75,7 +77,7 @@ static void read_words(int count, char **words) {
     }
     i++;
   }
-  if (the.is_replay) the.count = the.times;
+  if (the.is_replay) the.count = the.times, the.idle = 0;
   if (!has_seed) the.seed = mix((uint64_t)time(NULL) ^ (uint64_t)now_ns()) % 1000000000000;
   if (the.threads < 1 || the.threads > 64 || the.workers > 1024 || !the.round) exit(2);
 }
@@ -92,6 +94,7 @@ int main(int count, char **words) {
   int64_t begin = now_ns();
   figures first = { 0 }, most = { 0 }, now = { 0 };
   int flat = 1;
+  if (the.idle > 0) failed += (uint64_t)check_idle(the.idle);
   watch_begin();
   uint64_t done = 0, rounds = 0;
   while (done < the.count && LOAD(failed) < 20) {

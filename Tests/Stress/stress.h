@@ -5,6 +5,7 @@
  *   plan.c       seed -> plan, plan -> text       case.c    builds, drives and checks one plan
  *   oracle.c     plan -> what it must come to     pools.c   pools that cases share, and those they make
  *   callbacks.c  source, stages, sink, releases   watch.c   what hangs, what the process uses
+ *                                                 idle.c    what idle workers cost
  *
  * A new feature of the engine: fields in `plan`, a line in plan_of and plan_print, what it changes in
  * oracle.c, its calls in case.c.
@@ -62,6 +63,8 @@ typedef enum {
   STOP_BY_THREAD,
   STOP_BY_STAGE,
   DESTROY_RUNNING,
+  DEADLINE,
+  CANCEL_BY_SUBSCRIBER,
   DISTURBANCES
 } disturbance;
 
@@ -91,6 +94,10 @@ typedef struct plan {
   uint32_t shuffle;                   /* numbered: how far out of order */
   int collects;
   uint32_t max_failures, max_errors_kept;
+  uint32_t window, largest_limit;     /* limits that callbacks set; window 0: they do not */
+  uint32_t weight;
+  uint32_t subscribers;
+  int64_t deadline;                   /* ns; 0: none */
   disturbance disturbance;
   uint32_t disturbed_at;              /* callbacks before that, or the block */
   uint32_t disturbing_stage;
@@ -101,6 +108,7 @@ typedef struct settings {
   uint32_t workers, threads, round;
   int64_t patience; /* ns */
   uint64_t times;
+  int64_t idle; /* s */
   int is_replay;
 } settings;
 
@@ -120,7 +128,7 @@ static inline int is_missing(const plan *plan, uint64_t number) {
          && number < plan->first_missing + plan->missing;
 }
 static inline int is_cancelling(disturbance d) {
-  return (d >= CANCEL_BY_THREAD && d <= CANCEL_BEFORE) || d == DESTROY_RUNNING;
+  return (d >= CANCEL_BY_THREAD && d <= CANCEL_BEFORE) || d >= DESTROY_RUNNING;
 }
 static inline int is_stopping(disturbance d) { return d == STOP_BY_THREAD || d == STOP_BY_STAGE; }
 
@@ -180,6 +188,8 @@ struct run {
   uint32_t next_offer;     /* atomic */
   pthread_mutex_t reading;
   sem_t disturb;
+  uint64_t subscriber[2];
+  int64_t told, told_last, forgotten; /* by subscribers, in all runs; atomic */
 };
 
 extern settings the;
@@ -209,6 +219,8 @@ void call_worker_finish(void *context, uint32_t worker, void *scratch);
 int32_t call_finish(void *context, int32_t status);
 void call_destroy(void *context);
 void call_release(void *context, void *data, size_t size, int32_t reason);
+void call_progress(void *context, const wp_progress *progress);
+void call_forgotten(void *context);
 void deliver(run *run, const wp_block *block);
 
 /* ----- cases, pools, watch ----- */
@@ -224,6 +236,9 @@ extern lane lanes[64];
 
 /* Returns how many faults were found. */
 int run_case(lane *lane, uint64_t seed);
+
+/* Returns how many checks failed; takes twice so long. */
+int check_idle(int64_t seconds);
 
 wp_pool *pool_take(uint32_t workers, int is_own);
 void pool_give(wp_pool *pool, uint32_t workers, int is_own);
