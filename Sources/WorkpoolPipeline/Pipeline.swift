@@ -229,12 +229,7 @@ public final class Pipeline: @unchecked Sendable {
     let run = try PipelineRun.create(
       stages: [source] + stages.map { $0 } + [sink], hasSource: source != nil, options: options,
       limit: options.maxBlocksInFlight, pool: pool, isSerialReference: options.isSerialReference)
-    do throws(WorkpoolError) {
-      try run.pointee.beginEvents(subscribers)
-    } catch {
-      PipelineRun.destroy(run)
-      throw error
-    }
+    // Before anybody is told of the run: what a subscriber asks for is meant for this one.
     let last = current
     lock.lock()
     current = run
@@ -242,6 +237,15 @@ public final class Pipeline: @unchecked Sendable {
     run.pointee.group.pointee.weight.store(weightNow.load(ordering: .relaxed), ordering: .relaxed)
     run.pointee.setMaxBytesInFlight(maxBytes)
     lock.unlock()
+    do throws(WorkpoolError) {
+      try run.pointee.beginEvents(subscribers)
+    } catch {
+      lock.lock()
+      current = last
+      lock.unlock()
+      PipelineRun.destroy(run)
+      throw error
+    }
     if let last { discard(last) }
     return run
   }

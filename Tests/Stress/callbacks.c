@@ -151,6 +151,10 @@ static void change_settings(run *run, uint32_t stage, uint64_t number) {
     uint32_t limit = least + (uint32_t)((r >> 8) % (plan->window - least + 1));
     REQUIRE_EQUAL(run, wp_pipeline_set_max_blocks(run->pipeline, limit), WP_OK);
   }
+  if (plan->largest_bytes > plan->bytes_limit && r % 16 == 2) {
+    uint64_t bytes = 1 + (r >> 8) % plan->largest_bytes;
+    REQUIRE_EQUAL(run, wp_pipeline_set_max_bytes(run->pipeline, bytes), WP_OK);
+  }
   if (plan->weight && r % 32 == 1) {
     REQUIRE_EQUAL(run, wp_pipeline_set_weight(run->pipeline, 1 + (uint32_t)(r >> 8) % 1000), WP_OK);
   }
@@ -182,6 +186,7 @@ int32_t call_source(void *context, wp_block *block, void *scratch, const wp_call
   }
   for (int i = 0; i < 4; i++) REQUIRE_EQUAL(run, block->meta[i], 0);
   block->meta[0] = block->number;
+  block->weight = weight_of(plan, block->number);
   block->meta[1] = block->meta[3] = mix(block->number);
   block->meta[2] = 1;
   if (plan->bytes == CALLER_BYTES) {

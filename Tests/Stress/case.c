@@ -96,6 +96,7 @@ static int submit_one(run *run, uint64_t number, reader *reader, int64_t timeout
   uint8_t bytes[100] = { 0 };
   wp_payload payload = { .meta = { number, mix(number), 0, mix(number) } };
   *own = (struct payload){ .id = number, .run = run, .number = -1 };
+  payload.weight = weight_of(plan, number);
   if (plan->bytes == CALLER_BYTES) {
     payload.data = &own->id, payload.size = sizeof own->id;
     payload.release = call_release, payload.release_context = own;
@@ -387,6 +388,11 @@ static void check_statistics(run *run) {
   REQUIRE_EQUAL(run, wp_pipeline_statistics_get(run->pipeline, &s), WP_OK);
   REQUIRE(run, s.in_flight_max <= plan->largest_limit);
   REQUIRE_EQUAL(run, s.in_flight, 0);
+  REQUIRE_EQUAL(run, s.bytes_in_flight, 0);
+  if (plan->bytes_limit) {
+    uint64_t most = plan->largest_bytes + (plan->input == NUMBERED ? 2 : 1) * MOST_WEIGHT;
+    REQUIRE(run, s.bytes_in_flight_max < most);
+  }
 }
 
 static int by_number(const void *a, const void *b) {
@@ -496,6 +502,7 @@ static void set_up(run *run, wp_pool *pool) {
   }
   options.run_timeout_ns = plan->deadline;
   options.weight = plan->weight;
+  options.max_bytes_in_flight = plan->bytes_limit;
   options.window_capacity = plan->window;
   REQUIRE_EQUAL(run, wp_pipeline_create(pool, &options, &run->pipeline), WP_OK);
   for (uint32_t i = 0; i < plan->subscribers; i++) {

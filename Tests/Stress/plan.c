@@ -98,6 +98,11 @@ plan plan_of(uint64_t seed, const settings *settings) {
     plan.window <<= pick(&r, 4);
     plan.largest_limit = plan.window;
   }
+  /* Numbers that are out of order may wait for bytes that only a smaller one brings. */
+  if (!pick(&r, 5) && plan.disturbance != DESTROY_RUNNING && !plan.shuffle && !plan.missing) {
+    plan.bytes_limit = 1 + pick(&r, pick(&r, 2) ? 50 : 2000);
+    plan.largest_bytes = plan.bytes_limit + (pick(&r, 2) ? 0 : pick(&r, 1000));
+  }
   if (plan.disturbance == DEADLINE) {
     plan.deadline = 1 + pick(&r, pick(&r, 2) ? 100000 : 3000000);
     plan.runs = 1;
@@ -139,6 +144,7 @@ void plan_print(const plan *plan, FILE *file) {
           plan->disturbing_stage);
   if (plan->window) fprintf(file, "  limits up to %u\n", plan->window);
   if (plan->weight) fprintf(file, "  weight %u\n", plan->weight);
+  if (plan->bytes_limit) fprintf(file, "  bytes %u to %u\n", plan->bytes_limit, plan->largest_bytes);
   if (plan->subscribers) fprintf(file, "  %u subscribers\n", plan->subscribers);
   if (plan->deadline) fprintf(file, "  deadline after %" PRId64 " ns\n", plan->deadline);
   if (plan->holds) fprintf(file, "  holds %u results\n", plan->holds);

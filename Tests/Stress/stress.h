@@ -25,7 +25,7 @@
 #include <workpool.h>
 
 enum { MOST_STAGES = 6, MOST_BLOCKS = 400, MOST_PLACES = MOST_STAGES + 2, MOST_PRODUCERS = 4 };
-enum { NEVER = 0x7fffffff };
+enum { NEVER = 0x7fffffff, MOST_WEIGHT = 100 };
 
 /* ----- random numbers: SplitMix64 (S. Vigna) ----- */
 
@@ -96,6 +96,7 @@ typedef struct plan {
   uint32_t max_failures, max_errors_kept;
   uint32_t window, largest_limit;     /* limits that callbacks set; window 0: they do not */
   uint32_t weight;
+  uint32_t bytes_limit, largest_bytes; /* 0: none; blocks weigh 1 to MOST_WEIGHT then */
   uint32_t subscribers;
   int64_t deadline;                   /* ns; 0: none */
   disturbance disturbance;
@@ -122,6 +123,9 @@ static inline int is_serial(const plan *plan, uint32_t stage) {
 }
 static inline int is_skipped(const plan *plan, uint64_t number) {
   return plan->input == NUMBERED && plan->skipped && mix(plan->seed ^ ~number) % plan->skipped == 0;
+}
+static inline uint64_t weight_of(const plan *plan, uint64_t id) {
+  return plan->bytes_limit ? 1 + mix(plan->seed ^ id << 20) % MOST_WEIGHT : 0;
 }
 static inline int is_missing(const plan *plan, uint64_t number) {
   return plan->missing && number >= plan->first_missing
