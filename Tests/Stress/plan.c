@@ -89,6 +89,7 @@ plan plan_of(uint64_t seed, const settings *settings) {
   }
   plan.max_errors_kept = pick(&r, 2) ? 0 : 1 + pick(&r, 3);
   plan_disturbance(&plan, &r);
+  plan.unordered = !pick(&r, 6);
   plan.weight = pick(&r, 4) ? 0 : 1 + pick(&r, 1000);
   plan.subscribers = pick(&r, 12) ? 0 : 1 + pick(&r, 2);
   plan.largest_limit = plan.limit;
@@ -137,8 +138,9 @@ void plan_print(const plan *plan, FILE *file) {
           plan->seed, plan->workers, plan->owns_pool ? " of its own" : "", plan->limit,
           plan->blocks, plan->runs, inputs[plan->input], outputs[plan->output],
           bytes[plan->bytes]);
-  fprintf(file, "  producers %u, readers %u, timeout %" PRId64 "%s%s%s%s, %s at %u (stage %u)\n",
-          plan->producers, plan->readers, plan->timeout, plan->flushes ? ", flushes" : "",
+  fprintf(file, "  producers %u, readers %u, timeout %" PRId64 "%s%s%s%s%s, %s at %u (stage %u)\n",
+          plan->producers, plan->readers, plan->timeout, plan->unordered ? ", unordered" : "",
+          plan->flushes ? ", flushes" : "",
           plan->snapshots ? ", snapshots" : "", plan->timed_wait ? ", timed wait" : "",
           plan->uses_run ? ", run" : "", disturbances[plan->disturbance], plan->disturbed_at,
           plan->disturbing_stage);

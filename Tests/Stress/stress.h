@@ -3,6 +3,7 @@
  * all that is done to it; what it must come to is worked out from the plan alone (oracle.c).
  *
  *   plan.c       seed -> plan, plan -> text       case.c    builds, drives and checks one plan
+ *   split.c      cases with splitters
  *   oracle.c     plan -> what it must come to     pools.c   pools that cases share, and those they make
  *   callbacks.c  source, stages, sink, releases   watch.c   what hangs, what the process uses
  *                                                 idle.c    what idle workers cost
@@ -86,6 +87,7 @@ typedef struct plan {
   output_kind output;
   bytes_kind bytes;
   uint32_t producers, readers;
+  int unordered;
   uint32_t holds;                     /* results that a reader keeps before it gives the oldest back */
   int64_t timeout;                    /* of submits and reads: negative, 0 or short */
   int flushes, snapshots, timed_wait, uses_run;
@@ -119,7 +121,8 @@ void plan_print(const plan *plan, FILE *file);
 int32_t answer_of(const plan *plan, uint32_t stage, uint64_t number);
 /* Whether a callback is a call of one worker at a time, of blocks in order. */
 static inline int is_serial(const plan *plan, uint32_t stage) {
-  return stage == 0 || stage > plan->stages || plan->stage[stage].kind == WP_SERIAL;
+  if (stage > plan->stages) return !plan->unordered;
+  return stage == 0 || plan->stage[stage].kind == WP_SERIAL;
 }
 static inline int is_skipped(const plan *plan, uint64_t number) {
   return plan->input == NUMBERED && plan->skipped && mix(plan->seed ^ ~number) % plan->skipped == 0;
@@ -193,6 +196,7 @@ struct run {
   pthread_mutex_t reading;
   sem_t disturb;
   uint64_t subscriber[2];
+  uint32_t lane;
   int64_t told, told_last, forgotten; /* by subscribers, in all runs; atomic */
 };
 
@@ -238,6 +242,9 @@ typedef struct lane { /* one thread that runs cases */
 } lane;
 extern lane lanes[64];
 
+/* Cases with splitters have a plan of their own. */
+int is_split_case(uint64_t seed);
+void run_split_case(run *run, wp_pool *pool);
 /* Returns how many faults were found. */
 int run_case(lane *lane, uint64_t seed);
 
