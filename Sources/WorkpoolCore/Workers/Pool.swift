@@ -275,8 +275,10 @@ public final class Pool: @unchecked Sendable {
         while let here = before, here.pointee.next != source { before = here.pointee.next }
         before?.pointee.next = source.pointee.next
       }
-      source.pointee.group.pointee.attachedSources -= 1
-      if source.pointee.group.pointee.attachedSources == 0 { groupCount -= 1 }
+      // In two steps: in one, Swift 6.3 makes no valid code for the thread sanitizer.
+      let group = source.pointee.group
+      group.pointee.attachedSources -= 1
+      if group.pointee.attachedSources == 0 { groupCount -= 1 }
     }
     monitor.unlock()
   }
@@ -285,7 +287,8 @@ public final class Pool: @unchecked Sendable {
     let now = Clock.now
     var here = firstSource
     while let source = here {
-      source.pointee.group.pointee.account.restart(now)
+      let group = source.pointee.group
+      group.pointee.account.restart(now)
       here = source.pointee.next
     }
   }
