@@ -175,7 +175,8 @@ extension PipelineRun {
         policy: StopPolicy(
           stageCount: shape.base + count, seeAllMask: shape.seeAllMask,
           isCollecting: options.collectsErrors,
-          maxFailures: shape.isLast ? options.maxFailures : 0, segmentStarts: shape.starts)))
+          maxFailures: options.maxFailures, segmentStarts: shape.starts,
+          isLast: shape.isLast)))
     pace.initialize(to: Pace())
     if workerCount == 1 {
       pace.pointee.isSpread.store(false, ordering: .relaxed)

@@ -19,7 +19,9 @@ import WorkpoolCore
 /// fills. Every segment has a policy that knows the stages up to its end. What it finds valid goes on to
 /// the next one: an error as a notice in the order of the blocks, a stop at the end (`inputStopped`),
 /// for of these only the first one decides anything. An event of a later segment cuts the earlier ones at
-/// the numbers of the block's ancestors.
+/// the numbers of the block's ancestors. Only the last segment commits an error, which cuts all stages;
+/// until then one of an earlier segment may turn out void, and what it has cut at once is what made
+/// it so. A stage before the last see-all stage may fail after it, and that counts.
 package struct StopPolicy {
   package static let never = Int64.max
 
@@ -29,6 +31,8 @@ package struct StopPolicy {
   private let maxFailures: UInt64
   /// The first stages of the segments up to this one.
   private let segmentStarts: [Int]
+  /// No splitter follows.
+  private let isLast: Bool
 
   /// Cuts of valid events, for stages 0…stageCount - 1.
   private var validCuts: [Int64]
@@ -52,8 +56,9 @@ package struct StopPolicy {
 
   package init(
     stageCount: Int, seeAllMask: UInt64, isCollecting: Bool, maxFailures: UInt64,
-    segmentStarts: [Int] = [0]
+    segmentStarts: [Int] = [0], isLast: Bool = true
   ) {
+    self.isLast = isLast
     self.segmentStarts = segmentStarts
     self.stageCount = stageCount
     self.seeAllMask = seeAllMask
@@ -126,10 +131,13 @@ package struct StopPolicy {
         decidingSource = sourceNumber
         errorCode = code
       }
-      if !isCollecting || failures == maxFailures {
+      if isLast && (!isCollecting || failures == maxFailures) {
         isDecided = true
         cut(from: 0, at: path, withoutItFrom: segment(of: errorStage))
         retired.cutsAll = true
+      } else if !isCollecting {
+        let first = Self.firstCut(byErrorIn: errorStage, seeAllMask: seeAllMask)
+        cut(from: first, at: path, withoutItFrom: segment(of: errorStage))
       }
     }
     return retired

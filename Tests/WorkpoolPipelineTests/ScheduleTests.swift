@@ -100,7 +100,8 @@ extension EngineTests {
           return 0
         }
         let pipeline = try Pipeline(
-          random.pick([2, 3, 8]), limit: random.pick([2, 7, 20]), source: source, stages, sink: sink)
+          random.pick([2, 3, 8]), limit: random.pick([2, 7, 20]), source: source, stages, sink: sink
+        )
         try pipeline.start()
         for _ in 0..<random.below(400) { wpl_yield() }
         try pipeline.cancel()
@@ -122,7 +123,8 @@ extension EngineTests {
           return 0
         }
         let pipeline = try Pipeline(
-          random.pick([1, 2, 8]), limit: limit, [.block { _ in 0 }, .block("", .serial) { _ in 0 }],
+          random.pick([1, 2, 8]), limit: limit,
+          [.block { _ in 0 }, .block("", .serial) { _ in 0 }],
           sink: sink)
         try pipeline.start()
         Threads(4) { thread in

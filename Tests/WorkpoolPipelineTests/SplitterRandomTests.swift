@@ -35,6 +35,7 @@ extension EngineTests {
       var rarity: [[UInt64]] = []
       var count: UInt64 = 0
       var limit = 1
+      var maxBytes = 0
       var collects = false
       var maxFailures: UInt64 = 0
       var errorsKept = 100
@@ -61,6 +62,7 @@ extension EngineTests {
         }
         count = UInt64(random.pick([0, 1, 2, 7, 30, 80]))
         limit = random.pick([1, 1, 2, 3, 5, 16, 100])
+        maxBytes = random.pick([0, 0, 1, 20, 60])
         collects = random.chance(3)
         maxFailures = collects && random.chance(2) ? UInt64(1 + random.below(4)) : 0
         errorsKept = random.pick([0, 1, 3, 100, 100])
@@ -81,7 +83,7 @@ extension EngineTests {
       var description: String {
         let letters = kinds.map { ["P", "S", "A", "X"][Int($0.rawValue)] }.joined()
         return "\(letters) see-all \(seesAll.map { $0 ? 1 : 0 }) chunks \(chunk) kept \(keptAtEnd) "
-          + "\(count) blocks, limit \(limit), collects \(collects)/\(maxFailures)/\(errorsKept), "
+          + "\(count) blocks, limit \(limit), \(maxBytes) bytes, collects \(collects)/\(maxFailures)/\(errorsKept), "
           + "rarity \(rarity)"
       }
     }
@@ -215,6 +217,7 @@ extension EngineTests {
       let pipeline = try Pipeline(
         workers, limit: plan.limit, source: source, stages, sink: sink
       ) {
+        $0.maxBytesInFlight = plan.maxBytes
         $0.collectsErrors = plan.collects
         $0.maxFailures = plan.maxFailures
         $0.maxErrorsKept = plan.errorsKept
@@ -234,6 +237,11 @@ extension EngineTests {
       let statistics = try pipeline.statistics()
       #expect(statistics.inFlight == 0, "\(label)")
       #expect(statistics.inFlightMax <= UInt64(plan.limit), "\(label)")
+      #expect(statistics.bytesInFlight == 0, "\(label)")
+      if plan.maxBytes > 0 && workers > 0 {
+        let most = UInt64(plan.maxBytes + Payloads.size)
+        #expect(statistics.bytesInFlightMax < most, "\(label)")
+      }
       #expect(statistics.stages == plan.kinds.count + 2, "\(label)")
       try pipeline.destroy()
       return outcome

@@ -273,6 +273,49 @@ extension EngineTests {
       }
     }
 
+    @Test("an error that a stop behind the splitter makes void hides no later one that counts")
+    func voidError() throws {
+      for workers in Self.everyCount {
+        for _ in 0..<20 {
+          let failed = Gate()
+          let log = Log<Seen>()
+          let calls = Tally()
+          var all = Stage.block("all") { _ in 0 }
+          all.seesAll = true
+          // Input 1 fails behind the stage that sees all, input 2 before it. Then block 0, which came of
+          // input 0, stops all but what lies before that stage.
+          let pipeline = try Pipeline(
+            workers, limit: 8, source: Self.numbers(6),
+            [
+              .block("early") { block in
+                if block.pointee.number == 2 { failed.open() }
+                return block.pointee.number == 2 ? -1002 : 0
+              },
+              all, .block("late") { $0.pointee.number == 1 ? -1001 : 0 },
+              .splitter { input, _ in
+                calls.add()
+                return input == nil ? StageReturn.drop : StageReturn.ok
+              },
+              .block("behind") { block in
+                if workers > 1 {
+                  failed.pass()
+                  // Time for both failures to come to the splitter.
+                  for _ in 0..<20_000 { block.pointee.meta.1 &+= 3 }
+                }
+                return StageReturn.stop
+              },
+            ], sink: Self.sink(log))
+          #expect(try pipeline.runToEnd("\(workers) workers") == .stageFailed)
+          let result = try pipeline.result()
+          #expect(result.number == 2 && result.stage == 1 && result.code == -1002)
+          #expect(try pipeline.errors().map(\.number) == [2], "\(workers) workers")
+          #expect(log.all.map(\.number) == [0])
+          #expect(calls.value == 1)
+          try pipeline.destroy()
+        }
+      }
+    }
+
     @Test("an error or a stop of the splitter is that of its input")
     func splitterDecides() throws {
       for workers in Self.everyCount {
@@ -464,6 +507,91 @@ extension EngineTests {
         #expect(read == Self.unpacked(40).count)
         #expect(try pipeline.end() == .ok)
         try pipeline.destroy()
+      }
+    }
+
+    @Test("behind the last splitter blocks may be delivered as they come, up to the window ahead")
+    func unordered() throws {
+      for workers in Pools.counts {
+        for (before, window) in [(false, 4), (true, 4), (false, 64)] {
+          let log = Log<Seen>()
+          let extra: [Stage] = before ? [.block { _ in 0 }, Self.unpack()] : []
+          let pipeline = try Pipeline(
+            workers, limit: 4, source: Self.numbers(60),
+            extra + [
+              Self.unpack(atEnd: 3),
+              .block("slow") { block in
+                if block.pointee.number % 8 == 3 {
+                  for _ in 0..<5000 { block.pointee.meta.1 &+= 3 }
+                }
+                return 0
+              },
+            ], sink: Self.sink(log)
+          ) {
+            $0.deliversUnordered = true
+            $0.windowCapacity = window
+          }
+          #expect(try pipeline.runToEnd("\(workers) workers") == .ok)
+          let seen = log.all.sorted { $0.number < $1.number }
+          #expect(seen.map(\.number) == (0..<UInt64(seen.count)).map { $0 })
+          if !before { #expect(seen == Self.unpacked(60, atEnd: 3)) }
+          #expect(try pipeline.statistics().stages == pipeline.stageCount)
+          #expect(try pipeline.statistics().inFlight == 0)
+          #expect(try pipeline.statistics(ofStage: pipeline.stageCount - 1).name == "sink")
+          try pipeline.destroy()
+        }
+      }
+    }
+
+    @Test("an unordered run behind a splitter comes to the ordered outcome")
+    func unorderedOutcome() throws {
+      for workers in Pools.counts {
+        let (failed, delivered, errors, _) = try run(
+          workers, before: { $0 == 17 ? -1001 : 0 }, behind: { $0 == 20 ? -1002 : 0 }
+        ) { $0.deliversUnordered = true }
+        #expect(failed.number == 20 && failed.stage == 3 && errors.count == 1)
+        let numbers = delivered.map(\.number)
+        #expect((0..<20).allSatisfy { numbers.contains($0) })
+        let (stopped, kept, _, _) = try run(
+          workers, before: { $0 == 5 ? StageReturn.stop : 0 }, behind: { _ in 0 }
+        ) { $0.deliversUnordered = true }
+        #expect(stopped.status == .stopped && stopped.number == 5)
+        #expect(kept.map(\.number).sorted() == (0...8).map { $0 })
+      }
+    }
+
+    @Test("bytes in flight are limited before and behind a splitter, each for itself")
+    func weighs() throws {
+      for workers in Pools.counts {
+        for limit in [1, 100, 10_000] {
+          let sizes = Log<Int>()
+          let index = Own()
+          let pipeline = try Pipeline(
+            workers, limit: 20,
+            source: .source(12) { block in
+              _ = block.reserve(300)
+              block.pointee.size = 300
+            },
+            [
+              .splitter { input, output in
+                guard let input else { return StageReturn.drop }
+                if !output.reserve(input.pointee.size / 3) { return -1 }
+                output.pointee.size = input.pointee.size / 3
+                index.value += 1
+                return index.value % 3 == 0 ? StageReturn.ok : StageReturn.more
+              }, .block { _ in 0 },
+            ],
+            sink: .block("sink", .serial) { block in
+              sizes.append(block.pointee.size)
+              return 0
+            }
+          ) { $0.maxBytesInFlight = limit }
+          #expect(try pipeline.runToEnd("\(workers) workers, \(limit) bytes") == .ok)
+          #expect(sizes.all == Array(repeating: 100, count: 36))
+          #expect(try pipeline.statistics().bytesInFlightMax < UInt64(limit + 300))
+          #expect(try pipeline.statistics().bytesInFlight == 0)
+          try pipeline.destroy()
+        }
       }
     }
 
