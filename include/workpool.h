@@ -161,6 +161,7 @@ WP_API const char *wp_last_error_text(void);
 /* ===== 4 Pool =============================================================================== */
 
 typedef struct wp_pool wp_pool;
+typedef struct wp_token wp_token; /* see Tokens */
 
 #define WP_POOL_ALLOW_FEWER_WORKERS 1u /* go on with the threads that could be created */
 
@@ -176,16 +177,23 @@ typedef struct wp_pool_options {
   void (*thread_stop)(void *context, uint32_t worker);
   void *context;
   void (*destroy_context)(void *context);
+  /* How many of the workers have no thread of their own, 0-workers. Threads of the host take these
+   * seats: for the time of a call that waits for a pipeline of the pool (wp_pipeline_run, wait,
+   * submit, flush, next_result), in which they work for that pipeline, and in wp_pool_run_worker.
+   * With as many as workers the pool has no threads, and all callbacks run on the host's. */
+  uint32_t host_workers;
+  uint32_t reserved_2;     /* 0 */
 } wp_pool_options;
-#define WP_POOL_OPTIONS_INIT { sizeof(wp_pool_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL }
+#define WP_POOL_OPTIONS_INIT \
+  { sizeof(wp_pool_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
 
-/* Makes a pool and its threads, in which all signals are blocked but those for a thread's own
+/* Makes a pool and the threads of its own, in which all signals are blocked but those for a thread's own
  * faults. options: borrows. Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_NO_THREAD.
  * Threads: any. */
 WP_API int32_t wp_pool_create(const wp_pool_options *options, wp_pool **out_pool);
 
-/* Ends and joins the threads. WP_BUSY while a pipeline of the pool exists or when called from one
- * of its workers. NULL: nothing. Returns WP_OK, WP_BUSY, WP_FORKED.
+/* Sends away who is in wp_pool_run_worker, ends and joins the threads. WP_BUSY while a pipeline of the
+ * pool exists or when called from one of its workers. NULL: nothing. Returns WP_OK, WP_BUSY, WP_FORKED.
  * Threads: one at a time. */
 WP_API int32_t wp_pool_destroy(wp_pool *pool);
 
@@ -193,11 +201,21 @@ WP_API int32_t wp_pool_destroy(wp_pool *pool);
  * Threads: any. */
 WP_API uint64_t wp_pool_memory(const wp_pool *pool);
 
-/* How many workers the pool has; 0 for NULL.
+/* How many workers the pool has, seats for threads of the host included; 0 for NULL, and in a child
+ * process.
  * Threads: any. */
 WP_API uint32_t wp_pool_workers(const wp_pool *pool);
 
-/* Index of the worker that this thread is, or -1 on any other thread. O(1).
+/* Makes the calling thread a worker of the pool on one of its host_workers seats, until `token` is
+ * cancelled (NULL: never) or wp_pool_destroy is called. In callbacks it is like any other worker, but
+ * thread_start and thread_stop are not called. Returns WP_CANCELLED; WP_OK when the pool is being
+ * destroyed; WP_BUSY if no seat is free; WP_WOULD_DEADLOCK from a callback; WP_INVALID_ARGUMENT;
+ * WP_FORKED.
+ * Threads: any that is no worker. */
+WP_API int32_t wp_pool_run_worker(wp_pool *pool, wp_token *token);
+
+/* Index of the worker that this thread is: on a thread of the pool, and in callbacks on a thread of the
+ * host; -1 elsewhere. O(1).
  * Threads: any. */
 WP_API int32_t wp_worker_index(void);
 
@@ -206,8 +224,6 @@ WP_API int32_t wp_worker_index(void);
 WP_API uint32_t wp_usable_cpus(void);
 
 /* ===== 5 Tokens: cancellation =============================================================== */
-
-typedef struct wp_token wp_token;
 
 #define WP_CANCEL_USER 1
 #define WP_CANCEL_DEADLINE 2
@@ -283,7 +299,8 @@ typedef struct wp_call {
  * gave for this worker, else NULL. Returns WP_STAGE_... or a negative error code; any other value,
  * and a block left with size > capacity, is the error WP_BAD_RETURN.
  * Allowed inside: wp_block_..., wp_token_..., wp_status_..., statistics, dumps, wp_pipeline_stop,
- * wp_pipeline_cancel, wp_pipeline_submit to another pipeline, or to this one with timeout 0. */
+ * wp_pipeline_cancel, wp_pipeline_submit to this pipeline with timeout 0, and everything that
+ * concerns other pipelines of any pool: see wp_pipeline_wait. */
 typedef int32_t (*wp_stage_fn)(void *context, wp_block *block, void *scratch, const wp_call *call);
 
 #define WP_PARALLEL 0u         /* any blocks at once, in any order */
@@ -407,7 +424,7 @@ WP_API int32_t wp_pipeline_create(wp_pool *pool, const wp_pipeline_options *opti
                                   wp_pipeline **out_pipeline);
 
 /* Cancels a run that is under way, waits until it has ended, frees everything. WP_BUSY from a
- * callback of the pipeline itself, and while the host holds a result. NULL: nothing.
+ * callback of the pipeline itself or of one that it waits for, and while the host holds a result. NULL: nothing.
  * Returns WP_OK, WP_BUSY, WP_FORKED.
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_destroy(wp_pipeline *pipeline);
@@ -451,7 +468,11 @@ WP_API int32_t wp_pipeline_start(wp_pipeline *pipeline);
 /* Waits for the end of the run. Returns its outcome: WP_OK, WP_STOPPED, WP_STAGE_FAILED,
  * WP_MISSING_BLOCK, WP_CANCELLED, WP_TIMED_OUT (run_timeout_ns is over); WP_TIMED_OUT also if it
  * goes on after timeout_ns: then wp_pipeline_result returns WP_INVALID_STATE. WP_INVALID_STATE
- * before start; WP_WOULD_DEADLOCK from a callback of the pipeline itself.
+ * before start; WP_WOULD_DEADLOCK if the wait could never end: from a callback of the pipeline
+ * itself, or of one that it waits for, through any chain.
+ * In a callback of another pipeline the worker meanwhile works for this one, runs nothing else on its
+ * stack, and else sleeps; a thread of the host works if there is a seat for it (host_workers). The
+ * timeout then counts at the end of the callback it is in. So it is with every call that waits.
  * Threads: any. */
 WP_API int32_t wp_pipeline_wait(wp_pipeline *pipeline, int64_t timeout_ns);
 
@@ -485,7 +506,7 @@ typedef struct wp_payload {
  * was taken. Returns WP_OK; WP_WOULD_BLOCK (timeout 0) or WP_TIMED_OUT when no place, or no bytes,
  * came free; WP_CLOSED; WP_STOPPED or WP_STAGE_FAILED when the input was cut; WP_CANCELLED;
  * WP_RESULTS_WAITING when all places or bytes are held by results (see READER_IS_ANOTHER_THREAD);
- * WP_WOULD_DEADLOCK from a callback of the pipeline itself; WP_INVALID_STATE; WP_NO_MEMORY.
+ * WP_WOULD_DEADLOCK as wp_pipeline_wait; WP_INVALID_STATE; WP_NO_MEMORY.
  * Threads: any. */
 WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *payload,
                                   int64_t timeout_ns);
@@ -514,7 +535,7 @@ WP_API int32_t wp_pipeline_close(wp_pipeline *pipeline);
 
 /* Waits until everything submitted so far has been delivered, or can be read with next_result.
  * Returns WP_OK, WP_TIMED_OUT, the outcome of a run that ended otherwise (WP_CANCELLED at the run's
- * deadline), WP_WOULD_DEADLOCK from a callback of the pipeline itself, WP_INVALID_STATE.
+ * deadline), WP_WOULD_DEADLOCK as wp_pipeline_wait, WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
 
@@ -523,7 +544,7 @@ WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
  * wp_block_release. Returns WP_OK; WP_END after the last one of a run that ended well; the outcome
  * of the run otherwise (the blocks before it first; WP_CANCELLED at the run's deadline);
  * WP_WOULD_BLOCK or WP_TIMED_OUT;
- * WP_WOULD_DEADLOCK if the host itself holds every place, or all bytes; WP_INVALID_STATE.
+ * WP_WOULD_DEADLOCK as wp_pipeline_wait, and if the host itself holds every place, or all bytes; WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_next_result(wp_pipeline *pipeline, int64_t timeout_ns,
                                        wp_block **out_block);

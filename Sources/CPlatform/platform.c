@@ -175,6 +175,10 @@ void wpl_set_thread_worker(void *w) { worker = w; }
 static _Thread_local void *current_run;
 void *wpl_thread_run(void) { return current_run; }
 void wpl_set_thread_run(void *run) { current_run = run; }
+static _Thread_local _Alignas(64) uint64_t sleeper[8];
+void *wpl_thread_sleeper(void) { return sleeper; }
+static _Alignas(64) uint64_t wait_graph[8];
+uint64_t *wpl_wait_graph(void) { return wait_graph; }
 static _Thread_local void *timer;
 void *wpl_thread_timer(void) { return timer; }
 void wpl_set_thread_timer(void *t) { timer = t; }

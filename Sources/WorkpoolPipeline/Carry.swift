@@ -9,16 +9,24 @@ extension PipelineRun {
   private static let timeSlice: Int64 = 1_000_000
   private static let looksBeforeSleep = 200
 
-  /// Works as worker `seat` until there is nothing to do for it here.
+  /// Works as worker `seat` until there is nothing to do for it here. A helper, which has `terms`, is
+  /// never a searcher.
   /// - Returns: whether the worker leaves as a searcher.
-  func work(seat: Int, isSearching: Bool) -> Bool {
+  func work(seat: Int, isSearching: Bool, terms: HelpTerms? = nil) -> Bool {
     let own = seats + seat
     var isSearching = isSearching
     var sliceEnd: Int64 = 0
     pace.pointee.active.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    // What lies here and was announced quietly may need a sentinel, see foundWork.
+    if terms != nil && !isSpread { pool.workAppearedQuietly() }
     while true {
+      if let terms, terms.pointee.areOver(for: group) {
+        handOver(seat)
+        return false
+      }
       if flow.pointee.readyCount.load(ordering: .relaxed) > 0,
-        isSearching || !hasOverstayed(&sliceEnd), let index = ready.take(from: oldestRecord)
+        isSearching || terms != nil || !hasOverstayed(&sliceEnd),
+        let index = ready.take(from: oldestRecord)
       {
         flow.pointee.readyCount.wrappingSubtract(1, ordering: .relaxed)
         if isSearching { isSearching = foundWork() }
@@ -42,7 +50,7 @@ extension PipelineRun {
         return isSearching
       } else {
         own.pointee.current.store(0, ordering: .relaxed)
-        if !isSearching && hasOverstayed(&sliceEnd) {
+        if terms == nil && !isSearching && hasOverstayed(&sliceEnd) {
           pool.beginSearch()
           pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
           return true
@@ -56,6 +64,8 @@ extension PipelineRun {
           if isSearching { isSearching = foundWork() }
           own.pointee.pulse.count()
           carry(record(number), seat)
+        } else if terms != nil {
+          if leaveHelping() { return false }
         } else if leave(&isSearching) {
           return true
         }
@@ -100,6 +110,16 @@ extension PipelineRun {
     return true
   }
 
+  /// As `leave`, for a helper, which is never a searcher and does not look on.
+  @inline(never)
+  private func leaveHelping() -> Bool {
+    pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
+    guard hasWork else { return true }
+    pace.pointee.active.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    if !isSpread { pool.workAppearedQuietly() }
+    return false
+  }
+
   /// A searcher has found work; if it was the last searcher, it sees to what else there is.
   @inline(never)
   private func foundWork() -> Bool {
@@ -118,7 +138,7 @@ extension PipelineRun {
   // MARK: Own queues
 
   @inline(__always)
-  private func takeOwn(_ seat: UnsafeMutablePointer<SeatState>) -> UInt64? {
+  func takeOwn(_ seat: UnsafeMutablePointer<SeatState>) -> UInt64? {
     var head = seat.pointee.head.load(ordering: .relaxed)
     while head < seat.pointee.tail.load(ordering: .acquiring) {  // pairs with pull
       schedulePoint()
@@ -286,7 +306,7 @@ extension PipelineRun {
 
   /// See `TurnCells`: the worker does not go on with the block whose turns it keeps.
   @inline(never)
-  private func passKept(_ seat: Int) {
+  func passKept(_ seat: Int) {
     let own = seats + seat
     if own.pointee.keptPlaces != 0 {
       givePlaces(own.pointee.keptPlaces)

@@ -54,9 +54,11 @@ extension PipelineRun {
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    var wait = RunWait()
     monitor.lock()
     defer {
       monitor.unlock()
+      end(wait)
       flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     }
     while true {
@@ -75,7 +77,7 @@ extension PipelineRun {
       if let deadline, Clock.now >= deadline {
         return (timeout == 0 ? .wouldBlock : .timedOut, nil)
       }
-      waitSlice(deadline, .nextResult)
+      if !pause(&wait, deadline, .nextResult) { return (.wouldDeadlock, nil) }
     }
   }
 
@@ -135,10 +137,12 @@ extension PipelineRun {
   func wait(timeout: Int64) -> Status {
     if isOnThisThread { return .wouldDeadlock }
     let deadline = Clock.deadline(after: timeout)
+    var wait = RunWait()
     monitor.lock()
     while true {
       if let outcome = host.pointee.outcome {
         monitor.unlock()
+        end(wait)
         // nil: the serial reference
         forEachSegment { pool.waitUntilLeft($0.pointee.workSource) }
         return outcome.status
@@ -153,11 +157,12 @@ extension PipelineRun {
       } else if let deadline, Clock.now >= deadline {
         refusal = .timedOut
       }
+      if refusal == nil && !pause(&wait, deadline, .wait) { refusal = .wouldDeadlock }
       if let refusal {
         monitor.unlock()
+        end(wait)
         return refusal
       }
-      waitSlice(deadline, .wait)
     }
   }
 
@@ -169,9 +174,11 @@ extension PipelineRun {
     forEachSegment {
       $0.pointee.flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
     }
+    var wait = RunWait()
     monitor.lock()
     defer {
       monitor.unlock()
+      end(wait)
       forEachSegment {
         $0.pointee.flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
       }
@@ -200,7 +207,7 @@ extension PipelineRun {
       // Before a splitter blocks may wait for the places that results hold.
       if segment != lastSegment && lastSegment.pointee.resultsHoldAll { return .resultsWaiting }
       if let deadline, Clock.now >= deadline { return .timedOut }
-      waitSlice(deadline, .flush)
+      if !pause(&wait, deadline, .flush) { return .wouldDeadlock }
     }
   }
 

@@ -234,7 +234,8 @@ public final class Pipeline: @unchecked Sendable {
     lock.lock()
     current = run
     run.pointee.setMaxBlocksInFlight(maxBlocks)
-    run.pointee.group.pointee.weight.store(weightNow.load(ordering: .relaxed), ordering: .relaxed)
+    let group = run.pointee.group
+    group.pointee.weight.store(weightNow.load(ordering: .relaxed), ordering: .relaxed)
     run.pointee.setMaxBytesInFlight(maxBytes)
     lock.unlock()
     do throws(WorkpoolError) {
@@ -315,7 +316,8 @@ public final class Pipeline: @unchecked Sendable {
 
   /// Cancels a run that is under way, waits for its end and frees everything, stages included. A second
   /// call does nothing.
-  /// - Throws: `busy` in a callback of the pipeline, and while the host holds results.
+  /// - Throws: `busy` in a callback of the pipeline or of one that it waits for (the run is cancelled
+  ///   then), and while the host holds results.
   public func destroy() throws(WorkpoolError) {
     if isDestroyed { return }
     if let current {
@@ -330,6 +332,9 @@ public final class Pipeline: @unchecked Sendable {
         current.pointee.cancel()
         while true {
           let status = end.pointee.wait(timeout: -1)
+          if status == .wouldDeadlock {
+            throw WorkpoolError(.busy, "the run waits for this callback")
+          }
           if status != .resultsWaiting { break }
           end.pointee.discardResults(.cancelled)
         }
@@ -425,7 +430,9 @@ public final class Pipeline: @unchecked Sendable {
     lock.lock()
     defer { lock.unlock() }
     weightNow.store(UInt32(weight), ordering: .relaxed)
-    current?.pointee.group.pointee.weight.store(UInt32(weight), ordering: .relaxed)
+    if let group = current?.pointee.group {
+      group.pointee.weight.store(UInt32(weight), ordering: .relaxed)
+    }
   }
 
   // MARK: Looking

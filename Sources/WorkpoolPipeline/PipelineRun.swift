@@ -74,7 +74,7 @@ struct PipelineRun: ~Copyable {
   let pace: UnsafeMutablePointer<Pace>
   let host: UnsafeMutablePointer<HostState>
   let events: UnsafeMutablePointer<EventState>
-  let monitor: Monitor
+  let monitor: RunMonitor
 
   /// What every block touches, on a line of its own.
   struct Flow: ~Copyable {

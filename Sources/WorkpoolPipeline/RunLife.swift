@@ -86,7 +86,7 @@ extension PipelineRun {
     let hasSource = depth > 0 || shape.hasSource
     var options = shape.options
     if !shape.isLast { options.pullsResults = false }
-    let workerCount = isSerialReference ? 1 : pool?.workerCount ?? 1
+    let workerCount = isSerialReference ? 1 : pool?.seatCount ?? 1
     let limit = isSerialReference ? 1 : limit
     let capacity = isSerialReference ? 1 : options.windowRows
     let count = plan.count
@@ -131,13 +131,14 @@ extension PipelineRun {
     for (index, word) in words.enumerated() { (hostWords + index).initialize(to: word) }
     // A payload and a spare for each block, and what submitters hold before they have a place.
     let buffers = try BufferPool(count: 2 * capacity + 64, in: arena)
-    let monitor: Monitor
+    let pool = PoolLink(pool, group: group)
+    let monitor: RunMonitor
     let token: Token
     if let previous {
       monitor = previous.pointee.monitor
       token = previous.pointee.token
     } else {
-      monitor = try Monitor()
+      monitor = RunMonitor(try Monitor(), group: group, pool: pool)
       do throws(WorkpoolError) {
         token = try Token(parent: options.token)
       } catch {
@@ -199,20 +200,28 @@ extension PipelineRun {
       to: WorkSource(
         context: address, group: group,
         work: { context, seat, isSearching in
-          let outer = wpl_thread_run()
           let run = context.assumingMemoryBound(to: PipelineRun.self)
-          wpl_set_thread_run(run.pointee.first)
-          let result = run.pointee.work(seat: Int(seat), isSearching: isSearching)
-          wpl_set_thread_run(outer)
-          return result
+          return run.pointee.work(seat: Int(seat), isSearching: isSearching)
         },
         hasWork: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.hasWork },
         needsSentinel: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.needsSentinel },
         isStuck: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.noticeStuck() },
+        help: { context, seat, terms in
+          let run = context.assumingMemoryBound(to: PipelineRun.self)
+          _ = run.pointee.work(
+            seat: Int(seat), isSearching: false,
+            terms: terms.assumingMemoryBound(to: HelpLimits.self))
+        },
+        suspend: {
+          $0.assumingMemoryBound(to: PipelineRun.self).pointee.suspend(seat: Int($1))
+        },
+        resume: { context, _ in
+          context.assumingMemoryBound(to: PipelineRun.self).pointee.resume()
+        },
         dump: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.dump() }))
     address.initialize(
       to: PipelineRun(
-        address: address, workSource: workSource, group: group, arena: arena, pool: PoolLink(pool),
+        address: address, workSource: workSource, group: group, arena: arena, pool: pool,
         workerCount: workerCount, stageCount: count, stageBase: shape.base, previous: previous,
         next: nil, first: previous?.pointee.first ?? address, depth: depth, paths: paths,
         shownStageCount: shownStageCount,

@@ -8,8 +8,11 @@ import WorkpoolCore
 /// called and what its answer means; not how blocks travel, wait or retire.
 extension PipelineRun {
   func runSerially() {
-    let outer = wpl_thread_run()
-    wpl_set_thread_run(UnsafeMutableRawPointer(address))
+    StackFrame.with(group: group) { address.pointee.runOnThisThread() }
+    lastSegment.pointee.conclude()
+  }
+
+  private func runOnThisThread() {
     var number: UInt64 = 0
     while let record = nextBlock(number) {
       carrySerially(record, number)
@@ -21,8 +24,6 @@ extension PipelineRun {
     lastSegment.pointee.callFinish()
     lastSegment.pointee.decideOutcome()
     endEvents()
-    wpl_set_thread_run(outer)
-    lastSegment.pointee.conclude()
   }
 
   /// The next block from the source; nil when the input has ended.

@@ -261,9 +261,11 @@ extension PipelineRun {
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    var wait = RunWait()
     monitor.lock()
     defer {
       monitor.unlock()
+      end(wait)
       flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     }
     if !hasPlace { flow.pointee.placeWaiters.wrappingAdd(1, ordering: .relaxed) }
@@ -289,6 +291,7 @@ extension PipelineRun {
       } else if let deadline, Clock.now >= deadline {
         refusal = timeout == 0 ? .wouldBlock : .timedOut
       }
+      if refusal == nil && !pause(&wait, deadline, .submit) { refusal = .wouldDeadlock }
       if let refusal {
         // A place that comes free is for another submitter; one that waits no more changes nothing.
         if hasRow { flow.pointee.rows.wrappingSubtract(1, ordering: .relaxed) }
@@ -300,7 +303,6 @@ extension PipelineRun {
         }
         return refusal
       }
-      waitSlice(deadline, .submit)
     }
   }
 
@@ -311,28 +313,10 @@ extension PipelineRun {
       && end.pointee.resultsHoldAll
   }
 
-  /// With the monitor locked: waits until woken or `deadline`; with a token that a signal handler may
-  /// set, looks at it now and then.
-  func waitSlice(_ deadline: Int64?, _ call: HostCall) {
-    host.pointee.waiting[call] += 1
-    defer { host.pointee.waiting[call] -= 1 }
-    guard hostWordCount > 0 else {
-      if let deadline { _ = monitor.wait(until: deadline) } else { monitor.wait() }
-      return
-    }
-    let slice = Clock.now + 100_000_000
-    _ = monitor.wait(until: min(slice, deadline ?? slice))
-    if isMarked && !flow.pointee.isCancelled.load(ordering: .relaxed) {
-      monitor.unlock()
-      cancel()
-      monitor.lock()
-    }
-  }
-
   /// Whether a callback of this run is on the calling thread's stack.
   /// On the thread of a timer nothing must wait either.
   var isOnThisThread: Bool {
-    wpl_thread_run() == UnsafeMutableRawPointer(first) || PoolTimer.isOnThisThread
+    StackFrame.contains(group) || PoolTimer.isOnThisThread
   }
 
   // MARK: Numbers of the caller's
@@ -376,9 +360,11 @@ extension PipelineRun {
     let isInside = isOnThisThread
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    var wait = RunWait()
     monitor.lock()
     defer {
       monitor.unlock()
+      end(wait)
       flow.pointee.waiters.wrappingSubtract(1, ordering: .sequentiallyConsistent)
     }
     while true {
@@ -421,7 +407,7 @@ extension PipelineRun {
         return .resultsWaiting
       }
       if let deadline, Clock.now >= deadline { return timeout == 0 ? .wouldBlock : .timedOut }
-      waitSlice(deadline, .submit)
+      if !pause(&wait, deadline, .submit) { return .wouldDeadlock }
     }
   }
 

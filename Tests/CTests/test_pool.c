@@ -141,6 +141,12 @@ static void wrong_options_are_refused(void) {
   REFUSED(flags = 2);
   REFUSED(flags = UINT32_MAX);
   REFUSED(reserved = 1);
+  REFUSED(reserved_2 = 1);
+  REFUSED(host_workers = 1025);
+  bad = good;
+  bad.workers = 2;
+  bad.host_workers = 3;
+  CHECK_EQUAL(wp_pool_create(&bad, &pool), WP_INVALID_ARGUMENT);
   CHECK_EQUAL(wp_pool_create(&good, NULL), WP_INVALID_ARGUMENT);
   CHECK_EQUAL(hooks.destroyed, 0);
   CHECK_EQUAL(threads(), 1);

@@ -79,6 +79,59 @@ class Pools(unittest.TestCase):
             pipeline = workpool.Pipeline(pool).source([b""] * 5).stage(stage)
             self.assertEqual([r.meta[0] for r in pipeline.results()], [1, 2, 3, 4, 5])
 
+    def test_a_callback_runs_another_pipeline_of_the_pool(self):
+        for workers, host in ((1, 0), (2, 0), (2, 2)):
+            with workpool.Pool(workers, host_workers=host) as pool:
+
+                def nested(block):
+                    inner = workpool.Pipeline(pool)
+                    inner.source([b"a", b"b", b"c"]).sink(lambda block: None)
+                    return str(inner.run().delivered).encode()
+
+                seen = []
+                with workpool.Pipeline(pool) as outer:
+                    outer.source([b"x"] * 10).stage(nested)
+                    outer.sink(lambda block: seen.append(bytes(block)))
+                    outer.run()
+                self.assertEqual(seen, [b"3"] * 10)
+
+    def test_without_threads_of_its_own_callbacks_run_on_the_thread_that_waits(self):
+        for host in (-1, 3):
+            with self.assertRaises(workpool.InvalidArgument):
+                workpool.Pool(2, host_workers=host)
+        before = len(thread_names())
+        with workpool.Pool(2, host_workers=2) as pool:
+            self.assertEqual(len(thread_names()), before)
+            threads = set()
+            with workpool.Pipeline(pool) as pipeline:
+                pipeline.source([b"x"] * 100)
+                pipeline.sink(lambda block: threads.add(threading.get_ident()))
+                pipeline.run()
+            self.assertEqual(threads, {threading.get_ident()})
+
+    def test_a_thread_is_a_worker_until_its_token_is_cancelled(self):
+        with workpool.Pool(2, host_workers=1) as pool:
+            token = workpool.Token()
+            ends = []
+            thread = threading.Thread(target=lambda: ends.append(pool.run_worker(token)))
+            with workpool.Pipeline(pool) as pipeline:
+                pipeline.source([b"x"] * 2)
+                both = threading.Barrier(2)
+                met = threading.Event()
+
+                def meet(block):
+                    both.wait(60)
+                    met.set()
+
+                pipeline.stage(meet)
+                thread.start()
+                pipeline.start()
+                self.assertTrue(met.wait(60))  # before the wait, which would take the seat
+                pipeline.wait()
+            token.cancel()
+            thread.join()
+            self.assertEqual(ends, [True])
+
     def test_pipelines_have_weights_that_may_change(self):
         with workpool.Pool(2) as pool:
             for weight in (0, 1001, -1):

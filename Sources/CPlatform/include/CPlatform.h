@@ -95,9 +95,13 @@ uint32_t wpl_usable_cpus(void);
 /* One word per thread: which worker this is (0 = none), for wp_worker_index(). */
 void *wpl_thread_worker(void);
 void wpl_set_thread_worker(void *worker);
-/* A second word: the run whose callbacks may be on this thread's stack, innermost first. */
+/* A second word: whose callbacks may be on this thread's stack, innermost first (StackFrame). */
 void *wpl_thread_run(void);
-void wpl_set_thread_run(void *run);
+void wpl_set_thread_run(void *frame);
+/* 64 bytes of the thread's own, zero at first, for its sleep as a helper (Sleeper). */
+void *wpl_thread_sleeper(void);
+/* Eight words of the process, zero at first: who waits for whom (WaitGraph). */
+uint64_t *wpl_wait_graph(void);
 /* A third word: the timer whose thread this is (NULL = none). */
 void *wpl_thread_timer(void);
 void wpl_set_thread_timer(void *timer);

@@ -101,6 +101,8 @@ class wp_pool_options(Sized):
         ("thread_stop", thread_hook),
         ("context", c_void_p),
         ("destroy_context", context_hook),
+        ("host_workers", c_uint32),
+        ("reserved_2", c_uint32),
     ]
 
 
@@ -349,6 +351,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_pool_destroy": (c_int32, c_void_p),
     "wp_pool_memory": (c_uint64, c_void_p),
     "wp_pool_workers": (c_uint32, c_void_p),
+    "wp_pool_run_worker": (c_int32, c_void_p, c_void_p),
     "wp_worker_index": (c_int32,),
     "wp_usable_cpus": (c_uint32,),
     "wp_token_create": (c_int32, c_void_p, _out),

@@ -48,6 +48,8 @@ class Pool:
     """A fixed number of worker threads, shared by any number of pipelines.
 
     ``workers``: 1 to 1024; None means ``usable_cpus()``. ``name``: prefix of the threads' names.
+    ``host_workers``: so many of the workers have no thread of their own; threads that wait for a
+    pipeline, and those in ``run_worker``, take these seats.
     A context manager: leaving it closes the pool.
     """
 
@@ -58,10 +60,14 @@ class Pool:
         name: str = "wp",
         stack_size: int = 0,
         allow_fewer_workers: bool = False,
+        host_workers: int = 0,
     ) -> None:
         if workers is not None and not 1 <= workers <= 1024:
             raise _errors.InvalidArgument(f"workers must be 1 to 1024, not {workers}")
+        if not 0 <= host_workers <= (workers if workers is not None else usable_cpus()):
+            raise _errors.InvalidArgument(f"host_workers must be 0 to workers, not {host_workers}")
         options = c.wp_pool_options(
+            host_workers=host_workers,
             workers=workers or 0,
             flags=c.WP_POOL_ALLOW_FEWER_WORKERS if allow_fewer_workers else 0,
             stack_size=stack_size,
@@ -102,6 +108,25 @@ class Pool:
     def _is_own(self) -> bool:
         """Not of a parent process, and open."""
         return self._handle is not None and self._handle.process == os.getpid()
+
+    def run_worker(self, token: Optional[Token] = None) -> bool:
+        """Makes this thread one of the ``host_workers`` until the token is cancelled, or the pool is
+        closed by another thread.
+
+        Returns whether the token was cancelled. Raises Busy if no seat is free, WouldDeadlock in a
+        callback. Ctrl-C is noticed when it comes back.
+        """
+        handle = self._handle
+        if handle is None:
+            raise _errors.InvalidState("the pool is closed")
+        pool, above = handle.pointer, token._handle if token is not None else None
+        # Closing must be able to destroy the pool while this thread is inside.
+        del handle
+        status = lib.wp_pool_run_worker(pool, above)
+        if status == c.WP_CANCELLED:
+            return True
+        _errors.check(status)
+        return False
 
     def close(self) -> None:
         """Cancels what runs on the pool, and ends its threads. Twice is as good as once.

@@ -121,6 +121,8 @@ func checkedToken(_ handle: OpaquePointer?) throws(WorkpoolError) -> Token? {
   return token
 }
 
+func isOfThisProcess(_ pool: Pool) -> Bool { pool.forkGeneration == wpl_fork_generation() }
+
 func checkFork(_ generation: UInt32) throws(WorkpoolError) {
   guard generation == wpl_fork_generation() else {
     throw WorkpoolError(.forked, "the handle belongs to the parent process")

@@ -20,6 +20,11 @@ import Workpool
     wanted.stackSize = Int(given.stack_size)
     wanted.allowsFewerWorkers = given.flags & WP_POOL_ALLOW_FEWER_WORKERS != 0
     if let prefix = given.name_prefix { wanted.namePrefix = String(cString: prefix) }
+    guard given.reserved_2 == 0 else { throw invalid("reserved_2 is not 0") }
+    guard given.host_workers <= UInt32(Pool.mostWorkers) else {
+      throw invalid("host_workers is \(given.host_workers)")
+    }
+    wanted.hostWorkers = Int(given.host_workers)
     wanted.hooks.threadStart = given.thread_start
     wanted.hooks.threadStop = given.thread_stop
     wanted.hooks.context = given.context
@@ -45,6 +50,16 @@ import Workpool
 }
 
 @c @implementation public func wp_pool_workers(_ pool: OpaquePointer!) -> UInt32 {
-  guard let pool else { return 0 }
+  guard let pool, isOfThisProcess(pool.pool) else { return 0 }
   return UInt32(pool.pool.workerCount)
+}
+
+@c @implementation public func wp_pool_run_worker(
+  _ pool: OpaquePointer!, _ token: OpaquePointer!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let pool = try required(pool, "pool").pool
+    try checkFork(pool)
+    return try pool.runWorker(until: try checkedToken(token))
+  }
 }

@@ -36,6 +36,32 @@ import Synchronization
 /// barrier. So a sentinel that is not needed first takes the flag down and looks once more a
 /// millisecond later, and so does a worker that parks while another one is inside a source: whoever
 /// saw the flag or nobody parked has made its work visible by then.
+///
+/// ## Helpers
+///
+/// A thread that waits for something of one group works for that group meanwhile (`Helping`): a
+/// worker in a callback with its own seat, a thread of the host with a seat of `hostSeats`. It looks
+/// at nothing else, so nobody relies on it: it is never a searcher, and asleep it is not counted as
+/// parked but in `sleeping` of its group. The protocol is the one above, for that group alone:
+///
+/// - *Publish*: after P1 and P2, if nobody is parked and nobody is searching, `sleeping` is read (P3).
+/// - *Sleep*: one read-modify-write raises `sleeping` (H1), then the helper looks at its group once more
+///   (H2), then it sleeps. Whoever wakes it lowers `sleeping` on its behalf.
+///
+/// If H1 comes before P3 the publisher sees the sleeper and wakes it; otherwise P1 comes before H2 and
+/// the helper sees the work. Where somebody is parked that one or a helper is woken, and a searcher looks
+/// at everything, as before. Who wakes for a group takes a helper of that group, if it has work, else
+/// a parked worker, so every call meets somebody who can do the work. A helper that was woken may find
+/// that its wait is over and go: then it wakes somebody else if the group has work (`passOn`).
+/// The last searcher's second look finds what was published in any group, also for a sleeping helper.
+///
+/// A helper wakes up for the end of its wait too (`callHelpers`): see `RunWait`.
+///
+/// When nobody is parked, a sleeping helper is the sentinel of its own group (`hasSentinel` there).
+///
+/// Threads of the host on a seat until further notice (`runWorker`) are workers like all others. While
+/// one of them has a token, workers come out of a source every millisecond, as if there were
+/// several; asleep it looks at its token every 100 ms, for a signal handler wakes nobody.
 public final class Pool: @unchecked Sendable {
   public struct Options {
     /// 0: `Pool.usableCPUs`.
@@ -44,6 +70,9 @@ public final class Pool: @unchecked Sendable {
     public var stackSize = 0
     public var namePrefix = "wp"
     public var allowsFewerWorkers = false
+    /// How many of the workers have no thread of their own: threads of the host that wait for a
+    /// pipeline take these seats meanwhile.
+    public var hostWorkers = 0
     public var hooks = Hooks()
     public init() {}
   }
@@ -72,6 +101,9 @@ public final class Pool: @unchecked Sendable {
     var duty = Duty.none
     /// Under the lock: in the list of parked workers.
     var isParked = false
+    /// Under the lock: a thread of the host sits there; and it shall go.
+    var isTaken = false
+    var mustLeave = false
 
     init(index: Int32, pool: Pool) {
       self.index = index
@@ -96,24 +128,32 @@ public final class Pool: @unchecked Sendable {
   }
   private static let oneParked: UInt64 = 1
   static let oneSearching: UInt64 = 1 << 32
-  private static let sentinelTick: Int64 = 1_000_000
+  static let sentinelTick: Int64 = 1_000_000
+  /// Added to the number of sources while a worker shall come out of them now and then.
+  private static let oneLooking = 1 << 32
+  /// So often a thread looks at a token that a signal handler may set.
+  private static let tokenTick: Int64 = 100_000_000
 
   /// Threads that were created; with `allowsFewerWorkers` maybe fewer than asked for.
   public private(set) var workerCount: Int
-  private let seatCount: Int
+  /// Seats there are; workers have indices below that.
+  public let seatCount: Int
+  /// Those without a thread of their own.
+  let hostSeats: Range<Int>
   /// Whether workers may spin for a moment before they sleep: only with a CPU for each of them.
   public let maySpin: Bool
   public let forkGeneration: UInt32
   private let hooks: Hooks
-  private let seats: UnsafeMutablePointer<Seat>
+  let seats: UnsafeMutablePointer<Seat>
   let shared: UnsafeMutablePointer<Shared>
-  private let monitor: Monitor
+  let monitor: Monitor
   /// Its thread begins with the first entry and ends with the pool.
   public let timer: PoolTimer
 
   // Under the lock.
-  private var firstSource: UnsafeMutablePointer<WorkSource>?
-  private var isClosing = false
+  var firstSource: UnsafeMutablePointer<WorkSource>?
+  var firstSleeper: UnsafeMutablePointer<Sleeper>?
+  private(set) var isClosing = false
   private var users = 0
   private var shares = FairShares()
   private var groupCount = 0
@@ -123,6 +163,11 @@ public final class Pool: @unchecked Sendable {
     guard 1...Self.mostWorkers ~= wanted else {
       throw WorkpoolError(.invalidArgument, "a pool has 1 to 1024 workers")
     }
+    guard 0...wanted ~= options.hostWorkers else {
+      throw WorkpoolError(
+        .invalidArgument, "hostWorkers must be 0 to \(wanted), as many as workers")
+    }
+    let own = wanted - options.hostWorkers
     wpl_watch_forks()
     let monitor = try Monitor()
     do throws(WorkpoolError) {
@@ -152,11 +197,12 @@ public final class Pool: @unchecked Sendable {
     var started = 0
     workerCount = wanted
     seatCount = wanted
-    shared.pointee.word.store(UInt64(wanted) * Self.oneSearching, ordering: .relaxed)
+    hostSeats = own..<wanted
+    shared.pointee.word.store(UInt64(own) * Self.oneSearching, ordering: .relaxed)
     for index in 0..<wanted {
       (seats + index).initialize(to: Seat(index: Int32(index), pool: self))
     }
-    while started < wanted {
+    while started < own {
       let name = options.namePrefix + "-\(started)"
       let body: @convention(c) (UnsafeMutableRawPointer?) -> Void = { seat in
         guard let seat else { return }
@@ -168,15 +214,15 @@ public final class Pool: @unchecked Sendable {
       seats[started].thread = thread
       started += 1
     }
-    if started < wanted {
+    if started < own {
       shared.pointee.word.wrappingSubtract(
-        UInt64(wanted - started) * Self.oneSearching, ordering: .sequentiallyConsistent)
-      guard started > 0 && options.allowsFewerWorkers else {
+        UInt64(own - started) * Self.oneSearching, ordering: .sequentiallyConsistent)
+      guard started + hostSeats.count > 0 && options.allowsFewerWorkers else {
         joinAll()
         free()
-        throw WorkpoolError(.noThread, "thread \(started + 1) of \(wanted) could not be created")
+        throw WorkpoolError(.noThread, "thread \(started + 1) of \(own) could not be created")
       }
-      workerCount = started  // the threads that live look at seats only
+      workerCount = started + hostSeats.count  // the threads that live look at seats only
     }
     // The threads keep the pool until `close`: one that nobody closes sleeps on, and hurts nobody.
     _ = Unmanaged.passRetained(self)
@@ -190,7 +236,7 @@ public final class Pool: @unchecked Sendable {
   /// Ends and joins the threads, once; afterwards the pool must not be used.
   /// - Throws: `busy` while a pipeline or graph uses the pool, and on one of its own workers.
   public func close() throws(WorkpoolError) {
-    if let seat = wpl_thread_worker(), seatIndex(of: seat) != nil {
+    if ownSeat() != nil {
       throw WorkpoolError(.busy, "a worker cannot close its own pool")
     }
     guard !PoolTimer.isOnThisThread else {
@@ -201,6 +247,10 @@ public final class Pool: @unchecked Sendable {
       monitor.unlock()
       throw WorkpoolError(.busy, "the pool is still in use")
     }
+    // Without users only those sit on these seats who are workers until the pool closes.
+    isClosing = true
+    for index in hostSeats where seats[index].isTaken { Parker.signal(parker(index)) }
+    while hostSeats.contains(where: { seats[$0].isTaken }) { monitor.wait() }
     monitor.unlock()
     timer.close()
     joinAll()
@@ -335,17 +385,36 @@ public final class Pool: @unchecked Sendable {
   /// elsewhere while it searched have woken nobody.
   func wakeForOtherWork() {
     monitor.lock()
-    let hasMore = hasWork
+    var here = firstSource
+    while let source = here, !source.pointee.hasWork(source.pointee.context) {
+      here = source.pointee.next
+    }
+    let group = here?.pointee.group
     monitor.unlock()
-    if hasMore { PoolLink(self).workAppeared() }
+    if let group { wakeOne(for: group) }
   }
 
-  func wakeOne() {
+  /// Wakes somebody for work in the group (nil: in any), unless a searcher is going to look: a sleeping
+  /// helper of that group, who can do nothing else, or a parked worker.
+  func wakeOne(for group: UnsafeMutablePointer<WorkGroup>?) {
     monitor.lock()
     let word = shared.pointee.word.load(ordering: .relaxed)
-    guard word >= Self.oneParked && word < Self.oneSearching,
-      let index = firstParked()
-    else { return monitor.unlock() }
+    guard word < Self.oneSearching else { return monitor.unlock() }
+    if let group, group.pointee.sleeping.load(ordering: .relaxed) > 0,
+      sourceWithWork(of: group) != nil
+    {
+      var here = firstSleeper
+      while let sleeper = here, sleeper.pointee.group != group || sleeper.pointee.seat < 0 {
+        here = sleeper.pointee.next
+      }
+      if let sleeper = here {
+        call(sleeper)
+        monitor.unlock()
+        shared.pointee.wakes.wrappingAdd(1, ordering: .relaxed)
+        return
+      }
+    }
+    guard word >= Self.oneParked, let index = firstParked() else { return monitor.unlock() }
     schedulePoint()
     unpark(index)
     monitor.unlock()
@@ -355,13 +424,22 @@ public final class Pool: @unchecked Sendable {
 
   func appointSentinel() {
     monitor.lock()
-    guard !shared.pointee.hasSentinel.load(ordering: .relaxed),
-      let index = firstParked()
-    else { return monitor.unlock() }
+    handOverDuty()
+    monitor.unlock()
+  }
+
+  /// With the lock held: sees to it that somebody is sentinel, if there is somebody.
+  func handOverDuty() {
+    if shared.pointee.hasSentinel.load(ordering: .relaxed) { return }
+    guard let index = firstParked() else { return appointSleepers() }
     shared.pointee.hasSentinel.store(true, ordering: .relaxed)
     seats[index].duty = .sentinel
-    monitor.unlock()
     Parker.signal(parker(index))  // still parked: it sleeps on, but with a timeout
+  }
+
+  /// The calling thread, a searcher, is none any more.
+  func stopSearching() {
+    if PoolLink(self).endSearch() { wakeForOtherWork() }
   }
 
   /// With the lock held: a parked worker; the sentinel is woken last.
@@ -390,7 +468,7 @@ public final class Pool: @unchecked Sendable {
     UnsafeMutableRawPointer(seats + index).assumingMemoryBound(to: Parker.self)
   }
 
-  private func seatIndex(of worker: UnsafeMutableRawPointer) -> Int? {
+  func seatIndex(of worker: UnsafeMutableRawPointer) -> Int? {
     let first = UnsafeMutableRawPointer(seats)
     guard worker >= first && worker < UnsafeMutableRawPointer(seats + seatCount) else {
       return nil
@@ -401,19 +479,77 @@ public final class Pool: @unchecked Sendable {
   // MARK: The life of a worker
 
   private func live(_ seat: UnsafeMutablePointer<Seat>) {
-    let index = seat.pointee.index
     wpl_set_thread_worker(seat)
-    hooks.threadStart?(hooks.context, UInt32(index))
-    var lastSource: UnsafeMutablePointer<WorkSource>?
-
+    hooks.threadStart?(hooks.context, UInt32(seat.pointee.index))
     monitor.lock()
-    search: while !isClosing {
+    serve(seat, nil)
+    monitor.unlock()
+    hooks.threadStop?(hooks.context, UInt32(seat.pointee.index))
+    wpl_set_thread_worker(nil)
+  }
+
+  /// Makes the calling thread a worker on a seat without a thread of its own, until the token is
+  /// cancelled or the pool closes.
+  /// - Returns: `cancelled`, or `ok` when the pool closes.
+  /// - Throws: `busy` if no seat is free, `wouldDeadlock` in a callback.
+  public func runWorker(until token: Token? = nil) throws(WorkpoolError) -> Status {
+    guard StackFrame.current == nil && ownSeat() == nil && !PoolTimer.isOnThisThread else {
+      throw WorkpoolError(.wouldDeadlock, "a callback cannot make its thread a worker")
+    }
+    monitor.lock()
+    guard !isClosing, let index = freeSeat() else {
+      monitor.unlock()
+      throw WorkpoolError(.busy, "no seat without a thread is free")
+    }
+    let seat = seats + Int(index)
+    seat.pointee.mustLeave = false
+    monitor.unlock()
+    PoolLink(self).beginSearch()
+    if let token {
+      shared.pointee.sourceCount.wrappingAdd(Self.oneLooking, ordering: .relaxed)
+      token.observe(seat) { context in
+        let seat = context.assumingMemoryBound(to: Seat.self)
+        seat.pointee.pool.dismiss(seat)
+      }
+    }
+    let outer = wpl_thread_worker()
+    wpl_set_thread_worker(seat)
+    monitor.lock()
+    serve(seat, token)
+    let isCancelled = token?.isCancelled ?? false
+    monitor.unlock()
+    wpl_set_thread_worker(outer)
+    if let token {
+      token.forget(seat)
+      shared.pointee.sourceCount.wrappingSubtract(Self.oneLooking, ordering: .relaxed)
+    }
+    stopSearching()
+    giveSeat(index)
+    return isCancelled ? .cancelled : .ok
+  }
+
+  /// The thread of the host on this seat shall go.
+  private func dismiss(_ seat: UnsafeMutablePointer<Seat>) {
+    monitor.lock()
+    seat.pointee.mustLeave = true
+    if seat.pointee.isParked { unpark(Int(seat.pointee.index)) }
+    monitor.unlock()
+    Parker.signal(parker(Int(seat.pointee.index)))
+  }
+
+  /// With the lock held, by a searcher: works, until the pool closes or the thread is to go; then it is
+  /// a searcher still.
+  private func serve(_ seat: UnsafeMutablePointer<Seat>, _ token: Token?) {
+    let index = seat.pointee.index
+    var lastSource: UnsafeMutablePointer<WorkSource>?
+    search: while !isClosing && !seat.pointee.mustLeave {
+      if let token, token.isCancelled { break }
       if let source = nextSource(after: lastSource) {
         lastSource = source
         enter(source)
         monitor.unlock()
         // The source ends the search when it gives out work.
-        let isSearching = source.pointee.work(source.pointee.context, index, true)
+        let isSearching = work(in: source, index, isSearching: true, nil)
         if !isSearching { PoolLink(self).beginSearch() }
         monitor.lock()
         if !leave(source) { lastSource = nil }
@@ -436,16 +572,37 @@ public final class Pool: @unchecked Sendable {
         seat.pointee.duty = .relieved
       }
       while seat.pointee.isParked && !isClosing {
-        let deadline = seat.pointee.duty == .none ? -1 : Clock.now + Self.sentinelTick
+        var deadline = seat.pointee.duty == .none ? -1 : Clock.now + Self.sentinelTick
+        if token != nil && deadline < 0 { deadline = Clock.now + Self.tokenTick }
         monitor.unlock()
         let signalled = Parker.park(parker(Int(index)), until: deadline)
         monitor.lock()
         if !signalled { tick(seat) }
+        if let token, token.isCancelled, seat.pointee.isParked { unpark(Int(index)) }
       }
+      // The pool closes: counted as every other one that comes out here.
+      if seat.pointee.isParked { unpark(Int(index)) }
     }
-    monitor.unlock()
-    hooks.threadStop?(hooks.context, UInt32(index))
-    wpl_set_thread_worker(nil)
+  }
+
+  /// Works in a source that this thread has entered.
+  func work(
+    in source: UnsafeMutablePointer<WorkSource>, _ seat: Int32, isSearching: Bool,
+    _ terms: HelpTerms?
+  ) -> Bool {
+    let outer = wpl_thread_worker()
+    wpl_set_thread_worker(seats + Int(seat))
+    let frame = StackFrame(
+      group: source.pointee.group, source: source, pool: UnsafeRawPointer(shared), seat: seat)
+    let result = StackFrame.with(frame) {
+      if let terms, let help = source.pointee.help {
+        help(source.pointee.context, seat, terms)
+        return false
+      }
+      return source.pointee.work(source.pointee.context, seat, isSearching)
+    }
+    wpl_set_thread_worker(outer)
+    return result
   }
 
   /// With the lock held: of the sources that have work one of the group whose turn it is, in the order
@@ -506,7 +663,7 @@ public final class Pool: @unchecked Sendable {
   }
 
   /// With the lock held: this thread is going to work there.
-  private func enter(_ source: UnsafeMutablePointer<WorkSource>) {
+  func enter(_ source: UnsafeMutablePointer<WorkSource>) {
     let group = source.pointee.group
     if groupCount > 1 { settle(group) }
     source.pointee.workersInside += 1
@@ -515,11 +672,11 @@ public final class Pool: @unchecked Sendable {
 
   /// With the lock held: this thread has worked there.
   /// - Returns: whether the source is still attached; if not, it may be gone at once.
-  private func leave(_ source: UnsafeMutablePointer<WorkSource>) -> Bool {
+  func leave(_ source: UnsafeMutablePointer<WorkSource>) -> Bool {
     let group = source.pointee.group
     if groupCount > 1 { settle(group) }
     group.pointee.account.workerLeaves()
-    if group.pointee.account.workersInside == 0 && !hasWork(group) {
+    if group.pointee.account.workersInside == 0 && sourceWithWork(of: group) == nil {
       group.pointee.account.isResting = true
     }
     source.pointee.workersInside -= 1
@@ -533,15 +690,18 @@ public final class Pool: @unchecked Sendable {
       &group.pointee.account, weight: group.pointee.weight.load(ordering: .relaxed), now: Clock.now)
   }
 
-  private func hasWork(_ group: UnsafeMutablePointer<WorkGroup>) -> Bool {
+  /// With the lock held.
+  func sourceWithWork(
+    of group: UnsafeMutablePointer<WorkGroup>
+  ) -> UnsafeMutablePointer<WorkSource>? {
     var here = firstSource
     while let source = here {
       if source.pointee.group == group && source.pointee.hasWork(source.pointee.context) {
-        return true
+        return source
       }
       here = source.pointee.next
     }
-    return false
+    return nil
   }
 
   private var wantsSentinel: Bool {
@@ -572,7 +732,10 @@ public final class Pool: @unchecked Sendable {
       var here = firstSource
       while let source = here {
         if source.pointee.isStuck(source.pointee.context) {
-          return unpark(Int(seat.pointee.index))
+          unpark(Int(seat.pointee.index))
+          // Other work may lie still too.
+          if wantsSentinel { handOverDuty() }
+          return
         }
         here = source.pointee.next
       }

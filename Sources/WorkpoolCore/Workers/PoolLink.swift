@@ -7,15 +7,23 @@ import Synchronization
 public struct PoolLink: @unchecked Sendable {
   private let pool: Unmanaged<Pool>?
   private let shared: UnsafeMutablePointer<Pool.Shared>?
+  private let group: UnsafeMutablePointer<WorkGroup>?
   public let maySpin: Bool
   private let forkGeneration: UInt32
 
-  /// nil: nobody is there to be woken.
-  public init(_ pool: Pool?) {
+  /// Whether threads of the host may be workers.
+  public let hasHostSeats: Bool
+
+  /// - Parameters:
+  ///   - pool: nil: nobody is there to be woken.
+  ///   - group: of those who publish work through this link.
+  public init(_ pool: Pool?, group: UnsafeMutablePointer<WorkGroup>? = nil) {
     self.pool = pool.map { Unmanaged.passUnretained($0) }
     shared = pool?.shared
     maySpin = pool?.maySpin ?? false
     forkGeneration = wpl_fork_generation()
+    self.group = pool == nil ? nil : group
+    hasHostSeats = pool.map { !$0.hostSeats.isEmpty } ?? false
   }
 
   /// What a child process inherits is the parent's: it must touch nothing.
@@ -27,7 +35,7 @@ public struct PoolLink: @unchecked Sendable {
   public func workAppeared() {
     schedulePoint()
     guard let word = shared?.pointee.word.load(ordering: .sequentiallyConsistent) else { return }
-    if word != 0 && word < Pool.oneSearching { wakeOne() }
+    if word < Pool.oneSearching && (word != 0 || hasSleepers) { wakeOne() }
   }
 
   /// After work was made visible for which nobody shall be woken: a sentinel will see to it that it
@@ -36,9 +44,18 @@ public struct PoolLink: @unchecked Sendable {
   public func workAppearedQuietly() {
     schedulePoint()
     guard let shared, !shared.pointee.hasSentinel.load(ordering: .relaxed) else { return }
-    if shared.pointee.word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0 {
+    if shared.pointee.word.load(ordering: .sequentiallyConsistent) & 0xffff_ffff != 0
+      || hasSleepers && group?.pointee.hasSentinel.load(ordering: .relaxed) == false
+    {
       appointSentinel()
     }
+  }
+
+  /// Whether helpers of the group sleep; after the work was made visible, as for the word.
+  @inline(__always)
+  private var hasSleepers: Bool {
+    guard let group else { return false }
+    return group.pointee.sleeping.load(ordering: .sequentiallyConsistent) != 0
   }
 
   /// How many sources are attached: a worker shares its time when there are several.
@@ -51,7 +68,7 @@ public struct PoolLink: @unchecked Sendable {
   public var wakes: UInt64 { shared?.pointee.wakes.load(ordering: .relaxed) ?? 0 }
 
   @inline(never)
-  private func wakeOne() { pool?.takeUnretainedValue().wakeOne() }
+  private func wakeOne() { pool?.takeUnretainedValue().wakeOne(for: group) }
 
   @inline(never)
   private func appointSentinel() { pool?.takeUnretainedValue().appointSentinel() }
@@ -101,5 +118,67 @@ public struct PoolLink: @unchecked Sendable {
   @inline(never)
   public func waitUntilLeft(_ source: UnsafeMutablePointer<WorkSource>) {
     pool?.takeUnretainedValue().waitUntilLeft(source)
+  }
+
+  // MARK: Waiting, see Helping
+
+  /// The innermost callback of the calling thread is going to wait for the group: gives away what others
+  /// could go on with.
+  /// - Returns: false if the wait could never end.
+  @inline(never)
+  public static func beginWait(for group: UnsafeMutablePointer<WorkGroup>) -> Bool {
+    guard let frame = StackFrame.current else { return true }
+    return WaitGraph.begin(frame, for: group)
+  }
+
+  /// After `beginWait`, without a lock.
+  @inline(never)
+  public static func suspendCallback() {
+    guard let frame = StackFrame.current, let source = frame.pointee.source else { return }
+    source.pointee.suspend?(source.pointee.context, frame.pointee.seat)
+  }
+
+  @inline(never)
+  public static func endWait() {
+    guard let frame = StackFrame.current else { return }
+    WaitGraph.end(frame)
+    guard let source = frame.pointee.source else { return }
+    source.pointee.resume?(source.pointee.context, frame.pointee.seat)
+  }
+
+  /// Whether a callback waits for the group.
+  public static func isAwaited(_ group: UnsafeMutablePointer<WorkGroup>) -> Bool {
+    WaitGraph.waits(for: group)
+  }
+
+  /// Whether the calling thread is in a callback.
+  public static var isInCallback: Bool { StackFrame.current != nil }
+
+  /// The seat with which the calling thread may help.
+  @inline(never)
+  public var ownSeat: Int32? { pool?.takeUnretainedValue().ownSeat() }
+
+  @inline(never)
+  public func takeSeat() -> Int32? { pool?.takeUnretainedValue().takeSeat() }
+
+  @inline(never)
+  public func giveSeat(_ seat: Int32) { pool?.takeUnretainedValue().giveSeat(seat) }
+
+  /// Works for the group of this link, or sleeps, see `Pool.help`.
+  @inline(never)
+  public func help(seat: Int32, calls: UInt64, deadline: Int64?) {
+    guard let group else { return }
+    pool?.takeUnretainedValue().help(
+      group, seat: seat, HelpLimits(calls: calls, deadline: deadline ?? -1))
+  }
+
+  @inline(never)
+  public func callHelpers() {
+    if let group { pool?.takeUnretainedValue().callHelpers(of: group) }
+  }
+
+  @inline(never)
+  public func passOn() {
+    if let group { pool?.takeUnretainedValue().passOn(group) }
   }
 }

@@ -28,6 +28,14 @@ public struct WorkSource: ~Copyable {
   /// Called by the sentinel, one at a time: whether such work has not moved since the last call.
   /// From then on `hasWork` admits it.
   let isStuck: @convention(c) (_ context: Context) -> Bool
+  /// As `work`, for a thread that waits for something of the group: it comes back soon after the terms
+  /// (`HelpLimits`) say so, and never as a searcher.
+  let help: (@convention(c) (_ context: Context, _ seat: Int32, _ terms: UnsafeRawPointer) -> Void)?
+  /// Worker `seat`, in a callback of this source, is going to wait for something else, maybe for long:
+  /// it gives everything away that others could go on with.
+  let suspend: (@convention(c) (_ context: Context, _ seat: Int32) -> Void)?
+  /// The wait is over.
+  let resume: (@convention(c) (_ context: Context, _ seat: Int32) -> Void)?
 
   /// What everybody here is doing, as lines of text. By a thread that is counted as inside.
   let dump: @Sendable (_ context: Context) -> String
@@ -38,6 +46,9 @@ public struct WorkSource: ~Copyable {
     hasWork: @convention(c) (Context) -> Bool,
     needsSentinel: @convention(c) (Context) -> Bool,
     isStuck: @convention(c) (Context) -> Bool,
+    help: (@convention(c) (Context, Int32, UnsafeRawPointer) -> Void)? = nil,
+    suspend: (@convention(c) (Context, Int32) -> Void)? = nil,
+    resume: (@convention(c) (Context, Int32) -> Void)? = nil,
     dump: @escaping @Sendable (Context) -> String = { _ in "" }
   ) {
     self.context = context
@@ -47,5 +58,24 @@ public struct WorkSource: ~Copyable {
     self.needsSentinel = needsSentinel
     self.isStuck = isStuck
     self.dump = dump
+    self.help = help
+    self.suspend = suspend
+    self.resume = resume
+  }
+}
+
+/// How long a helper helps.
+public typealias HelpTerms = UnsafePointer<HelpLimits>
+
+public struct HelpLimits {
+  /// `WorkGroup.calls` when the helper last looked whether it may go.
+  public let calls: UInt64
+  /// In `Clock.now` time; negative: none.
+  public let deadline: Int64
+
+  /// Whether the helper shall look again.
+  @inline(__always)
+  public func areOver(for group: UnsafeMutablePointer<WorkGroup>) -> Bool {
+    group.pointee.calls.load(ordering: .relaxed) != calls || deadline >= 0 && Clock.now >= deadline
   }
 }

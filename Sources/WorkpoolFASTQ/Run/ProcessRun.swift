@@ -93,7 +93,7 @@ public final class ProcessRun: @unchecked Sendable {
       for output in plan.outputs { _ = try Packer.make(output.compression, level: output.level) }
       let token = plan.pipeline.token
       try outputs.open { token?.isCancelled ?? false }
-      let workers = plan.pipeline.isSerialReference ? 1 : pool?.workerCount ?? 1
+      let workers = plan.pipeline.isSerialReference ? 1 : pool?.seatCount ?? 1
       for (index, output) in plan.outputs.enumerated() {
         writers.append(
           try SlicedWriter(

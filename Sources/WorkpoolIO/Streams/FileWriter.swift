@@ -111,7 +111,7 @@ extension Pipeline {
   public func setWriter(_ file: FileWriter) throws(WorkpoolError) {
     if file.isAttached { throw WorkpoolError(.busy, "a pipeline writes here") }
     let attachment = FileWriter.Attachment(file, self)
-    attachment.writer.prepare(workers: pool?.workerCount ?? 1)
+    attachment.writer.prepare(workers: pool?.seatCount ?? 1)
     if attachment.writer.isPacked {
       try addStage("gather", .serial) { block, _ throws(WorkpoolError) in
         let size = try attachment.writer.gather(UnsafeRawBufferPointer(block.bytes)) {
