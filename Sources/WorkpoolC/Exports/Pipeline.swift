@@ -228,6 +228,7 @@ import Workpool
 }
 
 @c @implementation public func wp_pipeline_memory(_ pipeline: OpaquePointer!) -> UInt64 {
+  // A handle of a parent process has nothing here.
   guard let pipeline, (try? checked(pipeline)) != nil else { return 0 }
   return UInt64(pipeline.pipeline.memory)
 }
