@@ -44,12 +44,16 @@ extension EngineTests {
             }
             try pipeline.start()
             living.wait(for: limit, "\(name), limit \(limit)")
+            let bytes = UInt64(limit * Payloads.size)
+            waitUntil("\(name), \(bytes) bytes") {
+              (try? pipeline.statistics().bytesInFlight) == bytes
+            }
             while case (.ok, let result?) = try pipeline.nextResult() { result.release() }
             #expect(try pipeline.end() == .ok)
             #expect(living.live.peak == limit && living.live.value == 0, "\(name)")
             let statistics = try pipeline.statistics()
             if isInBytes {
-              #expect(statistics.bytesInFlightMax == UInt64(limit * Payloads.size), "\(name)")
+              #expect(statistics.bytesInFlightMax == bytes, "\(name)")
             } else {
               #expect(statistics.inFlightMax == UInt64(limit), "\(name)")
             }

@@ -55,8 +55,12 @@ extension EngineTests {
             result?.release()
           }
         }
+        // A block weighs from the end of the source's call on.
+        func wait(for bytes: UInt64) {
+          waitUntil("\(bytes) bytes") { (try? pipeline.statistics().bytesInFlight) == bytes }
+        }
         living.wait(for: 3, "35 bytes")
-        #expect(try pipeline.statistics().bytesInFlight == 48)
+        wait(for: 48)
         for _ in 0..<10 {
           try read(1)
           living.wait(for: 3, "35 bytes again")
@@ -64,6 +68,7 @@ extension EngineTests {
         #expect(living.live.peak == 3)
         try pipeline.setMaxBytesInFlight(100)
         living.wait(for: 7, "100 bytes")
+        wait(for: 112)
         try pipeline.setMaxBytesInFlight(20)
         try read(5)
         #expect(living.live.value == 2)
