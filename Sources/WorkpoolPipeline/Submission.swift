@@ -392,6 +392,8 @@ extension PipelineRun {
         host.pointee.lowestMissing = missing
         if isInputComplete { endStatus = host.pointee.cutStatus }
         flow.pointee.credits.claim()
+        // How many there are; which ones say the claims.
+        flow.pointee.next.wrappingAdd(1, ordering: .relaxed)
         return .ok
       }
       if isInside && timeout != 0 { return .wouldDeadlock }

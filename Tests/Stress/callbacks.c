@@ -279,8 +279,7 @@ void call_worker_finish(void *context, uint32_t worker, void *scratch) {
 void call_progress(void *context, const wp_progress *progress) {
   run *run = context;
   REQUIRE_EQUAL(run, progress->struct_size, sizeof *progress);
-  /* Of numbered blocks those count as come that have left, see wp_progress. */
-  REQUIRE(run, run->plan->input == NUMBERED || progress->blocks_out <= progress->blocks_in);
+  REQUIRE(run, progress->blocks_out <= progress->blocks_in);
   REQUIRE(run, run->plan->input == NUMBERED || progress->in_flight <= run->plan->largest_limit + MOST_PRODUCERS);
   if (ADD(run->told, 1) % 2 && run->plan->disturbance == CANCEL_BY_SUBSCRIBER) {
     STORE(run->was_disturbed, 1);

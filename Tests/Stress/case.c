@@ -191,6 +191,11 @@ static void *disturb(void *argument) {
   return NULL;
 }
 
+static int32_t swallow(void *context, const char *text, size_t size) {
+  (void)context, (void)text, (void)size;
+  return 0;
+}
+
 static void *snapshots(void *argument) {
   run *run = argument;
   while (!LOAD(run->has_ended)) {
@@ -198,6 +203,7 @@ static void *snapshots(void *argument) {
       wp_stage_statistics s = { .struct_size = sizeof s };
       REQUIRE_EQUAL(run, wp_pipeline_stage_statistics(run->pipeline, i, &s), WP_OK);
     }
+    REQUIRE_EQUAL(run, wp_pipeline_dump(run->pipeline, swallow, NULL), WP_OK);
     wp_pipeline_statistics s = { .struct_size = sizeof s };
     REQUIRE_EQUAL(run, wp_pipeline_statistics_get(run->pipeline, &s), WP_OK);
     /* While the run goes on, the count may be off by those who wait. */
@@ -390,7 +396,9 @@ static void check_statistics(run *run) {
   REQUIRE_EQUAL(run, s.in_flight, 0);
   REQUIRE_EQUAL(run, s.bytes_in_flight, 0);
   if (plan->bytes_limit) {
-    uint64_t most = plan->largest_bytes + (plan->input == NUMBERED ? 2 : 1) * MOST_WEIGHT;
+    /* The lowest number is let in whatever the others weigh, and a result may just be on its way. */
+    uint64_t above = plan->input != NUMBERED ? 1 : plan->output >= READ_BY_DRIVER ? 3 : 2;
+    uint64_t most = plan->largest_bytes + above * MOST_WEIGHT;
     REQUIRE(run, s.bytes_in_flight_max < most);
   }
 }

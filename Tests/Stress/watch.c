@@ -19,6 +19,11 @@ void watch_current(lane *lane, run *run) {
   pthread_mutex_unlock(&lock);
 }
 
+static int32_t write_line(void *context, const char *text, size_t size) {
+  fwrite(text, 1, size, context);
+  return 0;
+}
+
 static void tell_run(run *run) {
   const plan *plan = run->plan;
   plan_print(plan, stderr);
@@ -31,6 +36,7 @@ static void tell_run(run *run) {
     fprintf(stderr, "  blocks in %" PRIu64 ", out %" PRIu64 ", in flight %" PRIu64 "\n",
             s.blocks_in, s.blocks_out, s.in_flight);
   }
+  wp_pipeline_dump(run->pipeline, write_line, stderr);
   for (uint32_t i = 0; i <= plan->stages + 1; i++) {
     wp_stage_statistics t = { .struct_size = sizeof t };
     if (wp_pipeline_stage_statistics(run->pipeline, i, &t) == WP_OK) {

@@ -49,6 +49,22 @@ extension EngineTests {
       try pipeline.destroy()
     }
 
+    @Test("a numbered block counts as soon as it is in, whatever waits before it")
+    func numbered() throws {
+      let pipeline = try Pipeline(2, limit: 4, [.block { _ in 0 }])
+      try pipeline.start()
+      #expect(try pipeline.submit(number: 2, Submission(2)) == .ok)
+      #expect(try pipeline.submit(number: 1, nil) == .ok)
+      #expect(try pipeline.statistics().blocksIn == 2)
+      #expect(try pipeline.submit(number: 0, Submission(0)) == .ok)
+      #expect(try pipeline.flush() == .ok)
+      #expect(try pipeline.statistics().blocksIn == 3)
+      try pipeline.close()
+      #expect(try pipeline.end() == .ok)
+      #expect(try pipeline.statistics().blocksIn == 3)
+      try pipeline.destroy()
+    }
+
     @Test("snapshots may be taken while a run goes on", arguments: [1, 2, 8])
     func whileRunning(workers: Int) throws {
       let isOver = Tally()
