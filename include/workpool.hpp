@@ -294,6 +294,25 @@ std::shared_ptr<OwnerType> own(T *handle, std::shared_ptr<void> keeps = nullptr)
   }
 }
 
+// What `write`, one of the dump functions, says.
+template <class Handle>
+std::string dump(int32_t (*write)(Handle *, wp_write_fn, void *), Handle *handle) {
+  std::string text;
+  const int32_t status = write(
+      handle,
+      [](void *context, const char *line, size_t size) noexcept -> int32_t {
+        try {
+          static_cast<std::string *>(context)->append(line, size);
+          return 0;
+        } catch (...) {
+          return 1;  // no memory for more
+        }
+      },
+      &text);
+  check(status);
+  return text;
+}
+
 template <class OwnerType>
 auto handle_of(const std::shared_ptr<OwnerType> &owner) noexcept {
   return owner ? owner->handle() : nullptr;
@@ -337,6 +356,9 @@ class Pool {
   uint32_t workers() const noexcept { return wp_pool_workers(handle()); }
   // Bytes allocated for them, without their stacks. Threads: any.
   uint64_t memory() const noexcept { return wp_pool_memory(handle()); }
+  // What everybody in the runs under way is doing and waiting for, in lines for people. Throws
+  // Error. Threads: any, also inside callbacks and while others hang.
+  std::string dump() const { return detail::dump(wp_pool_dump, handle()); }
 
   // Ends and joins the threads now. Throws Error WP_BUSY while a pipeline of the pool exists, and
   // in its workers; and what a thread hook has thrown. Threads: one at a time.
@@ -955,6 +977,16 @@ class PipelineOptions {
     native_.run_timeout_ns = nanoseconds < 0 ? 0 : std::max<int64_t>(nanoseconds, 1);
     return *this;
   }
+  // When no block has moved for so long while some are in flight, `tell` is called, once in a run,
+  // with what dump() says, as a subscriber is: what it throws cancels the run and is thrown again.
+  PipelineOptions &on_stuck(Timeout after, std::function<void(const char *dump)> tell) {
+    on_stuck_ = std::move(tell);
+    return stuck_after(after);
+  }
+  // The run is cancelled then (reason WP_CANCEL_STUCK).
+  PipelineOptions &cancel_when_stuck(Timeout after) {
+    return stuck_after(after).flag(WP_PIPELINE_CANCEL_WHEN_STUCK, true);
+  }
   // How far set_max_blocks can go: a power of two, at most 65536; 0: 256, or what the limit needs.
   PipelineOptions &window_capacity(uint32_t blocks) {
     native_.window_capacity = blocks;
@@ -989,8 +1021,14 @@ class PipelineOptions {
     native_.flags = yes ? native_.flags | bit : native_.flags & ~bit;
     return *this;
   }
+  PipelineOptions &stuck_after(Timeout after) {
+    const int64_t nanoseconds = after.nanoseconds();
+    native_.stuck_after_ns = nanoseconds < 0 ? 0 : std::max<int64_t>(nanoseconds, 1);
+    return *this;
+  }
   wp_pipeline_options native_ = WP_PIPELINE_OPTIONS_INIT;
   std::shared_ptr<detail::TokenOwner> token_;
+  std::function<void(const char *)> on_stuck_;
 };
 
 // How a run ended; the fields of wp_result.
@@ -1300,6 +1338,9 @@ class Pipeline {
   }
   // Bytes allocated for the run under way, or the last one; 0 before the first.
   uint64_t memory() const noexcept { return wp_pipeline_memory(handle()); }
+  // What everybody in the run is doing and waiting for, in lines for people; also while others
+  // hang.
+  std::string dump() const { return detail::dump(wp_pipeline_dump, handle()); }
   StageStatistics statistics(uint32_t stage) const {
     StageStatistics statistics{};
     statistics.struct_size = sizeof statistics;
@@ -1320,7 +1361,18 @@ class Pipeline {
     bool collects = false;
     bool pulls = false;
     uint32_t stages = 0;
+    std::function<void(const char *)> on_stuck;
     std::vector<std::shared_ptr<void>> keeps;
+
+    static void tell_stuck(void *context, const char *dump) noexcept {
+      auto &self = *static_cast<Core *>(context);
+      try {
+        self.on_stuck(dump);
+      } catch (...) {
+        self.exceptions.keep_by_subscriber();
+        wp_pipeline_cancel(self.handle);
+      }
+    }
 
     // Busy it is in a callback of its own: then callbacks go on using it.
     static void let_go(Core *core) noexcept {
@@ -1397,6 +1449,11 @@ class Pipeline {
     core->collects = (native.flags & WP_PIPELINE_COLLECT_ERRORS) != 0;
     core->pulls = (native.flags & WP_PIPELINE_PULL_RESULTS) != 0;
     core->keeps = {std::move(keeps), options.token_};
+    core->on_stuck = options.on_stuck_;
+    if (core->on_stuck) {
+      native.on_stuck = Core::tell_stuck;
+      native.stuck_context = core.get();
+    }
     detail::check(wp_pipeline_create(pool, &native, &core->handle));
     core_ = std::shared_ptr<Core>(core.release(), Core::let_go);
   }

@@ -569,6 +569,36 @@ static void deadlines() {
   CHECK(enough.run().is_ok());
 }
 
+static void stuck() {
+  using namespace std::chrono_literals;
+  const Pool pool(2);
+  Gate gate;
+  std::string seen;
+  Pipeline pipeline(pool, PipelineOptions().on_stuck(1ms, [&](const char *dump) {
+    seen = dump;
+    gate.open();
+  }));
+  pipeline.source("source", count_to(5));
+  pipeline.stage("a gate", workpool::serial, [&](Block &) {
+    CHECK(!pipeline.dump().empty() && !pool.dump().empty());
+    gate.pass();
+  });
+  CHECK(pipeline.run().is_ok());
+  CHECK(!seen.empty());
+  Pipeline cancelled(pool, PipelineOptions().cancel_when_stuck(1ms));
+  cancelled.source("source", count_to(5));
+  cancelled.stage("wait", workpool::serial, [](Block &, const Call &call) {
+    while (!call.is_cancelled()) std::this_thread::yield();
+  });
+  CHECK_THROWS(cancelled.run(), WP_CANCELLED);
+  Pipeline failing(pool, PipelineOptions().on_stuck(1ms, [](const char *) { throw Oops{66}; }));
+  failing.source("source", count_to(5));
+  failing.stage("wait", workpool::serial, [](Block &, const Call &call) {
+    while (!call.is_cancelled()) std::this_thread::yield();
+  });
+  CHECK_EQUAL(oops_of([&] { failing.run(); }), 66);
+}
+
 static void limits() {
   const Pool pool(2);
   Pipeline pipeline(pool, PipelineOptions().max_blocks_in_flight(2).window_capacity(16));
@@ -669,6 +699,7 @@ int main() {
   RUN("a splitter makes any number of blocks of each one", splitters);
   RUN("unordered, one block holds up no other", unordered);
   RUN("a run may have a deadline", deadlines);
+  RUN("a run that is stuck says so", stuck);
   RUN("the limit of blocks changes while a pipeline runs", limits);
   RUN("subscribers are told how far a run is, and may end it", subscribers);
   RUN("in a callback no pipeline waits for itself", inside);
