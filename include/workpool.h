@@ -335,8 +335,9 @@ typedef int32_t (*wp_stage_fn)(void *context, wp_block *block, void *scratch, co
  *   }
  *
  * The stages from a splitter to the next one, or to the end, are a segment. Its blocks are numbered 0,
- * 1, 2, ... anew, and are limited by max_blocks_in_flight for themselves: a splitter is called when
- * there is a place for its block. With COLLECT_ERRORS a failed input takes one number behind the
+ * 1, 2, ... anew, and are limited by max_blocks_in_flight and max_bytes_in_flight for themselves: a
+ * splitter is called when there is a place for its block. Only what is behind the last splitter is
+ * delivered in any order by WP_PIPELINE_UNORDERED. With COLLECT_ERRORS a failed input takes one number behind the
  * splitter; otherwise there are no gaps but those of dropped blocks.
  *
  * Errors and stops count in the order in which a plain loop would meet them that carries each block
@@ -752,7 +753,7 @@ typedef struct wp_pipeline_statistics {
   uint64_t in_flight_max; /* with splitters, where there were most */
   uint64_t limit;         /* before, between and behind splitters, for each of these */
   uint64_t wakes;       /* workers woken, by this and other pipelines of the pool */
-  uint64_t bytes_in_flight; /* what the blocks in flight weigh */
+  uint64_t bytes_in_flight; /* what the blocks in flight weigh; with splitters as in_flight */
   uint64_t bytes_in_flight_max;
 } wp_pipeline_statistics;
 

@@ -90,7 +90,8 @@ extension PipelineRun {
       pool.beginSearch()
       isSearching = true
     }
-    if pool.maySpin && pool.isOnlySearcher
+    // Before and behind a splitter there is more likely something to do than here.
+    if pool.maySpin && pool.isOnlySearcher && depth == 0 && next == nil
       && (isSpread || pace.pointee.active.load(ordering: .relaxed) == 1)
     {
       for _ in 0..<Self.looksBeforeSleep {

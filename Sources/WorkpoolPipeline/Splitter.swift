@@ -97,12 +97,7 @@ extension PipelineRun {
     let flags = input.pointee.flags
     if flags.contains(.isAtSplitter) { return true }
     let counts = seatStage(seat, last)
-    if flags.contains(.hasStop) || flags.contains(.hasError) {
-      let isCancelled = flow.pointee.isCancelled.load(ordering: .relaxed)
-      if !isCancelled && judge(input).errorIsValid {
-        input.pointee.flags.formUnion([.bringsNotice, .isAtSplitter])
-      }
-    }
+    if flags.contains(.hasStop) || flags.contains(.hasError) { judgeInput(input) }
     if flags.contains(.isTombstone) {
       counts.pointee.counts.passed.count()
       return input.pointee.flags.contains(.bringsNotice)
@@ -116,6 +111,14 @@ extension PipelineRun {
     input.pointee.flags.insert(.isAtSplitter)
     next.pointee.takeInput(input)
     return true
+  }
+
+  @inline(never)
+  private func judgeInput(_ input: UnsafeMutablePointer<Record>) {
+    let isCancelled = flow.pointee.isCancelled.load(ordering: .relaxed)
+    if !isCancelled && judge(input).errorIsValid {
+      input.pointee.flags.formUnion([.bringsNotice, .isAtSplitter])
+    }
   }
 
   func endSplit(_ input: UnsafeMutablePointer<Record>) {
@@ -141,6 +144,7 @@ extension PipelineRun {
     return end
   }
 
+  @inline(never)
   private func endSegment() {
     guard let next else { return }
     takeInputStop()
@@ -236,6 +240,7 @@ extension PipelineRun {
 
   /// Calls the splitter once, or makes a notice of a failed input.
   /// - Returns: what to pass on, and whether the input is not used up.
+  @inline(never)
   func makeOutput(
     from input: UnsafeMutablePointer<Record>, _ seat: Int
   ) -> (output: UnsafeMutablePointer<Record>?, goesOn: Bool) {
@@ -277,6 +282,7 @@ extension PipelineRun {
     return (output, goesOn)
   }
 
+  @inline(never)
   private func makeNotice(
     _ output: UnsafeMutablePointer<Record>, of input: UnsafeMutablePointer<Record>
   ) {

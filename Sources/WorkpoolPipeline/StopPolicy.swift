@@ -168,7 +168,9 @@ package struct StopPolicy {
 
   /// All blocks have left: this is the first valid stop of the segment before.
   package mutating func inputStopped(_ stop: Stop) {
-    if isValid(at: stop.path, stop.stage) { note(stop) }
+    guard isValid(at: stop.path, stop.stage) else { return }
+    note(stop)
+    isDecided = true
   }
 
   /// An error of a finish callback: it comes after the last block.

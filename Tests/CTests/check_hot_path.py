@@ -31,6 +31,8 @@ HOT = [
     r"\bPipelineRun\.(layDown|resumeSourceHere)\(",
     r"\bPipelineRun\.deliver\(",
     r"\bWeights\.addIfRoom\(",
+    r"\bPipelineRun\.split\(",
+    r"\bPipelineRun\.makeOutput\(",
     r"\bRecordSet\.(take|insert)\(",
     r"\bStagePlaces\.park\(",
 ]
