@@ -186,6 +186,12 @@ class PoolOptions {
     native_.workers = count;
     return *this;
   }
+  // How many of the workers have no thread of their own: seats for threads of the host, which take
+  // them in calls that wait, and in Pool::run_worker.
+  PoolOptions &host_workers(uint32_t count) {
+    native_.host_workers = count;
+    return *this;
+  }
   // Go on with the threads that could be created.
   PoolOptions &allow_fewer_workers(bool yes = true) {
     native_.flags = yes ? native_.flags | WP_POOL_ALLOW_FEWER_WORKERS
@@ -320,6 +326,8 @@ auto handle_of(const std::shared_ptr<OwnerType> &owner) noexcept {
 
 }  // namespace detail
 
+class Token;
+
 // A fixed number of worker threads, shared by any number of pipelines. It lives as long as they do.
 class Pool {
  public:
@@ -359,6 +367,11 @@ class Pool {
   // What everybody in the runs under way is doing and waiting for, in lines for people. Throws
   // Error. Threads: any, also inside callbacks and while others hang.
   std::string dump() const { return detail::dump(wp_pool_dump, handle()); }
+
+  // Makes the calling thread a worker, on a seat of host_workers, until the token is cancelled
+  // (true) or the pool is destroyed (false). Throws Error: WP_BUSY (no free seat),
+  // WP_WOULD_DEADLOCK.
+  bool run_worker(const Token &token);
 
   // Ends and joins the threads now. Throws Error WP_BUSY while a pipeline of the pool exists, and
   // in its workers; and what a thread hook has thrown. Threads: one at a time.
@@ -413,6 +426,13 @@ class Token {
   }
   std::shared_ptr<detail::TokenOwner> owner_;
 };
+
+inline bool Pool::run_worker(const Token &token) {
+  const int32_t status = wp_pool_run_worker(handle(), token.handle());
+  if (status == WP_CANCELLED) return true;
+  detail::check(status);
+  return false;
+}
 
 // ===== 4 Blocks and payloads ===================================================================
 

@@ -129,6 +129,16 @@ static void hooks() {
   CHECK_EQUAL(Counted::alive, alive);
 }
 
+static void host_workers() {
+  Pool pool(PoolOptions().workers(2).host_workers(1));
+  CHECK_EQUAL(pool.workers(), 2);
+  Token token;
+  std::thread host([&] { CHECK(pool.run_worker(token)); });
+  token.cancel();
+  host.join();
+  CHECK_THROWS(Pool(PoolOptions().workers(2).host_workers(3)), WP_INVALID_ARGUMENT);
+}
+
 static void tokens() {
   Token token;
   CHECK(!token.is_cancelled());
@@ -189,6 +199,7 @@ int main() {
   RUN("bytes are seen in text, arrays and containers", bytes);
   RUN("a pool moves, and is closed once", pools);
   RUN("hooks are called on each thread, and what they throw is told at the close", hooks);
+  RUN("a thread of the host is a worker until its token is cancelled", host_workers);
   RUN("tokens have children, which keep them", tokens);
   RUN("pools, tokens and pipelines go in any order", any_order);
   return CHECK_SUMMARY();
