@@ -214,6 +214,27 @@ WP_API uint32_t wp_pool_workers(const wp_pool *pool);
  * Threads: any that is no worker. */
 WP_API int32_t wp_pool_run_worker(wp_pool *pool, wp_token *token);
 
+/* What a worker has done since it began. The four times add up to wall_ns. Calls of pipelines with
+ * WP_STATISTICS_OFF are not known and count as engine_ns; of short calls the time is a guess, which is
+ * never more than there is of engine_ns. */
+typedef struct wp_worker_statistics {
+  uint32_t struct_size;    /* set by the caller */
+  uint32_t is_host_thread; /* 1: the seat is for threads of the host that work along */
+  uint64_t wall_ns;        /* since the worker began */
+  uint64_t busy_ns;        /* in callbacks */
+  uint64_t blocked_ns;     /* in waits of the library inside callbacks */
+  uint64_t engine_ns;      /* between callbacks: carrying blocks, looking for work */
+  uint64_t idle_ns;        /* asleep for want of work */
+  uint64_t calls;
+  uint64_t wakes;          /* how often it was woken */
+} wp_worker_statistics;
+
+/* The same of worker `index`, 0 ... wp_pool_workers() - 1. Takes no lock. Returns WP_OK,
+ * WP_INVALID_ARGUMENT (no such worker), WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_pool_worker_statistics(const wp_pool *pool, uint32_t index,
+                                         wp_worker_statistics *statistics);
+
 /* Index of the worker that this thread is: on a thread of the pool, and in callbacks on a thread of the
  * host; -1 elsewhere. O(1).
  * Threads: any. */
@@ -384,6 +405,12 @@ typedef struct wp_stage_options {
 #define WP_PIPELINE_UNORDERED 16u
 #define WP_PIPELINE_CANCEL_WHEN_STUCK 32u /* see stuck_after_ns */
 
+/* What a run measures of itself. What is off is not paid for. */
+#define WP_STATISTICS_SAMPLED 0u /* counts, waiting times, and times of calls: of every call of 5 us
+                                  * and more, of one in about 16 below, one in about 224 below 500 ns */
+#define WP_STATISTICS_OFF 1u     /* counts alone; every other field is 0 */
+#define WP_STATISTICS_TIMES 2u   /* every call is timed: some 50 ns for each */
+
 typedef struct wp_pipeline_options {
   uint32_t struct_size;
   uint32_t flags;                /* WP_PIPELINE_... */
@@ -414,9 +441,12 @@ typedef struct wp_pipeline_options {
   int64_t stuck_after_ns;
   void (*on_stuck)(void *context, const char *dump);
   void *stuck_context;           /* keeps until destroy */
+  uint32_t statistics;           /* WP_STATISTICS_... : what the runs measure of themselves */
+  uint32_t timeline_events;      /* that each worker keeps, the last ones, 48 bytes each; at most
+                                  * 16777216; 0: no timeline. Times every call. */
 } wp_pipeline_options;
 #define WP_PIPELINE_OPTIONS_INIT \
-  { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL }
+  { sizeof(wp_pipeline_options), 0, 0, 0, 0, NULL, 0, 0, 0, 0, 0, NULL, NULL, 0, 0 }
 
 /* Makes an empty pipeline on a pool. options: borrows. `pool` may be NULL with SERIAL_REFERENCE.
  * Returns WP_OK, WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
@@ -717,47 +747,72 @@ typedef struct wp_error_entry {
  * Threads: any. */
 WP_API int32_t wp_pipeline_error(const wp_pipeline *pipeline, size_t index, wp_error_entry *entry);
 
-/* What a stage has done so far. Snapshots may be taken at any time and are exact after the end. */
+/* What a stage has done so far. Snapshots take no lock, may be taken at any time, and are exact after
+ * the end, but for times of calls that were not all timed (see WP_STATISTICS_SAMPLED). Times are
+ * added up over workers and blocks. */
 typedef struct wp_stage_statistics {
   uint32_t struct_size; /* set by the caller */
   uint32_t kind;
   char name[32];
   uint64_t calls;
-  /* calls + tombstones and cut blocks that passed; of a splitter, its inputs */
-  uint64_t blocks_in;
+  uint64_t blocks_in;       /* calls + tombstones and cut blocks that passed; of a splitter, its
+                             * inputs */
   uint64_t blocks_out;
   uint64_t blocks_dropped;
   uint64_t blocks_cut;
   uint64_t blocks_failed;
   uint64_t bytes_in;
   uint64_t bytes_out;
-  uint64_t busy_ns;        /* in the callback; scaled up from timed calls */
-  uint64_t timed_calls;    /* all calls of 5 us or more, a sample of shorter ones */
-  uint64_t call_min_ns;
+  uint64_t busy_ns;         /* in the callback; an estimate where calls are short */
+  uint64_t cpu_ns;          /* of that, what the threads ran: the rest they waited for a disk, a lock
+                             * or a CPU; measured in long calls, and now and then in others */
+  uint64_t timed_calls;
+  uint64_t call_min_ns;     /* of the timed calls */
   uint64_t call_max_ns;
-  uint64_t parked;         /* blocks that had to wait for their turn or a place */
+  uint64_t call_p50_ns;     /* half of the calls took no longer; within 12.5 % */
+  uint64_t call_p99_ns;
+  uint64_t order_wait_ns;   /* of blocks that came before their turn, until it was granted */
+  uint64_t place_wait_ns;   /* of blocks that found a limited stage full, until they had a place */
+  uint64_t parked;          /* blocks that had to wait for their turn or a place */
+  uint64_t parked_now;
+  uint64_t parked_max;      /* most that waited at once: how deep the reordering was */
+  uint64_t concurrency_max; /* most calls at once; of a parallel stage without limit: as seen by
+                             * looking round now and then */
 } wp_stage_statistics;
 
-/* Returns WP_OK, WP_INVALID_ARGUMENT (no such stage).
+/* Returns WP_OK, WP_INVALID_ARGUMENT (no such stage), WP_INVALID_STATE (before the first start).
  * Threads: any. */
 WP_API int32_t wp_pipeline_stage_statistics(const wp_pipeline *pipeline, uint32_t stage,
                                             wp_stage_statistics *statistics);
 
 typedef struct wp_pipeline_statistics {
-  uint32_t struct_size; /* set by the caller */
-  uint32_t stages;      /* how many, source and sink included */
-  uint64_t wall_ns;     /* since start, until the end */
+  uint32_t struct_size;      /* set by the caller */
+  uint32_t stages;           /* how many, source and sink included */
+  uint64_t wall_ns;          /* since start, until the end */
   uint64_t blocks_in;
   uint64_t blocks_out;
-  uint64_t in_flight;     /* with splitters, before and behind them together */
-  uint64_t in_flight_max; /* with splitters, where there were most */
-  uint64_t limit;         /* before, between and behind splitters, for each of these */
-  uint64_t wakes;       /* workers woken, by this and other pipelines of the pool */
-  uint64_t bytes_in_flight; /* what the blocks in flight weigh; with splitters as in_flight */
+  uint64_t bytes_in;
+  uint64_t bytes_out;        /* of delivered blocks, as they left the last stage */
+  uint64_t in_flight;        /* with splitters, before and behind them together */
+  uint64_t in_flight_max;    /* with splitters, where there were most */
+  uint64_t bytes_in_flight;  /* what the blocks in flight weigh; with splitters as in_flight */
   uint64_t bytes_in_flight_max;
+  uint64_t limit;            /* before, between and behind splitters, for each of these */
+  uint64_t throttled_ns;     /* the source, or a submitter, waited for a place */
+  uint64_t starved_ns;       /* nothing was in flight but what the source worked on, and the input was
+                              * not over; not counted for sources that take less than 1 us */
+  uint64_t submit_wait_ns;   /* of submitting threads, added up */
+  uint64_t result_wait_ns;   /* of threads in wp_pipeline_next_result, added up */
+  uint64_t carried;          /* a worker took a block on from one stage to the next */
+  uint64_t handed_over;      /* another worker did, or itself later */
+  uint64_t wakes;            /* workers woken during the run, by all pipelines of the pool */
+  uint32_t bottleneck_stage; /* most busy_ns / width, which is 1 (serial), the limit, or the number of
+                              * workers; UINT32_MAX while no time is known */
+  uint32_t reserved;
+  uint64_t timeline_events_lost; /* overwritten: timeline_events are too few */
 } wp_pipeline_statistics;
 
-/* Returns WP_OK, WP_INVALID_ARGUMENT.
+/* Returns WP_OK, WP_INVALID_ARGUMENT, WP_INVALID_STATE (before the first start).
  * Threads: any. */
 WP_API int32_t wp_pipeline_statistics_get(const wp_pipeline *pipeline,
                                           wp_pipeline_statistics *statistics);
@@ -765,13 +820,27 @@ WP_API int32_t wp_pipeline_statistics_get(const wp_pipeline *pipeline,
 /* Bytes allocated for the run that is under way or has ended last; 0 before the first start and for
  * NULL. All but the buffers for payloads is allocated at the start:
  *     window_capacity x (64 for each 16 serial stages, begun ones included, + at most 640,
- *                        + 256 with PULL_RESULTS) + workers x stages x at most 4096 + some 20 KB,
+ *                        + 256 with PULL_RESULTS) + workers x stages x at most 4096 + some 20 KB
+ *     + workers x timeline_events x 48,
  * and as much again for each splitter.
  * A buffer is allocated when a copied payload, wp_block_reserve or wp_block_spare first needs it, and is
  * used again; there are never more than two for each block in flight. Nothing grows with the number
  * of blocks. Memory of the caller's is not counted.
  * Threads: any, also inside callbacks. */
 WP_API uint64_t wp_pipeline_memory(const wp_pipeline *pipeline);
+
+/* Writes the timeline of the last run, so far, as Trace Event JSON, which Perfetto and
+ * chrome://tracing open: `write` gets it piece by piece. An "X" event for each call of a stage (pid:
+ * the run; tid: the worker; ts and dur in microseconds since the start; args: block, stage, status,
+ * bytes), counters of blocks in flight, ready and parked, instants for stop, error and cancel, names as
+ * "M"; otherData.events_lost. Events of one tid do not overlap. `write` returns 0, or something else
+ * to end the writing. Returns WP_OK, WP_INVALID_STATE (before the first start, or without
+ * timeline_events), what `write` returned if that is negative, else WP_IO_FAILED.
+ * Threads: any, also while the run goes on. */
+WP_API int32_t wp_pipeline_write_timeline(const wp_pipeline *pipeline,
+                                          int32_t (*write)(void *context, const void *data,
+                                                           size_t size),
+                                          void *context);
 
 /* ===== 7 Readers and writers ================================================================ */
 

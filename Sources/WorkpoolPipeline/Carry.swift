@@ -29,6 +29,7 @@ extension PipelineRun {
         let index = ready.take(from: oldestRecord)
       {
         flow.pointee.readyCount.wrappingSubtract(1, ordering: .relaxed)
+        own.pointee.handedOver.count()
         if isSearching { isSearching = foundWork() }
         if own.pointee.keptTurns != 0 { passKept(seat) }
         own.pointee.pulse.count()
@@ -63,6 +64,7 @@ extension PipelineRun {
         } else if mayStay, let number = steal(seat) {
           if isSearching { isSearching = foundWork() }
           own.pointee.pulse.count()
+          own.pointee.handedOver.count()
           carry(record(number), seat)
         } else if terms != nil {
           if leaveHelping() { return false }
@@ -213,7 +215,7 @@ extension PipelineRun {
         }
         givePlaces(queue.pointee.keptPlaces)
         queue.pointee.keptPlaces = 0
-        guard let follower = passTurn(to: following, turnIndex: state.pointee.turnIndex) else {
+        guard let follower = passTurn(to: following, stage, state.pointee.turnIndex, seat) else {
           return
         }
         drained += 1
@@ -229,11 +231,11 @@ extension PipelineRun {
         if !isSpread && isNext(number &+ 1, seats + seat) {
           own.pointee.keptTurn = number &+ 2
           (seats + seat).pointee.keptTurns &+= 1
-        } else if let follower = passTurn(to: number &+ 1, turnIndex: state.pointee.turnIndex) {
+        } else if let follower = passTurn(to: number &+ 1, stage, state.pointee.turnIndex, seat) {
           publish(follower)
         }
       } else if state.pointee.hasPlaces {
-        leavePlace(record, stage)
+        leavePlace(record, stage, seat)
       }
       stage += 1
     }
@@ -271,29 +273,69 @@ extension PipelineRun {
       (seats + seat).pointee.keptTurns &-= 1
       return true
     } else {
-      record.pointee.stage = Int32(truncatingIfNeeded: stage)
-      let arrived = TurnCells.firstRecord + UInt32(truncatingIfNeeded: recordIndex(record))
       schedulePoint()
-      let old = cell.pointee.exchange(arrived, ordering: .acquiringAndReleasing)
-      if old != TurnCells.turn {
-        own.pointee.counts.parked.count()
-        return false
-      }
+      // See `TurnCells`: the turn is taken by one exchange if it is there.
+      let (isTaken, _) = cell.pointee.compareExchange(
+        expected: TurnCells.turn, desired: TurnCells.empty, successOrdering: .acquiring,
+        failureOrdering: .relaxed)
+      return isTaken || !park(record, cell, own, stage)
     }
     cell.pointee.store(TurnCells.empty, ordering: .relaxed)
     return true
   }
 
+  /// The turn of a block that has come to a serial stage is not there.
+  /// - Returns: whether the block is parked; if not, its turn has just come.
+  @inline(never)
+  private func park(
+    _ record: UnsafeMutablePointer<Record>, _ cell: UnsafeMutablePointer<Atomic<UInt32>>,
+    _ own: UnsafeMutablePointer<SeatStage>, _ stage: Int
+  ) -> Bool {
+    record.pointee.stage = Int32(truncatingIfNeeded: stage)
+    let waits = waits + stage
+    var depth = 0
+    if takesTimes {
+      record.pointee.parkedAt = Clock.now
+      // Before the exchange: who finds the block there counts it out.
+      depth = waits.pointee.enter()
+    }
+    let arrived = TurnCells.firstRecord + UInt32(truncatingIfNeeded: recordIndex(record))
+    schedulePoint()
+    let old = cell.pointee.exchange(arrived, ordering: .acquiringAndReleasing)
+    if old == TurnCells.turn {
+      if takesTimes { waits.pointee.leave() }
+      cell.pointee.store(TurnCells.empty, ordering: .relaxed)
+      return false
+    }
+    own.pointee.counts.parked.count()
+    waits.pointee.note(depth: depth)
+    return true
+  }
+
   /// - Returns: the block that waited for this turn and is the caller's now.
   @inline(__always)
-  private func passTurn(to number: UInt64, turnIndex: Int) -> UnsafeMutablePointer<Record>? {
+  private func passTurn(
+    to number: UInt64, _ stage: Int, _ turnIndex: Int, _ seat: Int
+  ) -> UnsafeMutablePointer<Record>? {
     schedulePoint()
     let old = turns.cell(turnIndex, number).pointee.exchange(
       TurnCells.turn, ordering: .acquiringAndReleasing)
     guard old >= TurnCells.firstRecord else { return nil }
     let record = records + Int(old - TurnCells.firstRecord)
     record.pointee.flags.insert(.hasTurn)
+    if takesTimes { noteTurn(record, stage, seat) }
     return record
+  }
+
+  /// A parked block has its turn.
+  @inline(never)
+  private func noteTurn(_ record: UnsafeMutablePointer<Record>, _ stage: Int, _ seat: Int) {
+    waits[stage].leave()
+    seatStage(seat, stage).pointee.counts.orderWait.count(sinceParked(record))
+  }
+
+  private func sinceParked(_ record: UnsafeMutablePointer<Record>) -> UInt64 {
+    UInt64(clamping: Clock.now &- record.pointee.parkedAt)
   }
 
   /// Whether the worker's own queue goes on with this number, so that turns and places may be kept for
@@ -318,7 +360,7 @@ extension PipelineRun {
       if kept == 0 { continue }
       seatStage(seat, stage).pointee.keptTurn = 0
       own.pointee.keptTurns &-= 1
-      if let record = passTurn(to: kept &- 1, turnIndex: stages[stage].turnIndex) {
+      if let record = passTurn(to: kept &- 1, stage, stages[stage].turnIndex, seat) {
         publish(record)
       }
     }
@@ -345,24 +387,43 @@ extension PipelineRun {
       || record.pointee.flags.contains(.isTombstone) || places.tryEnter()
     {
       if !record.pointee.flags.contains(.isTombstone) { record.pointee.flags.insert(.hasPlace) }
+      if takesTimes { waits[stage].note(concurrency: places.taken) }
       return record
     }
-    seatStage(seat, stage).pointee.counts.parked.count()
+    let own = seatStage(seat, stage)
+    own.pointee.counts.parked.count()
     record.pointee.stage = Int32(truncatingIfNeeded: stage)
-    guard let index = places.park(recordIndex(record), oldest: oldestRecord) else { return nil }
-    (records + index).pointee.flags.insert(.hasPlace)
-    return records + index
+    var depth = 0
+    if takesTimes {
+      record.pointee.parkedAt = Clock.now
+      depth = waits[stage].enter()
+    }
+    let index = places.park(recordIndex(record), oldest: oldestRecord)
+    waits[stage].note(depth: depth)
+    guard let index else { return nil }
+    return placed(records + index, own, stage)
+  }
+
+  /// A parked record has a place now and is the caller's.
+  private func placed(
+    _ record: UnsafeMutablePointer<Record>, _ own: UnsafeMutablePointer<SeatStage>, _ stage: Int
+  ) -> UnsafeMutablePointer<Record> {
+    record.pointee.flags.insert(.hasPlace)
+    if takesTimes {
+      waits[stage].leave()
+      own.pointee.counts.placeWait.count(sinceParked(record))
+    }
+    return record
   }
 
   @inline(never)
-  private func leavePlace(_ record: UnsafeMutablePointer<Record>, _ stage: Int) {
+  private func leavePlace(_ record: UnsafeMutablePointer<Record>, _ stage: Int, _ seat: Int) {
     guard record.pointee.flags.contains(.hasPlace), let places = stages[stage].places else {
       return
     }
     record.pointee.flags.remove(.hasPlace)
     if let index = places.leave(oldest: oldestRecord) {
-      (records + index).pointee.flags.insert(.hasPlace)
-      publish(records + index)
+      publish(placed(records + index, seatStage(seat, stage), stage))
     }
   }
 
@@ -390,23 +451,17 @@ extension PipelineRun {
       note(CallNote(record.pointee.block.number, stage: stage, isTimed: false), seat)
       let code = startWorker(own, state, seat, record)
       guard code == StageReturn.ok else {
-        own.pointee.counts.earlierCalls.count()
+        own.pointee.counts.countUntimed()
         return code
       }
     }
     let size = record.pointee.block.size
     var code: Int32
-    let untilTimed = own.pointee.counts.untilTimed.load(ordering: .relaxed)
-    if untilTimed > 0 {
-      own.pointee.counts.untilTimed.store(untilTimed &- 1, ordering: .relaxed)
+    if own.pointee.counts.countsDown() {
       note(CallNote(record.pointee.block.number, stage: stage, isTimed: false), seat)
       code = function(state.pointee.context, record, own.pointee.scratch, own)
     } else {
-      let begin = Clock.now
-      (seats + seat).pointee.since.store(begin, ordering: .relaxed)
-      note(CallNote(record.pointee.block.number, stage: stage, isTimed: true), seat)
-      code = function(state.pointee.context, record, own.pointee.scratch, own)
-      timed(own, stage, from: begin)
+      code = callTimed(record, stage, state, own, seat)
     }
     let weights = record.pointee.charged | Int64(bitPattern: record.pointee.block.weight)
     if size | record.pointee.block.size != 0 || weights != 0 || record.pointee.needsTidying {
@@ -446,19 +501,68 @@ extension PipelineRun {
     return code
   }
 
+  /// The call whose time is taken, with what follows from it. Costs two looks at the clock, and some
+  /// of these calls two at the thread's own clock, which is a system call.
   @inline(never)
-  private func timed(_ own: UnsafeMutablePointer<SeatStage>, _ stage: Int, from begin: Int64) {
-    let time = UInt64(clamping: Clock.now - begin)
-    own.pointee.counts.beginPeriod(time < 500 ? 255 : time < 5_000 ? 15 : 0)
-    own.pointee.counts.timedCalls.count()
-    own.pointee.counts.timedNanoseconds.count(time)
-    if time < own.pointee.counts.minNanoseconds.load(ordering: .relaxed) {
-      own.pointee.counts.minNanoseconds.store(time, ordering: .relaxed)
+  private func callTimed(
+    _ record: UnsafeMutablePointer<Record>, _ stage: Int,
+    _ state: UnsafeMutablePointer<StageState>, _ own: UnsafeMutablePointer<SeatStage>, _ seat: Int
+  ) -> Int32 {
+    guard let function = state.pointee.function else { return StageReturn.ok }
+    let meter = meters[seat]
+    let takesCPU = takesTimes && own.pointee.counts.untilCPU.load(ordering: .relaxed) == 0
+    if takesTimes && state.pointee.isFree && stage != 0 {
+      enterTogether(own, stage, looksRound: takesCPU)
     }
-    if time > own.pointee.counts.maxNanoseconds.load(ordering: .relaxed) {
-      own.pointee.counts.maxNanoseconds.store(time, ordering: .relaxed)
-    }
+    let cpuBegin = takesCPU ? wpl_thread_cpu_time() : 0
+    let begin = Clock.now
+    let before = takesTimes ? meter.pointee.enter(.busy, at: begin) : .engine
+    (seats + seat).pointee.since.store(begin, ordering: .relaxed)
+    note(CallNote(record.pointee.block.number, stage: stage, isTimed: true), seat)
+    let code = function(state.pointee.context, record, own.pointee.scratch, own)
+    let end = Clock.now
+    if takesTimes { meter.pointee.enter(before, at: end) }
+    let cpu: UInt64? = takesCPU ? UInt64(clamping: wpl_thread_cpu_time() - cpuBegin) : nil
+    if takesTimes { own.pointee.counts.isInside.store(false, ordering: .relaxed) }
+    let time = UInt64(clamping: end - begin)
+    let (calls, untimed) = own.pointee.counts.note(
+      time, endingAt: end, cpu: cpu, takesTimes: takesTimes, timesEveryCall: timesEveryCall)
+    if takesTimes { meter.pointee.count(calls: calls, untimed: untimed) }
+    if hasTimeline { noteCall(record, stage, code, from: begin, to: end, seat) }
     noteCost(stage: stage, nanoseconds: time)
+    return code
+  }
+
+  /// The worker leaves: what it has not said yet of its calls, it says now.
+  @inline(never)
+  func settleTimes(_ seat: Int) {
+    guard takesTimes else { return }
+    let now = Clock.now
+    for stage in 0..<stageCount {
+      let (calls, untimed) = seatStage(seat, stage).pointee.counts.settle(at: now)
+      if calls > 0 { meters[seat].pointee.count(calls: calls, untimed: untimed) }
+    }
+    next?.pointee.settleTimes(seat)  // it may have called the splitter, which belongs there
+  }
+
+  /// Before a timed call of a parallel stage: counts now and then how many are in such calls.
+  ///
+  /// Of several that enter and look round at once the last one to say so sees all of them.
+  private func enterTogether(
+    _ own: UnsafeMutablePointer<SeatStage>, _ stage: Int, looksRound: Bool
+  ) {
+    let most = waits[stage].concurrencyMax.load(ordering: .relaxed)
+    guard looksRound && most < workerCount else {
+      own.pointee.counts.isInside.store(true, ordering: .relaxed)
+      return
+    }
+    own.pointee.counts.isInside.store(true, ordering: .sequentiallyConsistent)
+    var inside = 0
+    for seat in 0..<workerCount
+    where seatStage(seat, stage).pointee.counts.isInside.load(ordering: .sequentiallyConsistent) {
+      inside += 1
+    }
+    waits[stage].note(concurrency: inside)
   }
 
   @inline(never)
@@ -495,6 +599,7 @@ extension PipelineRun {
         record, Status.badReturn.rawValue, "the callback returned the unknown value \(code)")
     }
     if code < 0 {
+      if hasTimeline { noteInstant(.error, record, stage, code, seat) }
       record.pointee.flags.insert(.hasError)
       record.pointee.errorStage = Int16(truncatingIfNeeded: stageBase &+ stage)
       record.pointee.errorCode = code
@@ -507,6 +612,7 @@ extension PipelineRun {
       return
     }
     if code == StageReturn.stop || code == StageReturn.stopDrop {
+      if hasTimeline { noteInstant(.stop, record, stage, code, seat) }
       if !record.pointee.flags.contains(.hasStop) {
         record.pointee.flags.insert(.hasStop)
         record.pointee.stopStage = Int16(truncatingIfNeeded: stageBase &+ stage)

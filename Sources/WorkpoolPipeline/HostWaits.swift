@@ -301,6 +301,7 @@ extension PipelineRun {
   /// Ends the input; what is in flight is delivered.
   func stop() {
     flow.pointee.isStopping.store(true, ordering: .sequentiallyConsistent)
+    _ = times.pointee.stoppedAt.compareExchange(expected: 0, desired: Clock.now, ordering: .relaxed)
     if !hasSource { endInput(.stopped) }
   }
 
@@ -322,6 +323,7 @@ extension PipelineRun {
     }
     monitor.unlock()
     if isLate { return }
+    times.pointee.cancelledAt.store(Clock.now, ordering: .relaxed)
     schedulePoint()
     // From the last one to the first: what is cut off here must not look like the end there.
     var segment: UnsafeMutablePointer<PipelineRun>? = lastSegment

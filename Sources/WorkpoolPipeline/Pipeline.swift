@@ -61,6 +61,11 @@ public final class Pipeline: @unchecked Sendable {
     public var onStuck: ((_ dump: String) -> Void)?
     /// A run that is stuck is cancelled, too.
     public var cancelsWhenStuck = false
+    /// What the runs measure of themselves.
+    public var statistics = StatisticsLevel.sampled
+    /// Events of the timeline that each worker keeps, the last ones; 0: there is no timeline. Takes
+    /// 48 bytes for each, and times every call.
+    public var timelineEvents = 0
     public init() {}
 
     /// `windowCapacity` or its default.
@@ -74,6 +79,7 @@ public final class Pipeline: @unchecked Sendable {
 
   public static let mostBlocksInFlight = 65_536
   public static let mostStages = 62
+  public static let mostTimelineEvents = TimelineRing.mostEvents
   public static let largestWeight = Int(FairShares.largestWeight)
 
   public let options: Options
@@ -101,6 +107,9 @@ public final class Pipeline: @unchecked Sendable {
     maxBytes = options.maxBytesInFlight
     lock = try Monitor()
     weightNow = Atomic(UInt32(clamping: options.weight))
+    guard 0...Self.mostTimelineEvents ~= options.timelineEvents else {
+      throw WorkpoolError(.invalidArgument, "timelineEvents must be 0 to 16777216")
+    }
     guard 1...Self.largestWeight ~= options.weight else {
       throw WorkpoolError(.invalidArgument, "weight must be 1 to 1000")
     }
@@ -496,6 +505,22 @@ public final class Pipeline: @unchecked Sendable {
     }
     let segment = try active().pointee.segment(ofStage: stage)
     return segment.pointee.statistics(ofStage: stage - segment.pointee.stageBase)
+  }
+
+  /// Hands the timeline of the last run, so far, to `write`, piece by piece: Trace Event Format, which
+  /// Perfetto and chrome://tracing open. Any thread, also while the run goes on.
+  ///
+  /// An `X` event for each call of a stage (`pid` the run, `tid` the worker, times in microseconds since the
+  /// start; block, stage, status and bytes among its `args`), counters of blocks in flight, ready and
+  /// parked, instants for stop, error and cancel. `otherData` says how many events were lost because
+  /// `timelineEvents` were too few. Events of one worker do not overlap.
+  ///
+  /// - Throws: `invalidState` before the first start and without `Options.timelineEvents`; what `write`
+  ///   throws.
+  public func writeTimeline(
+    _ write: (UnsafeRawBufferPointer) throws(WorkpoolError) -> Void
+  ) throws(WorkpoolError) {
+    try active().pointee.writeTimeline(write)
   }
 }
 

@@ -72,6 +72,22 @@ struct PipelineRun: ~Copyable {
   let source: UnsafeMutablePointer<SourceState>
   let tail: UnsafeMutablePointer<TailState>
   let pace: UnsafeMutablePointer<Pace>
+  let times: UnsafeMutablePointer<RunTimes>
+  let waits: UnsafeMutablePointer<StageWaits>
+  /// What is measured, see `StatisticsLevel`.
+  let takesTimes: Bool
+  let timesEveryCall: Bool
+  /// Events that each worker keeps, see `TimelineRing`; 0: none.
+  let timelineEvents: Int
+  let timelines: UnsafeMutablePointer<Atomic<UInt64>>
+  let runNumber: UInt64
+  /// Where the time of each worker goes.
+  let meters: UnsafeMutablePointer<UnsafeMutablePointer<WorkerMeter>>
+  /// With so many places less than the limit free nothing is in flight: what a source has in hand does
+  /// not count. Where no times are taken no number of places is large enough.
+  let emptyMargin: Int
+  /// Blocks leave without a callback that would count their bytes.
+  let countsDelivery: Bool
   let host: UnsafeMutablePointer<HostState>
   let events: UnsafeMutablePointer<EventState>
   let monitor: RunMonitor
@@ -87,6 +103,8 @@ struct PipelineRun: ~Copyable {
     /// Blocks that have left the last stage: all smaller numbers.
     let retired = Atomic<UInt64>(0)
     let delivered = Atomic<UInt64>(0)
+    /// Bytes delivered, where no sink counts them.
+    let deliveredBytes = Atomic<UInt64>(0)
     let line3 = Padding()
     let baton = Atomic<UInt32>(0)
     let line4 = Padding()
@@ -94,6 +112,8 @@ struct PipelineRun: ~Copyable {
     let next = Atomic<UInt64>(0)
     /// With unordered delivery: numbers that submitters may take, or have taken.
     let rows = Atomic<UInt64>(0)
+    /// Bytes submitted.
+    let bytesIn = Atomic<UInt64>(0)
     let line5 = Padding()
     let weights: Weights
     let line7 = Padding()
@@ -175,6 +195,8 @@ struct PipelineRun: ~Copyable {
     /// What the worker is calling, or called last: a `CallNote`; and since when, if that is timed.
     let current = Atomic<UInt64>(0)
     let since = Atomic<Int64>(0)
+    /// Blocks taken up that another thread, or this worker itself earlier, had to lay down.
+    let handedOver = Atomic<UInt64>(0)
     let line = Padding()
   }
 
@@ -187,7 +209,7 @@ struct PipelineRun: ~Copyable {
     var startCode: Int32 = 0
     /// Number + 1 of the block whose turn here this worker keeps; 0: none.
     var keptTurn: UInt64 = 0
-    var counts = StageCounts()
+    var counts: StageCounts
     let line = Padding()
   }
 
@@ -239,44 +261,5 @@ struct PipelineRun: ~Copyable {
   /// The record of the oldest number that has not retired: where to look first.
   @inline(__always) var oldestRecord: Int {
     Int(truncatingIfNeeded: flow.pointee.retired.load(ordering: .relaxed) & mask)
-  }
-}
-
-/// Counts of one worker at one stage. Written by that worker, read by anyone.
-struct StageCounts: ~Copyable {
-  /// Calls until one is timed, of `period` since the last one; `earlierCalls` come before those.
-  let untilTimed = Atomic<Int32>(0)
-  let period = Atomic<Int32>(0)
-  let earlierCalls = Atomic<UInt64>(0)
-  let bytesIn = Atomic<UInt64>(0)
-  let bytesOut = Atomic<UInt64>(0)
-  let dropped = Atomic<UInt64>(0)
-  let cut = Atomic<UInt64>(0)
-  let failed = Atomic<UInt64>(0)
-  /// Tombstones that passed.
-  let passed = Atomic<UInt64>(0)
-  let parked = Atomic<UInt64>(0)
-  let timedCalls = Atomic<UInt64>(0)
-  let timedNanoseconds = Atomic<UInt64>(0)
-  let minNanoseconds = Atomic<UInt64>(.max)
-  let maxNanoseconds = Atomic<UInt64>(0)
-
-  var calls: UInt64 {
-    let since = period.load(ordering: .relaxed) &- untilTimed.load(ordering: .relaxed)
-    return earlierCalls.load(ordering: .relaxed) &+ UInt64(truncatingIfNeeded: since)
-  }
-
-  /// After a timed call: the next one is `calls` calls away.
-  func beginPeriod(_ calls: Int32) {
-    earlierCalls.count(UInt64(truncatingIfNeeded: period.load(ordering: .relaxed)) &+ 1)
-    period.store(calls, ordering: .relaxed)
-    untilTimed.store(calls, ordering: .relaxed)
-  }
-}
-
-extension Atomic where Value == UInt64 {
-  /// Adds to a counter that only this thread writes.
-  @inline(__always) func count(_ amount: UInt64 = 1) {
-    store(load(ordering: .relaxed) &+ amount, ordering: .relaxed)
   }
 }

@@ -54,7 +54,9 @@ extension PipelineRun {
   /// With the baton: takes the next blocks into the worker's own queue, as many as are worth while
   /// and have a place.
   func pull(_ seat: Int, isPrepaid: Bool) {
-    if !isPrepaid && !flow.pointee.credits.take() {
+    if isPrepaid {
+      noteUnthrottled()
+    } else if !flow.pointee.credits.take() {
       return layDown(Baton.noPlace)  // whoever gives a place back resumes the source
     }
     let places =
@@ -92,6 +94,7 @@ extension PipelineRun {
       issued &+= 1
       taken += 1
       source.pointee.issued = issued
+      noteInput()
       source.pointee.issuedSnapshot.store(issued, ordering: .relaxed)
       own.pointee.tail.store(issued, ordering: .releasing)  // pairs with takeOwn
       // The source may keep this worker for long: others must find what it has brought.
@@ -124,6 +127,7 @@ extension PipelineRun {
   /// What the caller has done before is done: another worker may have the baton at once.
   @inline(never)
   func layDown(_ state: UInt32) {
+    noteThrottled()
     source.pointee.parkings &+= 1
     let baton = Baton.laidDown(state, source.pointee.parkings)
     schedulePoint()
@@ -186,6 +190,7 @@ extension PipelineRun {
   /// - Returns: whether all blocks have left already, so that the run must be finished.
   func endInput(total: UInt64, unusedPlaces: Int) -> Bool {
     flow.pointee.total.store(total, ordering: .sequentiallyConsistent)
+    endEmpty()
     schedulePoint()
     flow.pointee.credits.give(unusedPlaces)
     return flow.pointee.retired.load(ordering: .acquiring) == total && drained()

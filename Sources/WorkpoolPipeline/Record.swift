@@ -19,6 +19,8 @@ struct Record {
   var errorCode: Int32 = 0
   /// What the block counts in `Weights`.
   var charged: Int64 = 0
+  /// When it was parked; only where times are taken.
+  var parkedAt: Int64 = 0
   let run: UnsafeMutablePointer<PipelineRun>
 
   struct Flags: OptionSet {

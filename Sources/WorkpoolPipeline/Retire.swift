@@ -42,6 +42,7 @@ extension PipelineRun {
       }
     } else if record.pointee.flags.isEmpty && !options.pullsResults {
       flow.pointee.delivered.count()
+      if countsDelivery { countBytes(record) }
       release(record, .delivered)
     } else if settle(record, number) {
       places = 0
@@ -59,12 +60,14 @@ extension PipelineRun {
   @inline(__always)
   func givePlaces(_ places: Int) {
     schedulePoint()
-    let before = flow.pointee.credits.give(deliversUnordered ? 0 : places)
+    let given = deliversUnordered ? 0 : places
+    let before = flow.pointee.credits.give(given)
     if deliversUnordered {
       resumeAtWindow()
     } else if before.free < 0 && places > 0 && hasSource {
       resumeSourceHere()
     }
+    if before.free &+ given >= before.limit &- emptyMargin { noteEmpty() }
     if flow.pointee.total.load(ordering: .sequentiallyConsistent)
       == flow.pointee.retired.load(ordering: .relaxed)
     {
@@ -124,17 +127,26 @@ extension PipelineRun {
     } else if flags.contains(.wasDelivered) {
       return false
     } else if options.pullsResults {
+      let size = record.pointee.block.size
       if handOver(record) {
         flow.pointee.delivered.count()
+        flow.pointee.deliveredBytes.count(UInt64(truncatingIfNeeded: size))
         return true
       }
       release(record, .cancelled)
       tail.pointee.cut += 1
     } else {
       flow.pointee.delivered.count()
+      if countsDelivery { countBytes(record) }
       release(record, .delivered)
     }
     return false
+  }
+
+  /// With the turn of the last stage.
+  @inline(__always)
+  private func countBytes(_ record: UnsafeMutablePointer<Record>) {
+    flow.pointee.deliveredBytes.count(UInt64(truncatingIfNeeded: record.pointee.block.size))
   }
 
   private func decide(_ record: UnsafeMutablePointer<Record>) {
@@ -217,8 +229,8 @@ extension PipelineRun {
 
   /// Decides the outcome, for good: neither a cancel nor a deadline changes it any more.
   func decideOutcome() {
+    endTimes()
     monitor.lock()
-    host.pointee.endTime = Clock.now
     host.pointee.decision = outcome
     monitor.unlock()
   }

@@ -109,6 +109,23 @@ extension PipelineRun {
     }
     let seats = try arena.allocate(SeatState.self, count: workerCount)
     let seatStages = try arena.allocate(SeatStage.self, count: workerCount * count)
+    let takesTimes = options.statistics != .off
+    let histograms = try arena.allocateZeroed(
+      Atomic<UInt64>.self, count: takesTimes ? workerCount * count * CallHistogram.classCount : 1)
+    let timelineEvents = options.timelineEvents
+    let timelines = try arena.allocateZeroed(
+      Atomic<UInt64>.self,
+      count: timelineEvents > 0 ? workerCount * TimelineRing.size(timelineEvents) : 1)
+    let link = PoolLink(isSerialReference ? nil : pool)
+    let meters = try arena.allocate(UnsafeMutablePointer<WorkerMeter>.self, count: workerCount)
+    let ownMeter = try arena.allocate(WorkerMeter.self, count: 1)
+    ownMeter.initialize(to: WorkerMeter())
+    for seat in 0..<workerCount {
+      // Without a pool nobody asks.
+      (meters + seat).initialize(to: link.meter(ofWorker: seat) ?? ownMeter)
+    }
+    let waits = try arena.allocate(StageWaits.self, count: count)
+    let times = try arena.allocate(RunTimes.self, count: 1)
     let records = try arena.allocate(Record.self, count: capacity)
     let paths = try arena.allocate(UInt64.self, count: (capacity + 1) * depth)
     paths.initialize(repeating: 0, count: (capacity + 1) * depth)
@@ -166,9 +183,17 @@ extension PipelineRun {
         let call = StageCall(
           worker: UInt32(seat), stage: UInt32(shape.base + stage),
           token: UnsafeRawPointer(Unmanaged.passUnretained(token).toOpaque()))
-        (seatStages + seat * count + stage).initialize(to: SeatStage(call: call))
+        let index = seat * count + stage
+        (seatStages + index).initialize(
+          to: SeatStage(
+            call: call,
+            counts: StageCounts(
+              histogram: CallHistogram(
+                histograms + (takesTimes ? index * CallHistogram.classCount : 0)))))
       }
     }
+    for stage in 0..<count { (waits + stage).initialize(to: StageWaits()) }
+    times.initialize(to: RunTimes())
     flow.initialize(to: Flow(limit: limit, maxBytes: options.maxBytesInFlight))
     source.initialize(to: SourceState())
     tail.initialize(
@@ -201,7 +226,9 @@ extension PipelineRun {
         context: address, group: group,
         work: { context, seat, isSearching in
           let run = context.assumingMemoryBound(to: PipelineRun.self)
-          return run.pointee.work(seat: Int(seat), isSearching: isSearching)
+          let result = run.pointee.work(seat: Int(seat), isSearching: isSearching)
+          run.pointee.settleTimes(Int(seat))
+          return result
         },
         hasWork: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.hasWork },
         needsSentinel: { $0.assumingMemoryBound(to: PipelineRun.self).pointee.needsSentinel },
@@ -234,7 +261,13 @@ extension PipelineRun {
         keepsTurns: !shape.mayBlock && shape.isLast, token: token,
         hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow,
         source: source,
-        tail: tail, pace: pace, host: host, events: events, monitor: monitor))
+        tail: tail, pace: pace, times: times, waits: waits, takesTimes: takesTimes,
+        timesEveryCall: options.statistics == .times || timelineEvents > 0,
+        timelineEvents: timelineEvents, timelines: timelines,
+        runNumber: timelineEvents > 0 ? link.nextRun() : 0, meters: meters,
+        emptyMargin: takesTimes && previous == nil ? hasSource ? 1 : 0 : -1 << 62,
+        countsDelivery: plan[count - 1] == nil && !options.pullsResults,
+        host: host, events: events, monitor: monitor))
     if previous == nil {
       token.observe(address) { context in
         context.assumingMemoryBound(to: PipelineRun.self).pointee.cancel()
@@ -261,6 +294,7 @@ extension PipelineRun {
     } else {
       flow.pointee.baton.store(Baton.ended, ordering: .sequentiallyConsistent)
     }
+    beginTimes()
     pool.attach(workSource)
     flow.pointee.credits.give(0)
     pool.workAppeared()

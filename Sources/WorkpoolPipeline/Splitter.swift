@@ -231,6 +231,7 @@ extension PipelineRun {
   @inline(never)
   func resumeSplitter() {
     guard let previous, let input = source.pointee.waiting else { return }
+    noteUnthrottled()
     source.pointee.waiting = nil
     source.pointee.places = 1
     input.pointee.flags.insert(.hasTurn)

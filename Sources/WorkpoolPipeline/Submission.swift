@@ -11,7 +11,8 @@ struct HostState: ~Copyable {
   var decision: PipelineOutcome?
   var outcome: PipelineOutcome?
   var waiting = HostCalls()
-  var endTime: Int64 = 0
+  /// Submitters that wait.
+  var waitingSubmitters = 0
 
   // Numbered submission.
   /// Number + 1 of what was last submitted or skipped in each row.
@@ -213,12 +214,18 @@ extension PipelineRun {
     record.pointee.block.meta = submission.meta
     record.pointee.block.weight = submission.weight
     record.pointee.charged = submission.charge
+    if submission.size > 0 {
+      flow.pointee.bytesIn.wrappingAdd(
+        UInt64(truncatingIfNeeded: submission.size), ordering: .relaxed)
+    }
+    noteInput()
     publish(record)
   }
 
   /// By a thread of the host: gives a place back, and resumes whoever waits for one.
   func givePlace() {
-    flow.pointee.credits.give(1)
+    let before = flow.pointee.credits.give(1)
+    if before.free &+ 1 >= before.limit &- emptyMargin { noteEmpty() }
     resumeWaiters()
   }
 

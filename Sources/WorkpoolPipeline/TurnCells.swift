@@ -11,24 +11,26 @@ import WorkpoolCore
 /// ## States of a cell
 ///
 /// `empty` (0), `turn` (1: every smaller number has passed the stage) and *arrived* (2 + index of the
-/// record that waits). Transitions, both sequences of one exchange, acquiring and releasing:
+/// record that waits). Transitions, each one exchange:
 ///
-/// - *Arrive* (the carrier of n): writes the record, then exchanges in *arrived*.
-///   Finds `turn`: it goes on, and stores `empty` first. Finds `empty`: the block is parked, and this
-///   thread touches it no more.
-/// - *Pass* (the carrier of n - 1, having finished stage s): exchanges in `turn`. Finds `empty`: n has
-///   not come, and will find the turn. Finds *arrived*: this thread owns n from now on and must run it
-///   or publish it.
+/// - *Take* (the carrier of n): replaces `turn` by `empty`, acquiring, if the turn is there, and goes
+///   on. Otherwise it arrives: only then it has to look at a clock.
+/// - *Arrive* (the same thread): writes the record, then exchanges in *arrived*, acquiring and
+///   releasing. Finds `turn`: it has come meanwhile; the thread stores `empty` and goes on. Finds
+///   `empty`: the block is parked, and this thread touches it no more.
+/// - *Pass* (the carrier of n - 1, having finished stage s): exchanges in `turn`, acquiring and
+///   releasing. Finds `empty`: n has not come, and will find the turn. Finds *arrived*: this thread
+///   owns n from now on and must run it or publish it.
 ///
 /// ## Why nothing is lost
 ///
-/// Arrive and pass of one cell are two exchanges of one location, so one comes first, and the second
-/// one sees the first: exactly one of the two threads goes on with n. The release half of the first
-/// pairs with the acquire half of the second, so whoever goes on sees the record, and everything that
-/// the callbacks for 0…n - 1 wrote.
+/// Take or arrive, and pass, are exchanges of one location, so one comes first, and the second one sees
+/// the first: exactly one of the two threads goes on with n. A take that fails changes nothing. The
+/// release half of the first pairs with the acquire half of the second, so whoever goes on sees the
+/// record, and everything that the callbacks for 0…n - 1 wrote.
 ///
 /// Row n & mask is used again by n + capacity. That number is admitted only after n has left the last
-/// stage, which is always serial, and n has stored `empty` in each of its cells before that. In
+/// stage, which is always serial, and n has left `empty` in each of its cells before that. In
 /// ordered delivery the limit sees to that: n keeps its place so long. Unordered, n gives its
 /// place back earlier, and who admits n + capacity looks at `retired` (`hasRow`).
 ///

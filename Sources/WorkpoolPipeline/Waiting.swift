@@ -65,6 +65,12 @@ extension PipelineRun {
         return true
       }
     }
+    let begin = beginWait(for: call)
+    let state = WorkerMeter.beginBlocking()
+    defer {
+      WorkerMeter.endBlocking(state)
+      endWait(for: call, since: begin)
+    }
     host.pointee.waiting[call] += 1
     defer { host.pointee.waiting[call] -= 1 }
     // With a token that a signal handler may set, it looks at that now and then.

@@ -22,7 +22,7 @@ HOT = [
     r"\bPipelineRun\.publish\(",
     r"\bPipelineRun\.passKept\(",
     r"\bPipelineRun\.steal\(",
-    r"\bPipelineRun\.timed\(",
+    r"\bPipelineRun\.callTimed\(",
     r"\bPipelineRun\.checkPayload\(",
     r"\bPipelineRun\.noteCost\(",
     r"\bPipelineRun\.settle\(",

@@ -632,6 +632,89 @@ static void statistics_(void) {
 }
 static void statistics(void) { FOR_EACH_POOL(statistics_); }
 
+static wp_pipeline_statistics whole_of(wp_pipeline *pipeline) {
+  wp_pipeline_statistics statistics = { .struct_size = sizeof statistics };
+  CHECK_EQUAL(wp_pipeline_statistics_get(pipeline, &statistics), WP_OK);
+  return statistics;
+}
+
+/* Blocks after the first one wait for its turn, and the input for a place. */
+typedef struct dam {
+  gate gate;
+  uint64_t held;
+} dam;
+
+static int32_t hold_back(WITHIN(context)) {
+  dam *dam = context;
+  UNUSED;
+  if (block->number == dam->held) gate_wait(&dam->gate, 1);
+  return WP_STAGE_OK;
+}
+
+static void waiting_is_measured(void) {
+  dam dam = { GATE, 0 };
+  counter counter = { 12, 0 };
+  wp_pool *pool = pool_of(3);
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 6);
+  set_source(pipeline, count_up, &counter);
+  add_stage(pipeline, WP_PARALLEL, hold_back, &dam);
+  add_stage(pipeline, WP_SERIAL, pass, NULL);
+  CHECK_EQUAL(wp_pipeline_start(pipeline), WP_OK);
+  while (whole_of(pipeline).throttled_ns == 0 || statistics_of(pipeline, 2).parked_now < 5) {
+    sched_yield();
+  }
+  gate_raise(&dam.gate, 1);
+  CHECK_EQUAL(wp_pipeline_wait(pipeline, -1), WP_OK);
+  wp_stage_statistics serial = statistics_of(pipeline, 2);
+  CHECK(serial.parked >= 5 && serial.order_wait_ns > 0);
+  CHECK_EQUAL(serial.parked_now, 0);
+  CHECK_EQUAL(serial.parked_max, 5);
+  CHECK_EQUAL(serial.place_wait_ns, 0);
+  CHECK_EQUAL(serial.concurrency_max, 1);
+  wp_pipeline_statistics whole = whole_of(pipeline);
+  CHECK(whole.throttled_ns > 0 && whole.throttled_ns <= whole.wall_ns);
+  CHECK(whole.starved_ns <= whole.wall_ns);
+  CHECK_EQUAL(whole.carried + whole.handed_over, 3 * 12);
+  CHECK_EQUAL(whole.submit_wait_ns + whole.result_wait_ns, 0);
+  destroy(pipeline, pool);
+}
+
+static void levels(void) {
+  static const uint32_t wanted[] = { WP_STATISTICS_OFF, WP_STATISTICS_TIMES };
+  for (int i = 0; i < 2; i++) {
+    wp_pool *pool = pool_of(2);
+    wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+    wp_pipeline *pipeline = NULL;
+    options.statistics = wanted[i];
+    CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_OK);
+    counter counter = { 500, 0 };
+    set_source(pipeline, count_up, &counter);
+    add_stage(pipeline, WP_PARALLEL, pass, NULL);
+    add_stage(pipeline, WP_SERIAL_ANY_ORDER, pass, NULL);
+    CHECK_EQUAL(wp_pipeline_run(pipeline), WP_OK);
+    for (uint32_t number = 0; number < 3; number++) {
+      wp_stage_statistics s = statistics_of(pipeline, number);
+      CHECK_EQUAL(s.calls, number ? 500 : 501);
+      CHECK_EQUAL(s.timed_calls, i ? s.calls : 0);
+      CHECK_EQUAL(s.busy_ns > 0, i);
+      CHECK(s.cpu_ns <= s.busy_ns);
+      CHECK_EQUAL(s.concurrency_max > 0, i);
+      CHECK(s.call_min_ns <= s.call_p50_ns && s.call_p50_ns <= s.call_p99_ns
+            && s.call_p99_ns <= s.call_max_ns);
+    }
+    wp_pipeline_statistics whole = whole_of(pipeline);
+    CHECK_EQUAL(whole.bottleneck_stage == UINT32_MAX, !i);
+    if (!i) CHECK_EQUAL(whole.throttled_ns + whole.starved_ns, 0);
+    destroy(pipeline, pool);
+  }
+  wp_pool *pool = pool_of(1);
+  wp_pipeline *pipeline = NULL;
+  wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
+  options.statistics = 3;
+  CHECK_EQUAL(wp_pipeline_create(pool, &options, &pipeline), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+}
+
 static void one_place_(void) {
   trial t = { .counter = { 2000, 0 } };
   run_trial(&t, 0, 1, WP_SERIAL_ANY_ORDER);
@@ -692,6 +775,8 @@ int main(void) {
   RUN("scratch belongs to one worker, hooks run once", hooks);
   RUN("hooks that fail are errors of their stage", failing_hooks);
   RUN("statistics add up", statistics);
+  RUN("waiting for turns and places is measured", waiting_is_measured);
+  RUN("a level says what is measured", levels);
   RUN("one place is enough for any number of workers", one_place);
   RUN("pipelines of any weight, changed at any time, end side by side", weights);
   return CHECK_SUMMARY();

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import json
 import threading
 import unittest
 
@@ -260,6 +261,85 @@ class Looking(Case):
         self.assertEqual((whole.blocks_in, whole.blocks_out, whole.in_flight, whole.limit),
                          (10, 9, 0, 7))
         self.assertGreater(whole.wall_ns, 0)
+
+    def test_a_timeline_is_json_and_shows_every_call_and_no_overlap(self):
+        pipeline = workpool.Pipeline(self.pool, 7, timeline_events=1000)
+        pipeline.source(numbers(50), name='a "source"')
+        pipeline.stage(lambda block: DROP if block.number == 7 else b"xyz", name="work")
+        pipeline.sink(lambda block: STOP if block.number == 40 else None)
+        self.assertEqual(pipeline.run().status, "stopped")
+        timeline = json.loads(pipeline.timeline())
+        events = timeline["traceEvents"]
+        calls = [e for e in events if e["ph"] == "X"]
+        stages = pipeline.statistics().stages
+        for index, stage in enumerate(stages):
+            own = [e for e in calls if e["args"]["stage"] == index]
+            self.assertEqual(len(own), stage.calls)
+            self.assertEqual({e["name"] for e in own}, {stage.name})
+            blocks = [e["args"]["block"] for e in own]
+            self.assertEqual(len(set(blocks)), len(blocks))
+        self.assertEqual(timeline["otherData"]["events_lost"], 0)
+        ends = {}
+        for event in calls:
+            self.assertGreaterEqual(event["ts"] + 1e-6, ends.get(event["tid"], 0))
+            ends[event["tid"]] = event["ts"] + event["dur"]
+        dropped = [e for e in calls if e["name"] == "work" and e["args"]["block"] == 7]
+        self.assertEqual([e["args"]["status"] for e in dropped], [1])
+        self.assertEqual({e["args"]["bytes"] for e in calls if e["name"] == "sink"}, {3})
+        counters = {e["name"] for e in events if e["ph"] == "C"}
+        self.assertEqual(counters, {"in flight", "ready", "parked"})
+        self.assertLessEqual(max(e["args"]["blocks"] for e in events if e["ph"] == "C"), 8)
+        stops = [e for e in events if e["ph"] == "i"]
+        self.assertEqual([(e["name"], e["args"]["block"]) for e in stops], [("stop", 40)])
+        names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+        self.assertEqual(names[0], "worker 0")
+        self.assertLessEqual(set(ends), set(names))
+        self.assertEqual(len({e["pid"] for e in events}), 1)
+
+    def test_a_timeline_keeps_the_last_events_and_says_how_many_are_lost(self):
+        pipeline = workpool.Pipeline(self.pool, timeline_events=10)
+        pipeline.source(numbers(500)).run()
+        timeline = json.loads(pipeline.timeline())
+        shown = [e for e in timeline["traceEvents"] if e["ph"] == "X"]
+        lost = timeline["otherData"]["events_lost"]
+        self.assertEqual(len(shown) + lost, 501)
+        self.assertEqual(pipeline.statistics().timeline_events_lost, lost)
+        self.assertEqual(max(e["args"]["block"] for e in shown), 500)
+        without = self.pipeline().source(numbers(1))
+        without.run()
+        with self.assertRaises(workpool.InvalidState):
+            without.timeline()
+        with self.assertRaises(workpool.InvalidArgument):
+            workpool.Pipeline(self.pool, timeline_events=-1)
+
+    def test_times_of_workers_add_up(self):
+        pipeline = self.pipeline().source(numbers(300)).stage(lambda block: None)
+        pipeline.run()
+        workers = self.pool.worker_statistics()
+        self.assertEqual(len(workers), self.pool.workers)
+        for worker in workers:
+            parts = worker.busy_ns + worker.blocked_ns + worker.engine_ns + worker.idle_ns
+            self.assertAlmostEqual(parts, worker.wall_ns, delta=worker.wall_ns * 0.02)
+            self.assertFalse(worker.is_host_thread)
+        self.assertGreaterEqual(sum(worker.calls for worker in workers), 601)
+
+    def test_times_of_all_calls_are_taken_where_asked_for(self):
+        for level, timed in (("times", 100), ("off", 0)):
+            pipeline = workpool.Pipeline(self.pool, 7, statistics=level)
+            pipeline.source(numbers(100)).stage(lambda block: None).run()
+            whole = pipeline.statistics()
+            stage = whole.stages[1]
+            self.assertEqual((stage.calls, stage.timed_calls), (100, timed))
+            self.assertEqual(stage.busy_ns > 0, timed > 0)
+            self.assertLessEqual(stage.call_min_ns, stage.call_p50_ns)
+            self.assertLessEqual(stage.call_p50_ns, stage.call_p99_ns)
+            self.assertLessEqual(stage.call_p99_ns, stage.call_max_ns)
+            self.assertEqual(whole.bottleneck_stage is None, timed == 0)
+            self.assertEqual(whole.carried + whole.handed_over, 200)
+            self.assertEqual(whole.bytes_in, whole.bytes_out)
+            pipeline.destroy()
+        with self.assertRaises(workpool.InvalidArgument):
+            workpool.Pipeline(self.pool, statistics="all")
 
     def test_progress_is_called_on_the_waiting_thread(self):
         gate, seen = Gate(), []

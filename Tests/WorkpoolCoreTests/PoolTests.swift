@@ -242,7 +242,7 @@ import WorkpoolTestSupport
         refused += 1
       }
     }
-    #expect(refused == 8)
+    #expect(refused == 9)
   }
 
   /// The essay of `Pool`: pieces that are published one at a time, from several threads and from

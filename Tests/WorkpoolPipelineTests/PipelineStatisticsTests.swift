@@ -102,10 +102,139 @@ extension EngineTests {
       let deadline = Clock.now + TestScale.patienceNanoseconds
       while try pipeline.statistics(ofStage: 2).parked < 7 && Clock.now < deadline {}
       #expect(arrived.value == 0)
+      #expect(try pipeline.statistics(ofStage: 2).parkedNow == 7)
       gate.open()
       #expect(try pipeline.end() == .ok)
-      #expect(try pipeline.statistics(ofStage: 2).parked == 7)
+      let serial = try pipeline.statistics(ofStage: 2)
+      #expect(serial.parked == 7 && serial.parkedNow == 0 && serial.parkedMax == 7)
+      #expect(serial.orderWaitNanoseconds > 0 && serial.placeWaitNanoseconds == 0)
+      #expect(serial.concurrencyMax == 1)
       #expect(try pipeline.statistics(ofStage: 1).parked == 0)
+      try pipeline.destroy()
+    }
+
+    @Test("calls at once and waiting for a place are seen", arguments: [(8, 0), (8, 3), (3, 2)])
+    func together(workers: Int, limit: Int) throws {
+      let most = limit == 0 ? workers : limit
+      let gate = Gate()
+      let stage = Stage.closure("limited", .parallel, concurrency: limit) { _, _, _ in
+        gate.pass()
+        return 0
+      }
+      // A stage that may block keeps nobody back: all workers come.
+      var source = Stage.source(16)
+      source.mayBlock = true
+      let pipeline = try Pipeline(workers, limit: 16, source: source, [stage])
+      try pipeline.start()
+      gate.waitForArrivals(most)
+      let deadline = Clock.now + TestScale.patienceNanoseconds
+      while try limit > 0 && pipeline.statistics(ofStage: 1).parkedNow == 0
+        && Clock.now < deadline
+      {}
+      gate.open()
+      #expect(try pipeline.end() == .ok)
+      let seen = try pipeline.statistics(ofStage: 1)
+      #expect(seen.concurrencyMax == UInt64(most))
+      #expect((seen.placeWaitNanoseconds > 0) == (limit > 0))
+      #expect(seen.parkedNow == 0 && seen.orderWaitNanoseconds == 0)
+      try pipeline.destroy()
+    }
+
+    @Test("a level says what is measured", arguments: [0, 1, 3])
+    func levels(workers: Int) throws {
+      for level in [StatisticsLevel.off, .times] {
+        let pipeline = try Pipeline(
+          workers, source: .source(600), [.block { _ in 0 }, .block("s", .serial) { _ in 0 }]
+        ) {
+          $0.statistics = level
+        }
+        #expect(try pipeline.runToEnd() == .ok)
+        for index in 0..<3 {
+          let stage = try pipeline.statistics(ofStage: index)
+          #expect(stage.calls == (index == 0 ? 601 : 600))
+          #expect(stage.timedCalls == (level == .off ? 0 : stage.calls))
+          #expect((stage.busyNanoseconds > 0) == (level == .times))
+          #expect((stage.concurrencyMax > 0) == (level == .times))
+          #expect(stage.minNanoseconds <= stage.p50Nanoseconds)
+          #expect(stage.p50Nanoseconds <= stage.p99Nanoseconds)
+          #expect(stage.p99Nanoseconds <= stage.maxNanoseconds)
+          #expect(stage.cpuNanoseconds <= stage.busyNanoseconds)
+        }
+        let all = try pipeline.statistics()
+        #expect((all.bottleneckStage == nil) == (level == .off))
+        if level == .off {
+          #expect(all.starvedNanoseconds == 0 && all.throttledNanoseconds == 0)
+        }
+        #expect(workers == 0 || all.carried + all.handedOver == 3 * 600)
+        try pipeline.destroy()
+      }
+    }
+
+    @Test("a source that waits for a place is throttled, one that brings nothing starves the rest")
+    func throttledAndStarved() throws {
+      let source = Gate()
+      let sink = Gate()
+      let pipeline = try Pipeline(
+        2, limit: 3,
+        source: .block("source", .serial) { block in
+          if block.pointee.number == 0 { source.pass() }
+          return block.pointee.number == 20 ? StageReturn.sourceEnd : 0
+        }, [],
+        sink: .block("sink", .serial) { block in
+          if block.pointee.number == 0 { sink.pass() }
+          return 0
+        })
+      try pipeline.start()
+      source.waitForArrivals(1)
+      let early = try pipeline.statistics()
+      #expect(early.starvedNanoseconds > 0 && early.throttledNanoseconds == 0)
+      source.open()
+      sink.waitForArrivals(1)
+      let deadline = Clock.now + TestScale.patienceNanoseconds
+      while try pipeline.statistics().throttledNanoseconds == 0 && Clock.now < deadline {}
+      sink.open()
+      #expect(try pipeline.end() == .ok)
+      let late = try pipeline.statistics()
+      #expect(late.throttledNanoseconds > 0 && late.throttledNanoseconds <= late.wallNanoseconds)
+      #expect(late.starvedNanoseconds >= early.starvedNanoseconds)
+      #expect(late.starvedNanoseconds <= late.wallNanoseconds)
+      try pipeline.destroy()
+    }
+
+    @Test("what threads of the host wait for is added up, and bytes are counted")
+    func hostWaits() throws {
+      let gate = Gate()
+      let pipeline = try Pipeline(
+        1, limit: 1, source: nil,
+        [
+          .block { block in
+            if block.pointee.number == 0 { gate.pass() }
+            return 0
+          }
+        ]
+      ) {
+        $0.pullsResults = true
+        $0.readerIsAnotherThread = true
+      }
+      try pipeline.start()
+      let payloads = Payloads()
+      #expect(try pipeline.submit(payloads.make(0)) == .ok)
+      gate.waitForArrivals(1)
+      // The time may be over before it comes to waiting.
+      while try pipeline.statistics().resultWaitNanoseconds == 0 {
+        #expect(try pipeline.nextResult(timeout: 1_000_000).0 == .timedOut)
+      }
+      while try pipeline.statistics().submitWaitNanoseconds == 0 {
+        #expect(try pipeline.submit(Submission(), timeout: 1_000_000) == .timedOut)
+      }
+      let waited = try pipeline.statistics()
+      #expect(waited.throttledNanoseconds == waited.submitWaitNanoseconds)
+      #expect(waited.bytesIn == UInt64(Payloads.size) && waited.bytesOut == 0)
+      gate.open()
+      try #require(try pipeline.nextResult().1).release()
+      try pipeline.close()
+      #expect(try pipeline.end() == .ok)
+      #expect(try pipeline.statistics().bytesOut == UInt64(Payloads.size))
       try pipeline.destroy()
     }
   }

@@ -30,7 +30,7 @@ extension EngineTests {
 
     /// Threads carry numbers through one serial stage with the protocol of the essay; the memory that
     /// the turn protects is plain.
-    @Test("of arrive and pass exactly one goes on with a block", arguments: [1, 2, 8])
+    @Test("of take, arrive and pass exactly one goes on with a block", arguments: [1, 2, 8])
     func hammer(capacity: Int) throws {
       let count = UInt64(TestScale.scaled(50_000))
       let arena = Arena()
@@ -44,7 +44,13 @@ extension EngineTests {
           while number >= shared.gone.load(ordering: .acquiring) + UInt64(capacity) { wpl_yield() }
           var mine = number
           let arrived = TurnCells.firstRecord + UInt32(mine % UInt64(capacity))
-          var old = turns.cell(0, mine).pointee.exchange(arrived, ordering: .acquiringAndReleasing)
+          var old = turns.cell(0, mine).pointee.compareExchange(
+            expected: TurnCells.turn, desired: TurnCells.empty, successOrdering: .acquiring,
+            failureOrdering: .relaxed
+          ).original
+          if old != TurnCells.turn {
+            old = turns.cell(0, mine).pointee.exchange(arrived, ordering: .acquiringAndReleasing)
+          }
           while old == TurnCells.turn || old >= TurnCells.firstRecord {
             turns.cell(0, mine).pointee.store(TurnCells.empty, ordering: .relaxed)
             shared.visit(mine)

@@ -44,7 +44,7 @@ from ._pipeline import Pipeline
 from ._pool import Pool, Token, build_info, usable_cpus, version
 from ._progress import Progress
 from ._recipe import Recipe, Report, Step, StepInfo, steps
-from ._statistics import PipelineStatistics, StageStatistics
+from ._statistics import PipelineStatistics, StageStatistics, WorkerStatistics
 from ._streams import Chunk, Reader, ReaderInfo, Writer, WriterInfo, open_reader, open_writer
 
 __version__ = "0.1.0"
@@ -93,6 +93,7 @@ __all__ = [
     "Token",
     "TruncatedInput",
     "Unsupported",
+    "WorkerStatistics",
     "WorkpoolError",
     "WouldBlock",
     "WouldDeadlock",

@@ -37,6 +37,7 @@ WP_RELEASE_DELIVERED, WP_RELEASE_DROPPED, WP_RELEASE_CUT = 1, 2, 3
 WP_RELEASE_FAILED, WP_RELEASE_CANCELLED, WP_RELEASE_REPLACED = 4, 5, 6
 WP_PIPELINE_CANCEL_WHEN_STUCK = 32
 WP_PROGRESS_LAST = 1
+WP_STATISTICS_SAMPLED, WP_STATISTICS_OFF, WP_STATISTICS_TIMES = 0, 1, 2
 WP_SPLIT_LINES, WP_SPLIT_FASTQ, WP_SPLIT_FIXED = 0, 1, 2
 WP_TRAILING_ERROR, WP_TRAILING_WARN, WP_TRAILING_IGNORE = 0, 1, 2
 WP_COMPRESSION_AUTO, WP_COMPRESSION_PLAIN, WP_COMPRESSION_GZIP = 0, 1, 2
@@ -137,6 +138,8 @@ class wp_pipeline_options(Sized):
         ("stuck_after_ns", c_int64),
         ("on_stuck", stuck_hook),
         ("stuck_context", c_void_p),
+        ("statistics", c_uint32),
+        ("timeline_events", c_uint32),
     ]
 
 
@@ -226,10 +229,18 @@ class wp_stage_statistics(Sized):
         ("bytes_in", c_uint64),
         ("bytes_out", c_uint64),
         ("busy_ns", c_uint64),
+        ("cpu_ns", c_uint64),
         ("timed_calls", c_uint64),
         ("call_min_ns", c_uint64),
         ("call_max_ns", c_uint64),
+        ("call_p50_ns", c_uint64),
+        ("call_p99_ns", c_uint64),
+        ("order_wait_ns", c_uint64),
+        ("place_wait_ns", c_uint64),
         ("parked", c_uint64),
+        ("parked_now", c_uint64),
+        ("parked_max", c_uint64),
+        ("concurrency_max", c_uint64),
     ]
 
 
@@ -240,13 +251,41 @@ class wp_pipeline_statistics(Sized):
         ("wall_ns", c_uint64),
         ("blocks_in", c_uint64),
         ("blocks_out", c_uint64),
+        ("bytes_in", c_uint64),
+        ("bytes_out", c_uint64),
         ("in_flight", c_uint64),
         ("in_flight_max", c_uint64),
-        ("limit", c_uint64),
-        ("wakes", c_uint64),
         ("bytes_in_flight", c_uint64),
         ("bytes_in_flight_max", c_uint64),
+        ("limit", c_uint64),
+        ("throttled_ns", c_uint64),
+        ("starved_ns", c_uint64),
+        ("submit_wait_ns", c_uint64),
+        ("result_wait_ns", c_uint64),
+        ("carried", c_uint64),
+        ("handed_over", c_uint64),
+        ("wakes", c_uint64),
+        ("bottleneck_stage", c_uint32),
+        ("reserved", c_uint32),
+        ("timeline_events_lost", c_uint64),
     ]
+
+
+class wp_worker_statistics(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("is_host_thread", c_uint32),
+        ("wall_ns", c_uint64),
+        ("busy_ns", c_uint64),
+        ("blocked_ns", c_uint64),
+        ("engine_ns", c_uint64),
+        ("idle_ns", c_uint64),
+        ("calls", c_uint64),
+        ("wakes", c_uint64),
+    ]
+
+
+write_hook = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t)
 
 
 class wp_reader_options(Sized):
@@ -352,6 +391,9 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_pool_memory": (c_uint64, c_void_p),
     "wp_pool_workers": (c_uint32, c_void_p),
     "wp_pool_run_worker": (c_int32, c_void_p, c_void_p),
+    "wp_pool_worker_statistics": (
+        c_int32, c_void_p, c_uint32, POINTER(wp_worker_statistics),
+    ),
     "wp_worker_index": (c_int32,),
     "wp_usable_cpus": (c_uint32,),
     "wp_token_create": (c_int32, c_void_p, _out),
@@ -399,6 +441,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_pipeline_stage_statistics": (c_int32, c_void_p, c_uint32, POINTER(wp_stage_statistics)),
     "wp_pipeline_statistics_get": (c_int32, c_void_p, POINTER(wp_pipeline_statistics)),
     "wp_pipeline_memory": (c_uint64, c_void_p),
+    "wp_pipeline_write_timeline": (c_int32, c_void_p, write_hook, c_void_p),
     "wp_reader_open": (c_int32, c_char_p, POINTER(wp_reader_options), _out),
     "wp_reader_open_fd": (c_int32, c_int32, c_char_p, POINTER(wp_reader_options), _out),
     "wp_reader_read": (c_int32, c_void_p, c_void_p, c_size_t, POINTER(c_size_t)),

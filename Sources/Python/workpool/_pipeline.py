@@ -18,12 +18,16 @@ from ._pool import Pool, Token
 from ._progress import Subscriber, Tell, stuck_callback
 from ._splitter import SplitFinish, SplitFunction
 from ._stage import Shared, Stage, StageFunction, callback_of, from_items, make_stage
-from ._statistics import PipelineStatistics, statistics_of
+from ._statistics import PipelineStatistics, statistics_of, timeline_of
 from ._streams import Reader, Writer
 from ._waits import nanoseconds_of, sliced, wait_for_end
 
 OnProgress = Callable[[PipelineStatistics], object]
-
+LEVELS = {
+    "sampled": c.WP_STATISTICS_SAMPLED,
+    "off": c.WP_STATISTICS_OFF,
+    "times": c.WP_STATISTICS_TIMES,
+}
 _OUTCOMES = (c.WP_OK, c.WP_STOPPED, c.WP_STAGE_FAILED, c.WP_MISSING_BLOCK)
 
 
@@ -62,6 +66,9 @@ class Pipeline:
     is ``window_capacity`` numbers ahead.
     ``weight``, 1 to 1000: its part in the workers' time beside other pipelines of the pool that have
     work.
+    ``statistics``: "sampled" takes the times of long calls and of some short ones, "times" of all
+    calls, "off" only counts. ``timeline_events``: how many of them each worker keeps for
+    ``timeline``, the last ones.
 
     Leaving a ``with`` closes the input and waits for the end; after an exception it cancels. A
     pipeline that nobody refers to is cancelled.
@@ -86,7 +93,17 @@ class Pipeline:
         weight: int = 1,
         max_bytes: int = 0,
         unordered: bool = False,
+        statistics: str = "sampled",
+        timeline_events: int = 0,
     ) -> None:
+        if statistics not in LEVELS:
+            raise _errors.InvalidArgument(
+                f"statistics must be one of {', '.join(LEVELS)}, not {statistics!r}"
+            )
+        if not 0 <= timeline_events <= 1 << 24:
+            raise _errors.InvalidArgument(
+                f"timeline_events must be 0 to 16777216, not {timeline_events}"
+            )
         if not 1 <= limit <= 65_536:
             raise _errors.InvalidArgument(f"limit must be 1 to 65536, not {limit}")
         if window_capacity and (
@@ -118,6 +135,8 @@ class Pipeline:
             window_capacity=self._window,
             weight=weight,
             max_bytes_in_flight=_checked_bytes(max_bytes),
+            statistics=LEVELS[statistics],
+            timeline_events=timeline_events,
         )
         self._on_stuck = on_stuck
         self._token = token
@@ -589,6 +608,13 @@ class Pipeline:
         if handle is None:
             return "pipeline that was not started\n"
         return dump_of(lib.wp_pipeline_dump, handle)
+
+    def timeline(self) -> str:
+        """The last run so far as Trace Event JSON, which Perfetto and chrome://tracing open: every
+        call of a stage with its worker, times and block; counters; stop, error and cancel. Needs
+        ``timeline_events``.
+        """
+        return timeline_of(self._started)
 
     def outcome(self) -> Outcome:
         """How the last run ended."""

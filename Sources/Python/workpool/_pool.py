@@ -15,6 +15,7 @@ from . import _library as c
 from ._dump import dump_of
 from ._handles import Handle, destroy_left_over
 from ._library import lib
+from ._statistics import WorkerStatistics, worker_statistics_of
 
 if TYPE_CHECKING:
     from ._pipeline import Pipeline
@@ -93,6 +94,12 @@ class Pool:
         """
         handle = self._handle
         return dump_of(lib.wp_pool_dump, handle) if handle is not None else "pool that is closed\n"
+
+    def worker_statistics(self) -> list[WorkerStatistics]:
+        """What each worker has done since it began."""
+        if self._handle is None:
+            raise _errors.InvalidState("the pool is closed")
+        return [worker_statistics_of(self._handle, index) for index in range(self.workers)]
 
     @property
     def memory(self) -> int:

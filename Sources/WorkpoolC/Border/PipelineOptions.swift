@@ -45,6 +45,11 @@ func pipelineOptions(
     let context = given.stuck_context
     options.onStuck = { dump in dump.withCString { onStuck(context, $0) } }
   }
+  guard let statistics = StatisticsLevel(rawValue: given.statistics) else {
+    throw invalid("there is no level \(given.statistics) of statistics")
+  }
+  options.statistics = statistics
+  options.timelineEvents = Int(given.timeline_events)
   return options
 }
 

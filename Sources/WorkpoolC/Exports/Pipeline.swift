@@ -219,10 +219,18 @@ import Workpool
     room.pointee.bytes_in = s.bytesIn
     room.pointee.bytes_out = s.bytesOut
     room.pointee.busy_ns = s.busyNanoseconds
+    room.pointee.cpu_ns = s.cpuNanoseconds
     room.pointee.timed_calls = s.timedCalls
     room.pointee.call_min_ns = s.minNanoseconds
     room.pointee.call_max_ns = s.maxNanoseconds
+    room.pointee.call_p50_ns = s.p50Nanoseconds
+    room.pointee.call_p99_ns = s.p99Nanoseconds
+    room.pointee.order_wait_ns = s.orderWaitNanoseconds
+    room.pointee.place_wait_ns = s.placeWaitNanoseconds
     room.pointee.parked = s.parked
+    room.pointee.parked_now = s.parkedNow
+    room.pointee.parked_max = s.parkedMax
+    room.pointee.concurrency_max = s.concurrencyMax
     return .ok
   }
 }
@@ -242,8 +250,32 @@ import Workpool
     room.pointee = wp_pipeline_statistics(
       struct_size: room.pointee.struct_size, stages: UInt32(s.stages),
       wall_ns: s.wallNanoseconds, blocks_in: s.blocksIn, blocks_out: s.blocksOut,
-      in_flight: s.inFlight, in_flight_max: s.inFlightMax, limit: s.limit, wakes: s.wakes,
-      bytes_in_flight: s.bytesInFlight, bytes_in_flight_max: s.bytesInFlightMax)
+      bytes_in: s.bytesIn, bytes_out: s.bytesOut, in_flight: s.inFlight,
+      in_flight_max: s.inFlightMax, bytes_in_flight: s.bytesInFlight,
+      bytes_in_flight_max: s.bytesInFlightMax, limit: s.limit, throttled_ns: s.throttledNanoseconds,
+      starved_ns: s.starvedNanoseconds, submit_wait_ns: s.submitWaitNanoseconds,
+      result_wait_ns: s.resultWaitNanoseconds, carried: s.carried,
+      handed_over: s.handedOver, wakes: s.wakes,
+      bottleneck_stage: s.bottleneckStage.map(UInt32.init) ?? .max, reserved: 0,
+      timeline_events_lost: s.timelineEventsLost)
+    return .ok
+  }
+}
+
+@c @implementation public func wp_pipeline_write_timeline(
+  _ pipeline: OpaquePointer!,
+  _ write: (@convention(c) (UnsafeMutableRawPointer?, UnsafeRawPointer?, Int) -> Int32)!,
+  _ context: UnsafeMutableRawPointer!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    guard let write else { throw invalid("write is NULL") }
+    try checked(pipeline).writeTimeline { (text) throws(WorkpoolError) in
+      let code = write(context, text.baseAddress, text.count)
+      if code != 0 {
+        throw WorkpoolError(
+          code < 0 ? Status(rawValue: code) : .ioFailed, "the timeline was not taken")
+      }
+    }
     return .ok
   }
 }

@@ -63,3 +63,20 @@ import Workpool
     return try pool.runWorker(until: try checkedToken(token))
   }
 }
+
+@c @implementation public func wp_pool_worker_statistics(
+  _ pool: OpaquePointer!, _ index: UInt32,
+  _ statistics: UnsafeMutablePointer<wp_worker_statistics>!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let room = try checkSize(statistics)
+    let pool = try required(pool, "pool").pool
+    try checkFork(pool)
+    let s = try pool.statistics(ofWorker: Int(index))
+    room.pointee = wp_worker_statistics(
+      struct_size: room.pointee.struct_size, is_host_thread: s.isHostThread ? 1 : 0,
+      wall_ns: s.wallNanoseconds, busy_ns: s.busyNanoseconds, blocked_ns: s.blockedNanoseconds,
+      engine_ns: s.engineNanoseconds, idle_ns: s.idleNanoseconds, calls: s.calls, wakes: s.wakes)
+    return .ok
+  }
+}

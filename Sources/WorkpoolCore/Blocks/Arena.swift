@@ -28,4 +28,18 @@ public final class Arena {
     bytes += max(size, 1) + 128
     return piece.bindMemory(to: type, capacity: count)
   }
+
+  /// Room for `count` values whose first state is all zero bits, on cache lines of its own. What nobody
+  /// touches of a large piece takes no memory.
+  public func allocateZeroed<T: ~Copyable>(
+    _ type: T.Type, count: Int
+  ) throws(WorkpoolError) -> UnsafeMutablePointer<T> {
+    let (size, overflow) = count.multipliedReportingOverflow(by: MemoryLayout<T>.stride)
+    guard !overflow, size < Int.max - 384, let piece = wpl_allocate_zeroed(size + 384) else {
+      throw WorkpoolError(.noMemory, "no memory for a pipeline")
+    }
+    pieces.append(piece)
+    bytes += size + 384
+    return piece.alignedUp(toMultipleOf: 128).bindMemory(to: type, capacity: count)
+  }
 }

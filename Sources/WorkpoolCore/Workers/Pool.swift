@@ -125,6 +125,8 @@ public final class Pool: @unchecked Sendable {
     let wakes = Atomic<UInt64>(0)
     let hasSentinel = Atomic<Bool>(false)
     let sourceCount = Atomic<Int>(0)
+    /// Runs so far.
+    let runs = Atomic<UInt64>(0)
   }
   private static let oneParked: UInt64 = 1
   static let oneSearching: UInt64 = 1 << 32
@@ -145,6 +147,7 @@ public final class Pool: @unchecked Sendable {
   public let forkGeneration: UInt32
   private let hooks: Hooks
   let seats: UnsafeMutablePointer<Seat>
+  let meters: UnsafeMutablePointer<WorkerMeter>
   let shared: UnsafeMutablePointer<Shared>
   let monitor: Monitor
   /// Its thread begins with the first entry and ends with the pool.
@@ -179,15 +182,18 @@ public final class Pool: @unchecked Sendable {
     // Room at the end keeps other allocations off the line of the shared words.
     let seatMemory = wpl_allocate_aligned(128, MemoryLayout<Seat>.stride * wanted)
     let sharedMemory = wpl_allocate_aligned(128, MemoryLayout<Shared>.stride + 128)
-    guard let seatMemory, let sharedMemory else {
+    let meterMemory = wpl_allocate_aligned(128, MemoryLayout<WorkerMeter>.stride * wanted)
+    guard let seatMemory, let sharedMemory, let meterMemory else {
       wpl_free(seatMemory)
       wpl_free(sharedMemory)
+      wpl_free(meterMemory)
       monitor.destroy()
       throw WorkpoolError(.noMemory, "no memory for \(wanted) workers")
     }
     self.monitor = monitor
     seats = seatMemory.bindMemory(to: Seat.self, capacity: wanted)
     shared = sharedMemory.bindMemory(to: Shared.self, capacity: 1)
+    meters = meterMemory.bindMemory(to: WorkerMeter.self, capacity: wanted)
     shared.initialize(to: Shared())
     hooks = options.hooks
     forkGeneration = wpl_fork_generation()
@@ -201,6 +207,8 @@ public final class Pool: @unchecked Sendable {
     shared.pointee.word.store(UInt64(own) * Self.oneSearching, ordering: .relaxed)
     for index in 0..<wanted {
       (seats + index).initialize(to: Seat(index: Int32(index), pool: self))
+      (meters + index).initialize(to: WorkerMeter())
+      if hostSeats.contains(index) { meters[index].isForHostThreads() }
     }
     while started < own {
       let name = options.namePrefix + "-\(started)"
@@ -230,7 +238,8 @@ public final class Pool: @unchecked Sendable {
 
   /// Bytes allocated for the workers, without their stacks, which the system gives and takes.
   public var memory: Int {
-    MemoryLayout<Seat>.stride * seatCount + MemoryLayout<Shared>.stride + 128
+    (MemoryLayout<Seat>.stride + MemoryLayout<WorkerMeter>.stride) * seatCount
+      + MemoryLayout<Shared>.stride + 128
   }
 
   /// Ends and joins the threads, once; afterwards the pool must not be used.
@@ -272,6 +281,7 @@ public final class Pool: @unchecked Sendable {
   private func free() {
     seats.deinitialize(count: seatCount)
     wpl_free(seats)
+    wpl_free(meters)
     wpl_free(shared)
     monitor.destroy()
   }
@@ -291,6 +301,24 @@ public final class Pool: @unchecked Sendable {
   /// The worker that the calling thread is, of any pool; nil on other threads.
   public static var currentWorker: Int32? {
     wpl_thread_worker()?.assumingMemoryBound(to: Seat.self).pointee.index
+  }
+
+  // MARK: Where time goes
+
+  /// What a worker has done since it began. Takes no lock.
+  ///
+  /// - Throws: `invalidArgument` if there is no such worker.
+  public func statistics(ofWorker index: Int) throws(WorkpoolError) -> WorkerStatistics {
+    guard 0..<workerCount ~= index else {
+      throw WorkpoolError(.invalidArgument, "there is no worker \(index)")
+    }
+    return meters[index].statistics
+  }
+
+  /// The meter of the worker that the calling thread is, of any pool.
+  public static var currentMeter: UnsafeMutablePointer<WorkerMeter>? {
+    guard let seat = wpl_thread_worker()?.assumingMemoryBound(to: Seat.self) else { return nil }
+    return seat.pointee.pool.meters + Int(seat.pointee.index)
   }
 
   // MARK: Sources
@@ -514,10 +542,12 @@ public final class Pool: @unchecked Sendable {
     }
     let outer = wpl_thread_worker()
     wpl_set_thread_worker(seat)
+    meters[Int(index)].enter(.engine, at: Clock.now)
     monitor.lock()
     serve(seat, token)
     let isCancelled = token?.isCancelled ?? false
     monitor.unlock()
+    meters[Int(index)].enter(.idle, at: Clock.now)
     wpl_set_thread_worker(outer)
     if let token {
       token.forget(seat)
@@ -541,6 +571,7 @@ public final class Pool: @unchecked Sendable {
   /// a searcher still.
   private func serve(_ seat: UnsafeMutablePointer<Seat>, _ token: Token?) {
     let index = seat.pointee.index
+    let meter = meters + Int(index)
     var lastSource: UnsafeMutablePointer<WorkSource>?
     search: while !isClosing && !seat.pointee.mustLeave {
       if let token, token.isCancelled { break }
@@ -575,9 +606,11 @@ public final class Pool: @unchecked Sendable {
         var deadline = seat.pointee.duty == .none ? -1 : Clock.now + Self.sentinelTick
         if token != nil && deadline < 0 { deadline = Clock.now + Self.tokenTick }
         monitor.unlock()
+        meter.pointee.enter(.idle, at: Clock.now)
         let signalled = Parker.park(parker(Int(index)), until: deadline)
+        meter.pointee.enter(.engine, at: Clock.now)
         monitor.lock()
-        if !signalled { tick(seat) }
+        if signalled { meter.pointee.countWake() } else { tick(seat) }
         if let token, token.isCancelled, seat.pointee.isParked { unpark(Int(index)) }
       }
       // The pool closes: counted as every other one that comes out here.
@@ -592,6 +625,10 @@ public final class Pool: @unchecked Sendable {
   ) -> Bool {
     let outer = wpl_thread_worker()
     wpl_set_thread_worker(seats + Int(seat))
+    let meter = meters + Int(seat)
+    // In a callback that waits, or on a thread of the host that helps: back to that afterwards.
+    let state = meter.pointee.enter(.engine, at: Clock.now)
+    defer { meter.pointee.enter(state, at: Clock.now) }
     let frame = StackFrame(
       group: source.pointee.group, source: source, pool: UnsafeRawPointer(shared), seat: seat)
     let result = StackFrame.with(frame) {

@@ -67,6 +67,16 @@ public struct PoolLink: @unchecked Sendable {
   /// Wakes so far, for the statistics.
   public var wakes: UInt64 { shared?.pointee.wakes.load(ordering: .relaxed) ?? 0 }
 
+  /// Where the time of a worker goes; nil without a pool.
+  public func meter(ofWorker index: Int) -> UnsafeMutablePointer<WorkerMeter>? {
+    pool.map { $0.takeUnretainedValue().meters + index }
+  }
+
+  /// A number for a run, from 1.
+  public func nextRun() -> UInt64 {
+    shared?.pointee.runs.wrappingAdd(1, ordering: .relaxed).newValue ?? 1
+  }
+
   @inline(never)
   private func wakeOne() { pool?.takeUnretainedValue().wakeOne(for: group) }
 
