@@ -149,7 +149,54 @@ class Words(Case):
         self.assertRegex(ended.err, rf"bases +{BASES:,} ")
         self.assertRegex(ended.err, rf"2 FilterByNumericTag +500 +{kept} ")
         self.assertRegex(ended.err, r"MB/s")
-        self.assertRegex(ended.err, r"(?m)^write +serial +1 ")
+        self.assertRegex(ended.err, r"(?m)^write +1 +1 ")
+        self.assertEqual(len(re.findall(r"(?m) \*$", ended.err)), 1)
+        self.assertRegex(ended.err, r"(?m)^worker +calls +busy +blocked +engine +idle +time$")
+        self.assertRegex(ended.err, r"(?m)^0 +\d+ ")
+        self.assertLessEqual(max(map(len, ended.err.splitlines())), 100)
+
+    def test_the_table_is_never_too_wide(self):
+        command = "sed 's/a/a/' # " + "a very long command " * 10
+        ended = self.wpool("process", "--lines", "in.fq", "-o", "o.gz", "--stats", "--command", command)
+        self.assertEqual(ended.code, 0, ended)
+        self.assertLessEqual(max(map(len, ended.err.splitlines())), 100)
+        serial = self.wpool("process", "in.fq", "-o", "s", "--stats", "--serial")
+        self.assertNotIn("worker", serial.err)
+
+    def test_a_timeline_of_a_run_shows_every_call(self):
+        for mode in (["-j", "2"], ["--serial"]):
+            self.ok("process", "in.fq", "-o", "out.fq.gz", "--timeline", "t.json", "--report-json", "r.json",
+                    "--block-size", "10", "--allow-overwrite", "--step", "Head n=300", *mode)
+            timeline = json.loads((self.folder / "t.json").read_text())
+            report = json.loads((self.folder / "r.json").read_text())
+            calls = [e for e in timeline["traceEvents"] if e["ph"] == "X"]
+            for index, stage in enumerate(report["stages"]):
+                own = [e for e in calls if e["args"]["stage"] == index]
+                self.assertEqual(len(own), stage["calls"])
+                self.assertEqual({e["name"] for e in own} or {stage["name"]}, {stage["name"]})
+            self.assertEqual(timeline["otherData"]["events_lost"], 0)
+            ends = {}
+            for event in calls:
+                self.assertGreaterEqual(event["ts"] + 1e-6, ends.get(event["tid"], 0))
+                ends[event["tid"]] = event["ts"] + event["dur"]
+            self.assertIn("stop", {e["name"] for e in timeline["traceEvents"] if e["ph"] == "i"})
+            for worker in report["worker_times"]:
+                parts = sum(worker[k + "_seconds"] for k in ("busy", "blocked", "engine", "idle"))
+                self.assertAlmostEqual(parts, worker["wall_seconds"], delta=0.02 * parts)
+        self.assertEqual(self.names(), ["in.fq", "out.fq.gz", "r.json", "t.json"])
+
+    def test_a_timeline_of_a_failure_is_written_too(self):
+        path = self.write("bad.fq", fastq(RECORDS) + b"@cut")
+        self.fails(1, "process", path, "-o", "out.fq", "--timeline", "t.json")
+        timeline = json.loads((self.folder / "t.json").read_text())
+        self.assertIn("error", {e["name"] for e in timeline["traceEvents"] if e["ph"] == "i"})
+
+    def test_a_timeline_replaces_no_input_and_no_output(self):
+        for name in ("in.fq", "o.fq", "r.json"):
+            self.fails(2, "process", "in.fq", "-o", "o.fq", "--report-json", "r.json", "--timeline", name)
+        self.write("old.json", b"old")
+        self.fails(1, "process", "in.fq", "-o", "o.fq", "--timeline", "old.json", says="old.json")
+        self.assertEqual(self.names(), ["in.fq", "old.json"])
 
     def test_the_table_of_a_run_over_lines(self):
         ended = self.wpool("process", "--lines", "in.fq", "-o", "o", "--stats", "--step", "Head n=7")

@@ -28,6 +28,8 @@ public struct ProcessReport {
   public var steps: [(name: String, number: Int?, counters: StepCounters)] = []
   public var stages: [StageStatistics] = []
   public var pipeline = PipelineStatistics()
+  /// Of the pool's workers, since it began.
+  public var workers: [WorkerStatistics] = []
   public var inputs: [(endpoint: Endpoint, info: StreamInfo)] = []
   public var outputs: [(endpoint: Endpoint, bytes: UInt64, packedBytes: UInt64)] = []
   /// What is worth telling but no error.

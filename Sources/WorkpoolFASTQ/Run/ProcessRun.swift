@@ -165,7 +165,9 @@ public final class ProcessRun: @unchecked Sendable {
   }
 
   /// After the end: completes the outputs, or removes them, and tells what happened.
-  public func finish() -> ProcessReport {
+  ///
+  /// - Parameter look: is shown the pipeline, if it was started, before that goes.
+  public func finish(_ look: (Pipeline) -> Void = { _ in }) -> ProcessReport {
     let outcome = hasFinished ? nil : try? pipeline.result()  // nil: nothing was run
     if let outcome {
       report.status = outcome.status
@@ -176,6 +178,7 @@ public final class ProcessRun: @unchecked Sendable {
           report.stages.append(statistics)
         }
       }
+      look(pipeline)
     }
     hasFinished = true
     if outcome != nil && !report.status.isError {
@@ -202,6 +205,11 @@ public final class ProcessRun: @unchecked Sendable {
       report.outputs.append((output.endpoint, writer.info.bytes, writer.info.packedBytes))
     }
     do throws(WorkpoolError) { try pipeline.destroy() } catch { report.error = error }
+    for index in 0..<(plan.pipeline.isSerialReference ? 0 : pipeline.pool?.workerCount ?? 0) {
+      if let worker = try? pipeline.pool?.statistics(ofWorker: index) {  // there is such a worker
+        report.workers.append(worker)
+      }
+    }
     return report
   }
 

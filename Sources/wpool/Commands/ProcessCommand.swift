@@ -174,6 +174,14 @@ struct WordOptions: ParsableArguments {
     completion: .file())
   var reportJson: String?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Write what every worker did when, also after a failure, for https://ui.perfetto.dev or \
+      chrome://tracing: the last 65536 calls of each.
+      """, valueName: "file"), completion: .file())
+  var timeline: String?
+
   @Flag(name: [.customShort("n"), .long], help: "Check, print what would be done, write nothing.")
   var dryRun = false
 

@@ -57,6 +57,7 @@ struct PlanBuilder {
     plan.outputSet.keepsPartial = streams.keepPartial
     plan.outputSet.syncs = streams.sync
     plan.pipeline.isSerialReference = limits.serial
+    if words.timeline != nil { plan.pipeline.timelineEvents = 65_536 }
     plan.pipeline.maxBlocksInFlight =
       limits.maxBlocks?.number ?? min(100, 4 * max(workers, 1) + 4)
     plan.pipeline.maxBytesInFlight = limits.maxBytes?.bytes ?? 0

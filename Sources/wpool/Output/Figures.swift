@@ -46,6 +46,11 @@ enum Figures {
     fixed(Double(nanoseconds) / 1e9, 3) + " s"
   }
 
+  /// `45 ns`, `6.78 µs`, `1.23 s`: three digits.
+  static func duration(_ nanoseconds: UInt64) -> String {
+    nanoseconds == 0 ? "0" : scaled(Double(nanoseconds), ["ns", "µs", "ms", "s", "ks"])
+  }
+
   /// `0:07`, `12:34`, `1:02:03`
   static func clock(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e9 else { return "–" }

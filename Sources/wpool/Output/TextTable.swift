@@ -8,7 +8,13 @@ struct TextTable {
 
   mutating func add(_ row: [String]) { rows.append(row) }
 
-  var text: String {
+  /// Of a table of these rows.
+  static func width(of rows: [[String]]) -> Int {
+    let widths = widths(of: rows)
+    return widths.reduce(0, +) + 2 * max(0, widths.count - 1)
+  }
+
+  private static func widths(of rows: [[String]]) -> [Int] {
     var widths: [Int] = []
     for row in rows {
       for (column, cell) in row.enumerated() {
@@ -16,12 +22,18 @@ struct TextTable {
         widths[column] = max(widths[column], cell.count)
       }
     }
+    return widths
+  }
+
+  var text: String {
+    let widths = Self.widths(of: rows)
     var text = ""
     for row in rows {
       for (column, cell) in row.enumerated() {
         let space = String(repeating: " ", count: widths[column] - cell.count)
         text += column == 0 ? cell + (row.count > 1 ? space : "") : "  " + space + cell
       }
+      while text.last == " " { text.removeLast() }
       text += "\n"
     }
     return text

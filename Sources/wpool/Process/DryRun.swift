@@ -10,7 +10,7 @@ struct DryRun {
   init(_ job: ProcessJob) { self.job = job }
 
   func run() throws -> ExitCode {
-    _ = try ReportFile(job)
+    _ = try SideFiles(job)
     do throws(WorkpoolError) {
       _ = try OutputSet(
         job.plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) },

@@ -15,29 +15,29 @@ struct ProcessSession {
   init(_ job: ProcessJob) { self.job = job }
 
   func run() throws -> ExitCode {
-    let reportFile = try ReportFile(job)
+    let files = try SideFiles(job)
     do throws(WorkpoolError) {
-      return end(try performed(), reportFile)
+      return end(try performed(files.timeline), files.report)
     } catch {
       if let signal = Interrupts.caught { return interrupted(signal) }
       throw Failure(beforeStart: error)
     }
   }
 
-  private func performed() throws(WorkpoolError) -> ProcessReport {
+  private func performed(_ timeline: SideFile?) throws(WorkpoolError) -> RunThread.Ended {
     let token = try Token()
     Interrupts.cancel(token)
     var plan = job.plan
     plan.pipeline.token = token
-    let run = try RunThread(plan, workers: job.workers)
+    let run = try RunThread(plan, workers: job.workers, timeline: timeline)
     var progress = ProgressDisplay(job)
     try run.start()
     var patience = Self.patience
     while true {
       switch run.wait(timeout: ProgressDisplay.interval) {
-      case .ended(let report):
-        progress.end(run.progress, isComplete: !report.status.isError)
-        return report
+      case .ended(let ended):
+        progress.end(run.progress, isComplete: !ended.report.status.isError)
+        return ended
       case .notBegun(let error): throw error
       case nil: progress.show(run.progress)
       }
@@ -63,7 +63,8 @@ struct ProcessSession {
     return .signal(signal)
   }
 
-  private func end(_ report: ProcessReport, _ file: ReportFile?) -> ExitCode {
+  private func end(_ ended: RunThread.Ended, _ file: SideFile?) -> ExitCode {
+    let report = ended.report
     var code = exitCode(report)
     if !job.words.quiet {
       for note in report.notes { Console.note(note) }
@@ -75,6 +76,10 @@ struct ProcessSession {
       code = interrupted(signal)
     } else if let error = report.error, code != .closedOutput {
       Console.say(error.text)
+    }
+    if let error = ended.timelineError {
+      Console.say(error.text)
+      if code == .success { code = .run }
     }
     let times = start.times
     if job.words.stats {

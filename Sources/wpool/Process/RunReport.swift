@@ -40,6 +40,7 @@ enum RunReport {
       ("steps", .array(report.steps.map { step($0.name, $0.number, $0.counters) })),
       ("stages", .array(report.stages.map { stage($0) })),
       ("engine", engine(report.pipeline)),
+      ("worker_times", .array(report.workers.map { worker($0) })),
       ("notes", .array(report.notes.map { JSON($0) })),
     ]).page
   }
@@ -89,16 +90,50 @@ enum RunReport {
     .object([
       ("name", JSON(stage.name)), ("kind", JSON(stage.kind.name)), ("calls", JSON(stage.calls)),
       ("blocks_in", JSON(stage.blocksIn)), ("blocks_out", JSON(stage.blocksOut)),
-      ("busy_seconds", .number(Double(stage.busyNanoseconds) / 1e9)),
-      ("parked", JSON(stage.parked)),
+      ("blocks_dropped", JSON(stage.blocksDropped)), ("blocks_cut", JSON(stage.blocksCut)),
+      ("blocks_failed", JSON(stage.blocksFailed)),
+      ("bytes_in", JSON(stage.bytesIn)), ("bytes_out", JSON(stage.bytesOut)),
+      ("busy_seconds", seconds(stage.busyNanoseconds)),
+      ("cpu_seconds", seconds(stage.cpuNanoseconds)), ("timed_calls", JSON(stage.timedCalls)),
+      ("call_min_seconds", seconds(stage.minNanoseconds)),
+      ("call_max_seconds", seconds(stage.maxNanoseconds)),
+      ("call_p50_seconds", seconds(stage.p50Nanoseconds)),
+      ("call_p99_seconds", seconds(stage.p99Nanoseconds)),
+      ("order_wait_seconds", seconds(stage.orderWaitNanoseconds)),
+      ("place_wait_seconds", seconds(stage.placeWaitNanoseconds)),
+      ("parked", JSON(stage.parked)), ("parked_max", JSON(stage.parkedMax)),
+      ("concurrency_max", JSON(stage.concurrencyMax)),
     ])
   }
 
   private static func engine(_ statistics: PipelineStatistics) -> JSON {
     .object([
+      ("wall_seconds", seconds(statistics.wallNanoseconds)),
       ("blocks_in", JSON(statistics.blocksIn)), ("blocks_out", JSON(statistics.blocksOut)),
-      ("in_flight_max", JSON(statistics.inFlightMax)), ("limit", JSON(statistics.limit)),
+      ("bytes_in", JSON(statistics.bytesIn)), ("bytes_out", JSON(statistics.bytesOut)),
+      ("in_flight_max", JSON(statistics.inFlightMax)),
+      ("bytes_in_flight_max", JSON(statistics.bytesInFlightMax)),
+      ("limit", JSON(statistics.limit)),
+      ("throttled_seconds", seconds(statistics.throttledNanoseconds)),
+      ("starved_seconds", seconds(statistics.starvedNanoseconds)),
+      ("carried", JSON(statistics.carried)), ("handed_over", JSON(statistics.handedOver)),
       ("wakes", JSON(statistics.wakes)),
+      ("bottleneck_stage", statistics.bottleneckStage.map { JSON($0) } ?? .null),
     ])
+  }
+
+  private static func worker(_ worker: WorkerStatistics) -> JSON {
+    .object([
+      ("wall_seconds", seconds(worker.wallNanoseconds)),
+      ("busy_seconds", seconds(worker.busyNanoseconds)),
+      ("blocked_seconds", seconds(worker.blockedNanoseconds)),
+      ("engine_seconds", seconds(worker.engineNanoseconds)),
+      ("idle_seconds", seconds(worker.idleNanoseconds)),
+      ("calls", JSON(worker.calls)), ("wakes", JSON(worker.wakes)),
+    ])
+  }
+
+  private static func seconds(_ nanoseconds: UInt64) -> JSON {
+    .number(Double(nanoseconds) / 1e9)
   }
 }

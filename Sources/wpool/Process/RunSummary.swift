@@ -5,7 +5,7 @@ import Workpool
 enum RunSummary {
   /// The table of `--stats`.
   static func table(_ report: ProcessReport, hasReads: Bool) -> String {
-    totals(report, hasReads) + steps(report, hasReads) + stages(report)
+    totals(report, hasReads) + steps(report, hasReads) + stages(report) + workers(report)
   }
 
   private static func totals(_ report: ProcessReport, _ hasReads: Bool) -> String {
@@ -50,14 +50,56 @@ enum RunSummary {
     return "\n" + table.text
   }
 
+  /// Widest table.
+  private static let columns = 100
+
   private static func stages(_ report: ProcessReport) -> String {
     let busy = report.stages.reduce(UInt64(0)) { $0 + $1.busyNanoseconds }
-    var table = TextTable(["stage", "kind", "calls", "busy", "share"])
-    for stage in report.stages {
+    let hasBytes = report.stages.contains { $0.bytesIn + $0.bytesOut > 0 }
+    var heads = ["stage", "calls", "blocks", "MB", "busy", "CPU", "waited", "p50", "p99"]
+    heads += ["depth", "share"]
+    if !hasBytes { heads.remove(at: 3) }
+    var rows: [[String]] = []
+    for (index, stage) in report.stages.enumerated() {
+      var row = [
+        "", Figures.count(stage.calls), Figures.count(stage.blocksIn),
+        Figures.fixed(Double(stage.bytesIn) / 1e6, 1), Figures.duration(stage.busyNanoseconds),
+        Figures.duration(stage.cpuNanoseconds),
+        Figures.duration(stage.orderWaitNanoseconds + stage.placeWaitNanoseconds),
+        Figures.duration(stage.p50Nanoseconds), Figures.duration(stage.p99Nanoseconds),
+        Figures.count(stage.parkedMax),
+        Figures.percent(Double(stage.busyNanoseconds), of: Double(busy))
+          + (index == report.pipeline.bottleneckStage ? " *" : "  "),
+      ]
+      if !hasBytes { row.remove(at: 3) }
+      rows.append(row)
+    }
+    let width = TextTable.width(of: [heads] + rows)
+    var table = TextTable(heads)
+    for (stage, var row) in zip(report.stages, rows) {
+      row[0] = cut(stage.name, to: max(8, columns - width + heads[0].count))
+      table.add(row)
+    }
+    return "\n" + table.text
+      + "waited: blocks for their turn or a place, at most depth at once.  * the bottleneck\n"
+  }
+
+  private static func cut(_ name: String, to width: Int) -> String {
+    name.count <= width ? name : name.prefix(width - 1) + "…"
+  }
+
+  private static func workers(_ report: ProcessReport) -> String {
+    guard !report.workers.isEmpty else { return "" }
+    var table = TextTable(["worker", "calls", "busy", "blocked", "engine", "idle", "time"])
+    for (index, worker) in report.workers.enumerated() {
+      let wall = Double(worker.wallNanoseconds)
       table.add([
-        stage.name, stage.kind.name, Figures.grouped(stage.calls),
-        Figures.seconds(stage.busyNanoseconds),
-        Figures.percent(Double(stage.busyNanoseconds), of: Double(busy)),
+        String(index), Figures.count(worker.calls),
+        Figures.percent(Double(worker.busyNanoseconds), of: wall),
+        Figures.percent(Double(worker.blockedNanoseconds), of: wall),
+        Figures.percent(Double(worker.engineNanoseconds), of: wall),
+        Figures.percent(Double(worker.idleNanoseconds), of: wall),
+        Figures.duration(worker.wallNanoseconds),
       ])
     }
     return "\n" + table.text

@@ -6,13 +6,20 @@ import Workpool
 /// A run on a thread of its own: wherever it waits, for a file, a pipe or a disk, the main thread
 /// can answer a signal.
 final class RunThread: @unchecked Sendable {
+  struct Ended {
+    let report: ProcessReport
+    /// Why the timeline could not be written.
+    let timelineError: WorkpoolError?
+  }
+
   enum Outcome {
-    case ended(ProcessReport)
+    case ended(Ended)
     case notBegun(WorkpoolError)
   }
 
   private let plan: ProcessPlan
   private let workers: Int
+  private let timeline: SideFile?
   private let monitor: Monitor
   private var thread: OpaquePointer?
   // Under the lock.
@@ -20,9 +27,10 @@ final class RunThread: @unchecked Sendable {
   private var outcome: Outcome?
 
   /// - Parameter workers: 0 for the serial reference.
-  init(_ plan: ProcessPlan, workers: Int) throws(WorkpoolError) {
+  init(_ plan: ProcessPlan, workers: Int, timeline: SideFile?) throws(WorkpoolError) {
     self.plan = plan
     self.workers = workers
+    self.timeline = timeline
     monitor = try Monitor()
   }
 
@@ -70,7 +78,7 @@ final class RunThread: @unchecked Sendable {
   private func perform() {
     let outcome: Outcome
     do throws(WorkpoolError) {
-      outcome = .ended(try report())
+      outcome = .ended(try ended())
     } catch {
       outcome = .notBegun(error)
     }
@@ -80,7 +88,7 @@ final class RunThread: @unchecked Sendable {
     monitor.unlock()
   }
 
-  private func report() throws(WorkpoolError) -> ProcessReport {
+  private func ended() throws(WorkpoolError) -> Ended {
     var pool: Pool?
     if workers > 0 {
       var options = Pool.Options()
@@ -95,6 +103,14 @@ final class RunThread: @unchecked Sendable {
     monitor.unlock()
     try run.start()
     while !(try run.wait()) {}
-    return run.finish()
+    var failure: WorkpoolError?
+    let report = run.finish { pipeline in
+      do throws(WorkpoolError) {
+        try timeline?.write { (write) throws(WorkpoolError) in try pipeline.writeTimeline(write) }
+      } catch {
+        failure = error
+      }
+    }
+    return Ended(report: report, timelineError: failure)
   }
 }
