@@ -172,6 +172,8 @@ struct Bytes {
 // The version of the library that is loaded, such as "0.1.0"; with what was built in.
 inline const char *version() noexcept { return wp_version_string(); }
 inline const char *build_info() noexcept { return wp_build_info(); }
+// WP_VERSION_NUMBER of it.
+inline int32_t version_number() noexcept { return wp_version_number(); }
 // CPUs this process may use; index of the worker that this thread is, or -1.
 inline uint32_t usable_cpus() noexcept { return wp_usable_cpus(); }
 inline int32_t worker_index() noexcept { return wp_worker_index(); }
@@ -328,6 +330,8 @@ auto handle_of(const std::shared_ptr<OwnerType> &owner) noexcept {
 
 class Token;
 
+using WorkerStatistics = wp_worker_statistics;
+
 // A fixed number of worker threads, shared by any number of pipelines. It lives as long as they do.
 class Pool {
  public:
@@ -367,6 +371,15 @@ class Pool {
   // What everybody in the runs under way is doing and waiting for, in lines for people. Throws
   // Error. Threads: any, also inside callbacks and while others hang.
   std::string dump() const { return detail::dump(wp_pool_dump, handle()); }
+
+  // Where the time of a worker, 0 ... workers() - 1, has gone. Throws Error WP_INVALID_ARGUMENT: no
+  // such worker. Threads: any.
+  WorkerStatistics worker_statistics(uint32_t index) const {
+    WorkerStatistics statistics{};
+    statistics.struct_size = sizeof statistics;
+    detail::check(wp_pool_worker_statistics(handle(), index, &statistics));
+    return statistics;
+  }
 
   // Makes the calling thread a worker, on a seat of host_workers, until the token is cancelled
   // (true) or the pool is destroyed (false). Throws Error: WP_BUSY (no free seat),
@@ -967,6 +980,13 @@ struct StageContext {
 
 // ===== 6 Pipelines =============================================================================
 
+// What a run measures of itself. What is off is not paid for.
+enum class Measure : uint32_t {
+  sampled = WP_STATISTICS_SAMPLED,  // counts, waiting times, times of long calls and some others
+  counts = WP_STATISTICS_OFF,       // counts alone
+  times = WP_STATISTICS_TIMES,      // the time of every call
+};
+
 // PipelineOptions().max_blocks_in_flight(16).pull_results(); what is not set is the default.
 class PipelineOptions {
  public:
@@ -1019,6 +1039,17 @@ class PipelineOptions {
   }
   // Blocks are delivered as they come: one that takes long holds up no other.
   PipelineOptions &unordered(bool yes = true) { return flag(WP_PIPELINE_UNORDERED, yes); }
+  // What the runs measure of themselves.
+  PipelineOptions &statistics(Measure what) {
+    native_.statistics = static_cast<uint32_t>(what);
+    return *this;
+  }
+  // How many events each worker keeps, the last ones, for Pipeline::timeline: 48 bytes each. Times
+  // every call. 0: no timeline.
+  PipelineOptions &timeline_events(uint32_t events) {
+    native_.timeline_events = events;
+    return *this;
+  }
   // No sink: the host calls results() or next_result().
   PipelineOptions &pull_results(bool yes = true) { return flag(WP_PIPELINE_PULL_RESULTS, yes); }
   // submit waits although results are unread.
@@ -1366,6 +1397,37 @@ class Pipeline {
     statistics.struct_size = sizeof statistics;
     detail::check(wp_pipeline_stage_statistics(handle(), stage, &statistics));
     return statistics;
+  }
+  // The timeline of the last run, so far, as Trace Event JSON for Perfetto and chrome://tracing.
+  // Throws Error WP_INVALID_STATE: before the first start, or without timeline_events.
+  std::string timeline() const {
+    std::string text;
+    write_timeline([&text](std::string_view piece) { text += piece; });
+    return text;
+  }
+  // The same piece by piece: `write` gets std::string_views. What it throws ends the writing, and
+  // is thrown again.
+  template <class Function>
+  void write_timeline(Function &&write) const {
+    struct Writing {
+      Function &write;
+      std::exception_ptr thrown;
+    } writing{write, nullptr};
+    const int32_t status = wp_pipeline_write_timeline(
+        handle(),
+        [](void *context, const void *data, size_t size) noexcept -> int32_t {
+          auto &self = *static_cast<Writing *>(context);
+          try {
+            self.write(std::string_view(static_cast<const char *>(data), size));
+            return 0;
+          } catch (...) {
+            self.thrown = std::current_exception();
+            return 1;
+          }
+        },
+        &writing);
+    if (writing.thrown) std::rethrow_exception(writing.thrown);
+    detail::check(status);
   }
 
   // For functions of workpool.h; nullptr after destroy. Borrowed.

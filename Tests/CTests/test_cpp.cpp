@@ -15,6 +15,7 @@ using workpool::Token;
 
 static void versions() {
   CHECK_TEXT(workpool::version(), wp_version_string());
+  CHECK_EQUAL(workpool::version_number(), WP_VERSION_NUMBER);
   CHECK(std::string_view(workpool::build_info()).find(workpool::version()) != std::string::npos);
   CHECK_EQUAL(workpool::worker_index(), -1);
   CHECK(workpool::usable_cpus() >= 1);

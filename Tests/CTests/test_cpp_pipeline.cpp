@@ -681,6 +681,82 @@ static void inside() {
   CHECK(inner_blocks >= 44);
 }
 
+// Any pipeline, on the same pool or another, by whatever worker there is.
+static void nested() {
+  for (uint32_t workers = 1; workers <= 3; workers++) {
+    const Pool pool(workers);
+    Pipeline outer(pool), pushed(pool);
+    std::atomic<int> pulled{0}, taken{0};
+    pushed.stage("take", workpool::parallel, [&](Block &) { taken++; });
+    pushed.start();
+    outer.source("source", count_to(8));
+    outer.stage("run", workpool::parallel, [&](Block &block) {
+      Pipeline inner(pool);
+      inner.source("source", count_to(5));
+      inner.stage("count", workpool::parallel, [&](Block &) { pulled++; });
+      CHECK(inner.run().is_ok());
+      CHECK_THROWS(outer.wait(), WP_WOULD_DEADLOCK);
+      block.meta(0) = inner.statistics().blocks_out;
+    });
+    outer.stage("submit", workpool::serial, [&](Block &block) {
+      CHECK_EQUAL(block.meta(0), 5);
+      for (int i = 0; i < 3; i++) {
+        CHECK(pushed.submit(workpool::Payload("abc")) == workpool::Submitted::accepted);
+      }
+      CHECK(pushed.flush());
+    });
+    CHECK(outer.run().is_ok());
+    pushed.close();
+    CHECK(pushed.wait().is_ok());
+    CHECK_EQUAL(pulled, 40);
+    CHECK_EQUAL(taken, 24);
+  }
+}
+
+static void measured() {
+  const Pool pool(2);
+  Pipeline pipeline(pool, PipelineOptions().statistics(workpool::Measure::times));
+  pipeline.source("source", count_to(20));
+  pipeline.stage("stage", workpool::parallel, [](Block &) {});
+  CHECK(pipeline.run().is_ok());
+  const workpool::StageStatistics stage = pipeline.statistics(1);
+  CHECK_EQUAL(stage.timed_calls, 20);
+  CHECK(stage.call_min_ns <= stage.call_p50_ns && stage.call_p50_ns <= stage.call_p99_ns);
+  CHECK(pipeline.statistics().bottleneck_stage < 3);
+  uint64_t calls = 0;
+  for (uint32_t worker = 0; worker < pool.workers(); worker++) {
+    const workpool::WorkerStatistics one = pool.worker_statistics(worker);
+    CHECK_EQUAL(one.busy_ns + one.blocked_ns + one.engine_ns + one.idle_ns, one.wall_ns);
+    calls += one.calls;
+  }
+  CHECK_EQUAL(calls, pipeline.statistics(0).calls + stage.calls + pipeline.statistics(2).calls);
+  CHECK_THROWS(pool.worker_statistics(2), WP_INVALID_ARGUMENT);
+
+  Pipeline counting(pool, PipelineOptions().statistics(workpool::Measure::counts));
+  counting.source("source", count_to(20));
+  CHECK(counting.run().is_ok());
+  CHECK_EQUAL(counting.statistics().blocks_out, 20);
+  CHECK_EQUAL(counting.statistics(0).timed_calls, 0);
+  CHECK_EQUAL(counting.statistics().bottleneck_stage, UINT32_MAX);
+  CHECK_THROWS(counting.timeline(), WP_INVALID_STATE);
+}
+
+static void timelines() {
+  const Pool pool(2);
+  Pipeline pipeline(pool, PipelineOptions().timeline_events(100));
+  pipeline.source("source", count_to(5));
+  pipeline.stage("a stage", workpool::parallel, [](Block &) {});
+  CHECK_THROWS(pipeline.timeline(), WP_INVALID_STATE);
+  CHECK(pipeline.run().is_ok());
+  const std::string text = pipeline.timeline();
+  CHECK(text.front() == '{' && text.find("a stage") != std::string::npos);
+  CHECK_EQUAL(pipeline.statistics().timeline_events_lost, 0);
+  std::string pieces;
+  pipeline.write_timeline([&](std::string_view piece) { pieces.append(piece); });
+  CHECK(pieces == text);
+  CHECK_EQUAL(oops_of([&] { pipeline.write_timeline([](std::string_view) { throw Oops{77}; }); }), 77);
+}
+
 int main() {
   RUN("callbacks have several forms", forms);
   RUN("callbacks are owned by the pipeline, which moves and runs again", owned);
@@ -703,5 +779,8 @@ int main() {
   RUN("the limit of blocks changes while a pipeline runs", limits);
   RUN("subscribers are told how far a run is, and may end it", subscribers);
   RUN("in a callback no pipeline waits for itself", inside);
+  RUN("pipelines are run and fed in callbacks of others, on the same pool", nested);
+  RUN("what is measured, of stages and workers, is there to see", measured);
+  RUN("a timeline is a text, or comes in pieces", timelines);
   return CHECK_SUMMARY();
 }
