@@ -546,7 +546,8 @@ WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *paylo
  * bring. Waits until number < lowest unfinished number + limit, so the missing number can always
  * enter; WP_RESULTS_WAITING where only unread results keep it out (see READER_IS_ANOTHER_THREAD).
  * For the same reason the lowest unfinished number is admitted whatever the others weigh (unless it
- * is the results): numbered blocks weigh less than max_bytes_in_flight and two blocks.
+ * is the results): numbered blocks weigh less than max_bytes_in_flight and two blocks, beside which
+ * results that are unread or held weigh less than max_bytes_in_flight.
  * A run takes numbered blocks or others, as its first submit says: WP_INVALID_STATE if they are
  * mixed. WP_DUPLICATE_BLOCK if the number was submitted or skipped before; the first stays. Numbers
  * still missing at the close are the error WP_MISSING_BLOCK at the lowest of them. Numbers from
@@ -590,7 +591,9 @@ WP_API void wp_block_release(wp_block *block);
 WP_API int32_t wp_pipeline_stop(wp_pipeline *pipeline);
 
 /* Ends the run: no callback begins any more, what is in flight is cleaned, waiting callers return
- * WP_CANCELLED. Returns at once. What was delivered is a prefix. Returns WP_OK, WP_INVALID_STATE.
+ * WP_CANCELLED. Returns at once. What was delivered is a prefix. An error or a stop that had ended
+ * the run before stays its outcome; collected errors decide nothing after a cancel: the outcome is
+ * WP_CANCELLED, and they are listed. Returns WP_OK, WP_INVALID_STATE.
  * Threads: any, also inside callbacks. */
 WP_API int32_t wp_pipeline_cancel(wp_pipeline *pipeline);
 
