@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CPlatform
 import Synchronization
 
 /// Where the time of one worker goes. Written by the worker alone, read by anyone, without a lock.
@@ -109,8 +110,8 @@ public struct WorkerMeter: ~Copyable {
     result.calls = calls.load(ordering: .relaxed)
     result.wakes = wakes.load(ordering: .relaxed)
     result.isHostThread = isHostThread.load(ordering: .relaxed)
-    // The owner may be held up in the middle of a change, but not for ever: then this is off by one change.
-    for _ in 0..<1000 {
+    // The owner may have lost its CPU in the middle of a change: it gets this one.
+    for round in 0..<100_000 {
       let before = version.load(ordering: .acquiring)
       let now = Clock.now
       let current = State(rawValue: state.load(ordering: .acquiring)) ?? .engine
@@ -128,6 +129,7 @@ public struct WorkerMeter: ~Copyable {
       }
       result.wallNanoseconds = UInt64(clamping: max(now, start) &- begin)
       if before & 1 == 0 && version.load(ordering: .relaxed) == before { break }
+      if round >= 100 { wpl_yield() }
     }
     let short = min(untimed.load(ordering: .relaxed), result.engineNanoseconds)
     result.busyNanoseconds &+= short
