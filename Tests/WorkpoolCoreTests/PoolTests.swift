@@ -289,6 +289,34 @@ import WorkpoolTestSupport
     try pool.close()
   }
 
+  /// What is published while somebody searches wakes nobody; the searcher that stops looks again. Only the
+  /// helper of a group may be there to do its work, whatever work there is in others.
+  @Test("work that a helper sleeps for is not hidden by work of another group")
+  func sleepingHelper() throws {
+    let pool = try Self.pool(2) { $0.hostWorkers = 2 }
+    let awaited = Pieces(pool) { _ in }
+    let other = Pieces(pool) { _ in }
+    let helper = Threads(1) { _ in
+      guard let seat = pool.takeSeat() else { fatalError("no seat is free") }
+      while awaited.done.load(ordering: .acquiring) == 0 {
+        let calls = awaited.group.pointee.calls.load(ordering: .relaxed)
+        pool.help(awaited.group, seat: seat, HelpLimits(calls: calls, deadline: -1))
+      }
+      pool.giveSeat(seat)
+    }
+    while awaited.group.pointee.sleeping.load(ordering: .acquiring) == 0 { wpl_yield() }
+    PoolLink(pool).beginSearch()
+    other.publish()
+    awaited.publish()
+    #expect(awaited.group.pointee.sleeping.load(ordering: .acquiring) == 1)
+    pool.stopSearching()
+    awaited.waitUntilDone(1)
+    helper.join()
+    awaited.end()
+    other.end()
+    try pool.close()
+  }
+
   @Test("sources come and go while workers look for work", arguments: [1, 2, 8])
   func comingAndGoing(workers: Int) throws {
     let pool = try Self.pool(workers)

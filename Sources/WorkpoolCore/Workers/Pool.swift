@@ -53,7 +53,9 @@ import Synchronization
 /// at everything, as before. Who wakes for a group takes a helper of that group, if it has work, else
 /// a parked worker, so every call meets somebody who can do the work. A helper that was woken may find
 /// that its wait is over and go: then it wakes somebody else if the group has work (`passOn`).
-/// The last searcher's second look finds what was published in any group, also for a sleeping helper.
+/// The last searcher's second look finds what was published in any group: it wakes a helper of each
+/// group that has work and one asleep, for no other one may be there who does that work, and a parked
+/// worker if groups without a sleeper have work, who then looks at everything himself.
 ///
 /// A helper wakes up for the end of its wait too (`callHelpers`): see `RunWait`.
 ///
@@ -413,13 +415,41 @@ public final class Pool: @unchecked Sendable {
   /// elsewhere while it searched have woken nobody.
   func wakeForOtherWork() {
     monitor.lock()
+    let word = shared.pointee.word.load(ordering: .relaxed)
+    guard word < Self.oneSearching else { return monitor.unlock() }
+    var woken: UInt64 = 0
+    var isMoreLeft = false
     var here = firstSource
-    while let source = here, !source.pointee.hasWork(source.pointee.context) {
+    while let source = here {
       here = source.pointee.next
+      guard source.pointee.hasWork(source.pointee.context) else { continue }
+      if let sleeper = firstSleeper(of: source.pointee.group) {
+        call(sleeper)
+        woken += 1
+      } else {
+        isMoreLeft = true
+      }
     }
-    let group = here?.pointee.group
+    let index = isMoreLeft && word >= Self.oneParked ? firstParked() : nil
+    if let index {
+      unpark(index)
+      woken += 1
+    }
     monitor.unlock()
-    if let group { wakeOne(for: group) }
+    if woken > 0 { shared.pointee.wakes.wrappingAdd(woken, ordering: .relaxed) }
+    if let index { Parker.signal(parker(index)) }
+  }
+
+  /// With the lock held: a helper of the group that could work.
+  private func firstSleeper(
+    of group: UnsafeMutablePointer<WorkGroup>
+  ) -> UnsafeMutablePointer<Sleeper>? {
+    guard group.pointee.sleeping.load(ordering: .relaxed) > 0 else { return nil }
+    var here = firstSleeper
+    while let sleeper = here, sleeper.pointee.group != group || sleeper.pointee.seat < 0 {
+      here = sleeper.pointee.next
+    }
+    return here
   }
 
   /// Wakes somebody for work in the group (nil: in any), unless a searcher is going to look: a sleeping
@@ -428,19 +458,11 @@ public final class Pool: @unchecked Sendable {
     monitor.lock()
     let word = shared.pointee.word.load(ordering: .relaxed)
     guard word < Self.oneSearching else { return monitor.unlock() }
-    if let group, group.pointee.sleeping.load(ordering: .relaxed) > 0,
-      sourceWithWork(of: group) != nil
-    {
-      var here = firstSleeper
-      while let sleeper = here, sleeper.pointee.group != group || sleeper.pointee.seat < 0 {
-        here = sleeper.pointee.next
-      }
-      if let sleeper = here {
-        call(sleeper)
-        monitor.unlock()
-        shared.pointee.wakes.wrappingAdd(1, ordering: .relaxed)
-        return
-      }
+    if let group, let sleeper = firstSleeper(of: group), sourceWithWork(of: group) != nil {
+      call(sleeper)
+      monitor.unlock()
+      shared.pointee.wakes.wrappingAdd(1, ordering: .relaxed)
+      return
     }
     guard word >= Self.oneParked, let index = firstParked() else { return monitor.unlock() }
     schedulePoint()
