@@ -546,8 +546,8 @@ WP_API int32_t wp_pipeline_submit(wp_pipeline *pipeline, const wp_payload *paylo
  * bring. Waits until number < lowest unfinished number + limit, so the missing number can always
  * enter; WP_RESULTS_WAITING where only unread results keep it out (see READER_IS_ANOTHER_THREAD).
  * For the same reason the lowest unfinished number is admitted whatever the others weigh (unless it
- * is the results): numbered blocks weigh less than max_bytes_in_flight and two blocks, beside which
- * results that are unread or held weigh less than max_bytes_in_flight.
+ * is the results): numbered blocks weigh less than max_bytes_in_flight and two blocks, and with
+ * PULL_RESULTS, results included, less than twice max_bytes_in_flight and two blocks.
  * A run takes numbered blocks or others, as its first submit says: WP_INVALID_STATE if they are
  * mixed. WP_DUPLICATE_BLOCK if the number was submitted or skipped before; the first stays. Numbers
  * still missing at the close are the error WP_MISSING_BLOCK at the lowest of them. Numbers from

@@ -104,15 +104,16 @@ extension PipelineRun {
   /// Gives a result and its place back.
   func releaseResult(_ result: UnsafeMutablePointer<HostBlock>, _ reason: ReleaseReason) {
     release(&result.pointee.payload, reason)
+    // First out of the sum: who counts on few bytes of results must not find them there still.
     let charged = result.pointee.charged
+    discharge(charged)
     monitor.lock()
     host.pointee.heldResults -= 1
-    host.pointee.resultBytes -= result.pointee.charged
+    host.pointee.resultBytes -= charged
     result.pointee.next = host.pointee.freeResults
     host.pointee.freeResults = result
     monitor.wakeAll()
     monitor.unlock()
-    discharge(charged)
     givePlace()
   }
 
