@@ -130,7 +130,8 @@ static int submit_one(run *run, uint64_t number, reader *reader, int64_t timeout
     case WP_RESULTS_WAITING:
       REQUIRE(run, reader != NULL);
       if (!reader) return 0;
-      read_one(reader, -1);
+      /* A raised limit may have made room meanwhile; then there is nothing to be waited for here. */
+      read_one(reader, plan->window || plan->largest_bytes > plan->bytes_limit ? 1000000 : -1);
       break;
     default:
       check_refusal(run, status);
@@ -191,6 +192,24 @@ static void *disturb(void *argument) {
   return NULL;
 }
 
+typedef struct text {
+  uint64_t size, pieces, ends_at;
+  int32_t end;
+  char first, last;
+} text;
+
+static int32_t take_text(void *context, const void *data, size_t size) {
+  text *text = context;
+  const char *bytes = data;
+  if (text->pieces++ == text->ends_at) return text->end;
+  for (size_t i = 0; i < size; i++) {
+    if (bytes[i] <= ' ') continue;
+    if (!text->size++) text->first = bytes[i];
+    text->last = bytes[i];
+  }
+  return 0;
+}
+
 static int32_t swallow(void *context, const char *text, size_t size) {
   (void)context, (void)text, (void)size;
   return 0;
@@ -204,6 +223,11 @@ static void *snapshots(void *argument) {
       REQUIRE_EQUAL(run, wp_pipeline_stage_statistics(run->pipeline, i, &s), WP_OK);
     }
     REQUIRE_EQUAL(run, wp_pipeline_dump(run->pipeline, swallow, NULL), WP_OK);
+    if (run->plan->events) {
+      text text = { .ends_at = UINT64_MAX };
+      REQUIRE_EQUAL(run, wp_pipeline_write_timeline(run->pipeline, take_text, &text), WP_OK);
+      REQUIRE(run, text.first == '{' && text.last == '}');
+    }
     wp_pipeline_statistics s = { .struct_size = sizeof s };
     REQUIRE_EQUAL(run, wp_pipeline_statistics_get(run->pipeline, &s), WP_OK);
     /* While the run goes on, the count may be off by those who wait. */
@@ -211,12 +235,6 @@ static void *snapshots(void *argument) {
     sched_yield();
   }
   return NULL;
-}
-
-static pthread_t spawn(void *(*body)(void *), void *argument) {
-  pthread_t thread;
-  while (pthread_create(&thread, NULL, body, argument)) sched_yield();
-  return thread;
 }
 
 /* ----- driving ----- */
@@ -389,6 +407,14 @@ static void check_statistics(run *run) {
     REQUIRE_EQUAL(run, s.blocks_failed, post->failed);
     REQUIRE(run, s.blocks_in >= s.blocks_out);
     REQUIRE(run, s.timed_calls <= s.calls);
+    if (plan->statistics == WP_STATISTICS_OFF) {
+      REQUIRE_EQUAL(run, s.timed_calls + s.busy_ns + s.order_wait_ns, 0);
+    } else if (plan->events || plan->statistics == WP_STATISTICS_TIMES) {
+      REQUIRE_EQUAL(run, s.timed_calls, s.calls);
+    }
+    REQUIRE(run, s.call_min_ns <= s.call_p50_ns + s.call_p50_ns / 4 || !s.timed_calls);
+    REQUIRE(run, s.call_p50_ns <= s.call_p99_ns && s.call_p99_ns <= s.call_max_ns);
+    REQUIRE_EQUAL(run, s.parked_now, 0);
   }
   wp_pipeline_statistics s = { .struct_size = sizeof s };
   REQUIRE_EQUAL(run, wp_pipeline_statistics_get(run->pipeline, &s), WP_OK);
@@ -396,11 +422,30 @@ static void check_statistics(run *run) {
   REQUIRE_EQUAL(run, s.in_flight, 0);
   REQUIRE_EQUAL(run, s.bytes_in_flight, 0);
   if (plan->bytes_limit) {
-    /* The lowest number is let in whatever the others weigh, and a result may just be on its way. */
-    uint64_t above = plan->input != NUMBERED ? 1 : plan->output >= READ_BY_DRIVER ? 3 : 2;
-    uint64_t most = plan->largest_bytes + above * MOST_WEIGHT;
+    /* The lowest number is let in whatever the others weigh; results come on top. */
+    uint64_t most = plan->largest_bytes + MOST_WEIGHT;
+    if (plan->input == NUMBERED) {
+      most += plan->output >= READ_BY_DRIVER ? plan->largest_bytes + MOST_WEIGHT : MOST_WEIGHT;
+    }
     REQUIRE(run, s.bytes_in_flight_max < most);
   }
+}
+
+static void check_timeline(run *run) {
+  text whole = { .ends_at = UINT64_MAX }, part = { .end = run->plan->seed % 2 ? 1 : -2000 };
+  if (!run->plan->events) {
+    REQUIRE_EQUAL(run, wp_pipeline_write_timeline(run->pipeline, take_text, &whole), WP_INVALID_STATE);
+    return;
+  }
+  REQUIRE_EQUAL(run, wp_pipeline_write_timeline(run->pipeline, take_text, &whole), WP_OK);
+  REQUIRE(run, whole.first == '{' && whole.last == '}');
+  part.ends_at = run->plan->seed % whole.pieces;
+  REQUIRE_EQUAL(run, wp_pipeline_write_timeline(run->pipeline, take_text, &part),
+                part.end < 0 ? part.end : WP_IO_FAILED);
+}
+
+static void tell_stuck(void *context, const char *dump) {
+  fault(context, __FILE__, __LINE__, "stuck after a minute:\n%s", dump);
 }
 
 static int by_number(const void *a, const void *b) {
@@ -529,6 +574,13 @@ static void set_up(run *run, wp_pool *pool) {
     options.token = run->token;
   }
   options.run_timeout_ns = plan->deadline;
+  if (plan->watches) {
+    options.stuck_after_ns = INT64_C(60000000000);
+    options.on_stuck = tell_stuck;
+    options.stuck_context = run;
+  }
+  options.statistics = plan->statistics;
+  options.timeline_events = plan->events;
   if (plan->unordered) options.flags |= WP_PIPELINE_UNORDERED;
   options.weight = plan->weight;
   options.max_bytes_in_flight = plan->bytes_limit;
@@ -596,14 +648,19 @@ int run_case(lane *lane, uint64_t seed) {
   run->expected = &expected;
   pthread_mutex_init(&run->reading, NULL);
   STORE(lane->seed, seed);
-  wp_pool *pool = pool_take(plan.workers, plan.owns_pool);
-  if (is_split_case(seed)) {
+  wp_pool *pool = pool_take(plan.workers, plan.owns_pool, plan.host_workers);
+  run->pool = pool;
+  crew *crew = plan.mates ? crew_begin(run, pool, plan.mates) : NULL;
+  if (is_split_case(seed) || is_nest_case(seed)) {
     run->lane = lane->index;
     watch_current(lane, run);
-    run_split_case(run, pool);
+    if (is_split_case(seed)) run_split_case(run, pool);
+    else run_nest_case(run, pool);
+    if (crew) crew_end(crew);
     pool_give(pool, plan.workers, plan.owns_pool);
     pthread_mutex_destroy(&run->reading);
     int faults = run->faults;
+    if (faults) plan_print(&plan, stderr);
     free(run);
     return faults;
   }
@@ -625,6 +682,7 @@ int run_case(lane *lane, uint64_t seed) {
       int32_t status = drive(run);
       check_outcome(run, status);
       check_statistics(run);
+      check_timeline(run);
     }
     check_posts(run, was_started);
     sem_destroy(&run->disturb);
@@ -642,6 +700,7 @@ int run_case(lane *lane, uint64_t seed) {
   REQUIRE_EQUAL(run, run->forgotten, plan.subscribers);
   if (run->token) REQUIRE_EQUAL(run, wp_token_destroy(run->token), WP_OK);
   if (run->parent) REQUIRE_EQUAL(run, wp_token_destroy(run->parent), WP_OK);
+  if (crew) crew_end(crew);
   pool_give(pool, plan.workers, plan.owns_pool);
   pthread_mutex_destroy(&run->reading);
   int faults = run->faults;

@@ -109,6 +109,15 @@ plan plan_of(uint64_t seed, const settings *settings) {
     plan.runs = 1;
   }
   if (plan.disturbance == CANCEL_BY_SUBSCRIBER && !plan.subscribers) plan.subscribers = 1;
+  if (!pick(&r, 16)) plan.owns_pool = 1;
+  if (plan.owns_pool && pick(&r, 2)) {
+    plan.host_workers = 1 + pick(&r, plan.workers);
+    /* Not all that wait work along: somebody must be there. */
+    plan.mates = plan.host_workers == plan.workers ? 1 + pick(&r, 3) : pick(&r, 4);
+  }
+  plan.watches = !pick(&r, 6);
+  plan.statistics = pick(&r, 4) ? WP_STATISTICS_SAMPLED : 1 + pick(&r, 2);
+  plan.events = pick(&r, 10) ? 0 : 1 + pick(&r, pick(&r, 2) ? 8 : 300);
   return plan;
 }
 
@@ -148,6 +157,12 @@ void plan_print(const plan *plan, FILE *file) {
   if (plan->weight) fprintf(file, "  weight %u\n", plan->weight);
   if (plan->bytes_limit) fprintf(file, "  bytes %u to %u\n", plan->bytes_limit, plan->largest_bytes);
   if (plan->subscribers) fprintf(file, "  %u subscribers\n", plan->subscribers);
+  if (plan->host_workers) {
+    fprintf(file, "  %u seats for the host, %u threads that come and go\n", plan->host_workers, plan->mates);
+  }
+  if (plan->watches) fprintf(file, "  watched\n");
+  if (plan->statistics) fprintf(file, "  statistics %u\n", plan->statistics);
+  if (plan->events) fprintf(file, "  a timeline of %u events\n", plan->events);
   if (plan->deadline) fprintf(file, "  deadline after %" PRId64 " ns\n", plan->deadline);
   if (plan->holds) fprintf(file, "  holds %u results\n", plan->holds);
   if (plan->input == NUMBERED) {

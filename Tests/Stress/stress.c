@@ -4,6 +4,7 @@
  * stress --replay SEED [--times N] [--threads N] */
 #include "stress.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 
 settings the = { .count = 100000, .threads = 4, .round = 5000, .patience = 10000000000, .times = 1000, .idle = 10 };
@@ -84,6 +85,9 @@ static void read_words(int count, char **words) {
 
 int main(int count, char **words) {
   read_words(count, words);
+  /* Resident memory shall be what is in use: few arenas that have holes, and what is large goes back. */
+  mallopt(M_ARENA_MAX, 4);
+  mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   if (the.is_replay) {
     plan plan = plan_of(the.seed, &the);
     plan_print(&plan, stdout);

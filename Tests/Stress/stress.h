@@ -3,7 +3,8 @@
  * all that is done to it; what it must come to is worked out from the plan alone (oracle.c).
  *
  *   plan.c       seed -> plan, plan -> text       case.c    builds, drives and checks one plan
- *   split.c      cases with splitters
+ *   split.c      cases with splitters             nest.c    cases of pipelines that wait for each other
+ *   crew.c       threads that come and go as workers
  *   oracle.c     plan -> what it must come to     pools.c   pools that cases share, and those they make
  *   callbacks.c  source, stages, sink, releases   watch.c   what hangs, what the process uses
  *                                                 idle.c    what idle workers cost
@@ -101,6 +102,9 @@ typedef struct plan {
   uint32_t bytes_limit, largest_bytes; /* 0: none; blocks weigh 1 to MOST_WEIGHT then */
   uint32_t subscribers;
   int64_t deadline;                   /* ns; 0: none */
+  uint32_t host_workers, mates;       /* seats of a pool of its own, threads that come and go there */
+  int watches;                        /* whether it is stuck, which it never is */
+  uint32_t statistics, events;        /* WP_STATISTICS_..., timeline_events */
   disturbance disturbance;
   uint32_t disturbed_at;              /* callbacks before that, or the block */
   uint32_t disturbing_stage;
@@ -178,6 +182,8 @@ typedef struct post { /* what the callbacks of one stage share */
 struct run {
   const plan *plan;
   const expectation *expected;
+  wp_pool *pool;
+  struct nest *nest;
   wp_pipeline *pipeline;
   wp_token *parent, *token;
   post posts[MOST_PLACES];
@@ -218,6 +224,11 @@ static inline void require_equal(run *run, const char *file, int line, const cha
 #define LOAD(place) __atomic_load_n(&(place), __ATOMIC_SEQ_CST)
 #define STORE(place, value) __atomic_store_n(&(place), value, __ATOMIC_SEQ_CST)
 void note_progress(run *run);
+static inline pthread_t spawn(void *(*body)(void *), void *argument) {
+  pthread_t thread;
+  while (pthread_create(&thread, NULL, body, argument)) sched_yield();
+  return thread;
+}
 
 int32_t call_source(void *context, wp_block *block, void *scratch, const wp_call *call);
 int32_t call_stage(void *context, wp_block *block, void *scratch, const wp_call *call);
@@ -245,15 +256,25 @@ extern lane lanes[64];
 /* Cases with splitters have a plan of their own. */
 int is_split_case(uint64_t seed);
 void run_split_case(run *run, wp_pool *pool);
+/* So have those of several pipelines that wait for each other. */
+typedef struct nest nest;
+int is_nest_case(uint64_t seed);
+void nest_print(const nest *nest, FILE *file);
+void run_nest_case(run *run, wp_pool *pool);
 /* Returns how many faults were found. */
 int run_case(lane *lane, uint64_t seed);
 
 /* Returns how many checks failed; takes twice so long. */
 int check_idle(int64_t seconds);
 
-wp_pool *pool_take(uint32_t workers, int is_own);
+/* Seats for threads of the host only in a pool of one's own. */
+wp_pool *pool_take(uint32_t workers, int is_own, uint32_t host_workers);
 void pool_give(wp_pool *pool, uint32_t workers, int is_own);
 void pools_close(void);
+/* Threads that are workers of the pool now and then. */
+typedef struct crew crew;
+crew *crew_begin(run *run, wp_pool *pool, uint32_t mates);
+void crew_end(crew *crew);
 
 void watch_begin(void);
 void watch_end(void);

@@ -30,7 +30,11 @@ static void tell_run(run *run) {
   fprintf(stderr, "  delivered %u of %u, accepted %" PRId64 ", live %" PRId64 "%s%s\n",
           run->delivered, run->expected->delivered, LOAD(run->accepted), LOAD(run->live),
           LOAD(run->was_disturbed) ? ", disturbed" : "", LOAD(run->has_ended) ? ", ended" : "");
-  if (!run->pipeline) return;
+  if (!run->pipeline) {
+    if (run->nest) nest_print(run->nest, stderr);
+    wp_pool_dump(run->pool, write_line, stderr);
+    return;
+  }
   wp_pipeline_statistics s = { .struct_size = sizeof s };
   if (wp_pipeline_statistics_get(run->pipeline, &s) == WP_OK) {
     fprintf(stderr, "  blocks in %" PRIu64 ", out %" PRIu64 ", in flight %" PRIu64 "\n",
@@ -109,6 +113,7 @@ static uint64_t entries(const char *path) {
 figures figures_now(void) {
   figures figures = { .threads = entries("/proc/self/task"), .descriptors = entries("/proc/self/fd") };
   unsigned long size = 0, resident = 0;
+  malloc_trim(0); /* what threads that are gone have freed is nobody's */
   FILE *file = fopen("/proc/self/statm", "r");
   if (file) {
     if (fscanf(file, "%lu %lu", &size, &resident) != 2) resident = 0;
