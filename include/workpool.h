@@ -13,7 +13,7 @@
  *             order or a limit makes it wait; at most max_blocks_in_flight blocks exist, and
  *             those weigh no more than max_bytes_in_flight and one block
  *
- * A pool has a fixed number of workers (threads). A pipeline has a source, stages and a sink, all
+ * A pool has a number of workers (threads). A pipeline has a source, stages and a sink, all
  * callbacks of yours. Workers carry numbered blocks through the stages; the sink sees block 0, 1,
  * 2, ... whatever the stages before it do. Compile with: cc program.c -lworkpool
  *
@@ -169,7 +169,7 @@ typedef struct wp_pool_options {
   uint32_t struct_size;
   uint32_t workers;        /* 1-1024; 0: wp_usable_cpus() */
   uint32_t flags;          /* WP_POOL_... */
-  uint32_t reserved;       /* 0 */
+  uint32_t max_workers;    /* workers-1024: what wp_pool_set_workers may ask for; 0: workers */
   uint64_t stack_size;     /* bytes; 0: the system's default */
   const char *name_prefix; /* threads are named prefix-index; NULL: "wp"; cut to 15 bytes in all */
   /* Called on each worker thread when it begins and before it ends; either may be NULL. */
@@ -180,7 +180,8 @@ typedef struct wp_pool_options {
   /* How many of the workers have no thread of their own, 0-workers. Threads of the host take these
    * seats: for the time of a call that waits for a pipeline of the pool (wp_pipeline_run, wait,
    * submit, flush, next_result), in which they work for that pipeline, and in wp_pool_run_worker.
-   * With as many as workers the pool has no threads, and all callbacks run on the host's. */
+   * With as many as workers the pool has no threads, and all callbacks run on the host's.
+   * The seats are the last ones of `workers`: see wp_pool_set_workers. */
   uint32_t host_workers;
   uint32_t reserved_2;     /* 0 */
 } wp_pool_options;
@@ -201,10 +202,24 @@ WP_API int32_t wp_pool_destroy(wp_pool *pool);
  * Threads: any. */
 WP_API uint64_t wp_pool_memory(const wp_pool *pool);
 
-/* How many workers the pool has, seats for threads of the host included; 0 for NULL, and in a child
+/* How many workers the pool has at present, seats for threads of the host included; 0 for NULL, and in a child
  * process.
  * Threads: any. */
 WP_API uint32_t wp_pool_workers(const wp_pool *pool);
+
+/* Changes how many workers the pool has, while pipelines run or not: 1 ... max_workers. The workers are
+ * those with the lowest indices: first those with a thread that the pool began with, then the seats of
+ * host_workers, then further threads, which are created when they are first needed. So a number below
+ * the initial one takes seats from threads of the host first.
+ * Returns at once. More workers work at once. A worker that is too many finishes the block that it carries
+ * and gives away what else it has; a callback that waits for another pipeline ends its wait first; a
+ * thread of the host gives its seat back and goes on waiting, in wp_pool_run_worker until there is
+ * room again. Then its thread sleeps, without a wake-up, until the number rises or the pool is
+ * destroyed. What a pipeline delivers does not depend on any of this. Memory: a run has room for
+ * max_workers. Returns WP_OK; WP_INVALID_ARGUMENT; WP_NO_THREAD if a thread cannot be created, then the
+ * number stays as it was; WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_pool_set_workers(wp_pool *pool, uint32_t workers);
 
 /* Makes the calling thread a worker of the pool on one of its host_workers seats, until `token` is
  * cancelled (NULL: never) or wp_pool_destroy is called. In callbacks it is like any other worker, but
@@ -229,7 +244,7 @@ typedef struct wp_worker_statistics {
   uint64_t wakes;          /* how often it was woken */
 } wp_worker_statistics;
 
-/* The same of worker `index`, 0 ... wp_pool_workers() - 1. Takes no lock. Returns WP_OK,
+/* The same of worker `index`, 0 ... max_workers - 1. Takes no lock. Returns WP_OK,
  * WP_INVALID_ARGUMENT (no such worker), WP_FORKED.
  * Threads: any. */
 WP_API int32_t wp_pool_worker_statistics(const wp_pool *pool, uint32_t index,

@@ -188,6 +188,11 @@ class PoolOptions {
     native_.workers = count;
     return *this;
   }
+  // Up to so many Pool::set_workers may ask for; 0: workers.
+  PoolOptions &max_workers(uint32_t count) {
+    native_.max_workers = count;
+    return *this;
+  }
   // How many of the workers have no thread of their own: seats for threads of the host, which take
   // them in calls that wait, and in Pool::run_worker.
   PoolOptions &host_workers(uint32_t count) {
@@ -364,8 +369,12 @@ class Pool {
   Pool(Pool &&) noexcept = default;
   Pool &operator=(Pool &&) noexcept = default;
 
-  // How many workers it has; 0 when it is closed. Threads: any.
+  // How many workers it has at present; 0 when it is closed. Threads: any.
   uint32_t workers() const noexcept { return wp_pool_workers(handle()); }
+  // Changes that, 1 to max_workers; returns at once: a worker that is too many finishes its block,
+  // then sleeps. Throws Error: WP_INVALID_ARGUMENT, WP_NO_THREAD (then the number stays).
+  // Threads: any, also inside callbacks.
+  void set_workers(uint32_t count) { detail::check(wp_pool_set_workers(handle(), count)); }
   // Bytes allocated for them, without their stacks. Threads: any.
   uint64_t memory() const noexcept { return wp_pool_memory(handle()); }
   // What everybody in the runs under way is doing and waiting for, in lines for people. Throws

@@ -24,8 +24,13 @@ extension PipelineRun {
         handOver(seat)
         return false
       }
+      let isShared = pool.sourceCount > 1
+      if isShared && terms == nil && pool.isSurplus(seat: seat) {
+        goToRest(seat, isSearching: isSearching)
+        return true
+      }
       if flow.pointee.readyCount.load(ordering: .relaxed) > 0,
-        isSearching || terms != nil || !hasOverstayed(&sliceEnd),
+        isSearching || terms != nil || !isShared || !hasOverstayed(&sliceEnd),
         let index = ready.take(from: oldestRecord)
       {
         flow.pointee.readyCount.wrappingSubtract(1, ordering: .relaxed)
@@ -51,7 +56,7 @@ extension PipelineRun {
         return isSearching
       } else {
         own.pointee.current.store(0, ordering: .relaxed)
-        if terms == nil && !isSearching && hasOverstayed(&sliceEnd) {
+        if isShared && terms == nil && !isSearching && hasOverstayed(&sliceEnd) {
           pool.beginSearch()
           pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
           return true
@@ -75,10 +80,18 @@ extension PipelineRun {
     }
   }
 
-  /// Whether others want workers too and this one has been here for a while.
+  /// There shall be no worker on this seat any more: others go on with what it has.
+  /// Afterwards it is a searcher, who looks no more, but sees to it that somebody does: `Pool.rest`.
+  @inline(never)
+  private func goToRest(_ seat: Int, isSearching: Bool) {
+    if !isSearching { pool.beginSearch() }
+    handOver(seat)
+    if !isSpread { pool.workAppearedQuietly() }
+  }
+
+  /// Where others want workers too: whether this one has been here for a while.
   @inline(__always)
   private func hasOverstayed(_ sliceEnd: inout Int64) -> Bool {
-    guard pool.sourceCount > 1 else { return false }
     let now = Clock.now
     if sliceEnd == 0 { sliceEnd = now + Self.timeSlice }
     return now > sliceEnd
@@ -220,7 +233,7 @@ extension PipelineRun {
         }
         drained += 1
         record = follower
-        if drained == Self.mostDrained {
+        if drained == Self.mostDrained || pool.sourceCount > 1 && pool.isSurplus(seat: seat) {
           publish(follower)
           return
         }

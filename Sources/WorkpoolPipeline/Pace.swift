@@ -59,11 +59,12 @@ extension PipelineRun {
       sum += UInt64(cost)
       if stages[index].isSerial || index == 0 { longestSerial = max(longestSerial, cost) }
     }
-    guard isKnown || workerCount == 1 else { return }
+    let workers = currentWorkers
+    guard isKnown || workers == 1 else { return }
     let gain = sum - UInt64(longestSerial)
     let wasSpread = pace.pointee.isSpread.load(ordering: .relaxed)
     let isSpread =
-      workerCount > 1
+      workers > 1
       && (mayBlock || gain >= UInt64(wasSpread ? Pace.compactBelow : Pace.spreadFrom))
     if isSpread != wasSpread {
       // An exchange: see Pool, P1. For what lies ready nobody was woken while the run was compact.
@@ -72,13 +73,16 @@ extension PipelineRun {
     }
 
     // Half of the places, shared by all workers, are enough for what nobody has begun yet.
-    let room = isSpread ? max(1, limit / (2 * workerCount)) : max(1, limit / 2)
+    let room = isSpread ? max(1, limit / (2 * workers)) : max(1, limit / 2)
     let byTime = isSpread ? Int(UInt64(Pace.batchNanoseconds) / max(1, sum)) : Pace.largestBatch
     let batch = sum > 20_000 || sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
     if batch != pace.pointee.batch.load(ordering: .relaxed) {
       pace.pointee.batch.store(batch, ordering: .relaxed)
     }
   }
+
+  /// Workers there are at present, of `workerCount` at most.
+  var currentWorkers: Int { min(workerCount, pool.workerCount) }
 
   @inline(__always) var isSpread: Bool { pace.pointee.isSpread.load(ordering: .relaxed) }
 

@@ -22,6 +22,7 @@ struct PipelineRun: ~Copyable {
   let group: UnsafeMutablePointer<WorkGroup>
   let arena: Arena
   let pool: PoolLink
+  /// Seats of the pool: workers there may be.
   let workerCount: Int
   /// Source, stages, and the last one: the sink, the empty stage in which blocks retire in order (with
   /// unordered delivery, behind the sink), or the one in which a splitter takes them up.

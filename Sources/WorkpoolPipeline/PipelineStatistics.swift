@@ -282,7 +282,7 @@ extension PipelineRun {
       return 1
     }
     let limit = plan.concurrencyLimit
-    return limit == 0 ? workerCount : min(limit, workerCount)
+    return limit == 0 ? currentWorkers : min(limit, currentWorkers)
   }
 }
 

@@ -204,7 +204,7 @@ extension PipelineRun {
           maxFailures: options.maxFailures, segmentStarts: shape.starts,
           isLast: shape.isLast)))
     pace.initialize(to: Pace())
-    if workerCount == 1 {
+    if isSerialReference || pool.workerCount == 1 {
       pace.pointee.isSpread.store(false, ordering: .relaxed)
       pace.pointee.batch.store(1, ordering: .relaxed)
     }

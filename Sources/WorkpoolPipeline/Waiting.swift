@@ -76,6 +76,12 @@ extension PipelineRun {
     // With a token that a signal handler may set, it looks at that now and then.
     let slice = hostWordCount > 0 ? Clock.now + Self.tokenSlice : nil
     let end = deadline.map { min($0, slice ?? $0) } ?? slice
+    if let seat = wait.seat, wait.isSeatTaken, pool.isSurplus(seat: Int(seat)) {
+      pool.giveSeat(seat)
+      pool.passOn()
+      wait.seat = nil
+      wait.isSeatTaken = false
+    }
     if wait.seat == nil && pool.hasHostSeats {
       wait.seat = pool.takeSeat()
       wait.isSeatTaken = wait.seat != nil

@@ -140,6 +140,18 @@ static void host_workers() {
   CHECK_THROWS(Pool(PoolOptions().workers(2).host_workers(3)), WP_INVALID_ARGUMENT);
 }
 
+static void set_workers() {
+  Pool pool(PoolOptions().workers(1).max_workers(3));
+  CHECK_EQUAL(pool.workers(), 1);
+  pool.set_workers(3);
+  CHECK_EQUAL(pool.workers(), 3);
+  pool.set_workers(2);
+  CHECK_EQUAL(pool.workers(), 2);
+  CHECK_THROWS(pool.set_workers(0), WP_INVALID_ARGUMENT);
+  CHECK_THROWS(pool.set_workers(4), WP_INVALID_ARGUMENT);
+  CHECK_THROWS(Pool(PoolOptions().workers(2).max_workers(1)), WP_INVALID_ARGUMENT);
+}
+
 static void tokens() {
   Token token;
   CHECK(!token.is_cancelled());
@@ -200,6 +212,7 @@ int main() {
   RUN("bytes are seen in text, arrays and containers", bytes);
   RUN("a pool moves, and is closed once", pools);
   RUN("hooks are called on each thread, and what they throw is told at the close", hooks);
+  RUN("the number of workers changes", set_workers);
   RUN("a thread of the host is a worker until its token is cancelled", host_workers);
   RUN("tokens have children, which keep them", tokens);
   RUN("pools, tokens and pipelines go in any order", any_order);

@@ -120,6 +120,7 @@ static int every_call_is_refused(wp_pool *pool, wp_pipeline *pipeline, wp_token 
   int32_t got[] = {
     wp_pool_destroy(pool),
     wp_pool_run_worker(pool, NULL),
+    wp_pool_set_workers(pool, 1),
     wp_pipeline_create(pool, NULL, &none),
     wp_pipeline_destroy(pipeline),
     wp_pipeline_set_source(pipeline, &options),

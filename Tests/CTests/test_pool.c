@@ -140,11 +140,14 @@ static void wrong_options_are_refused(void) {
   REFUSED(workers = UINT32_MAX);
   REFUSED(flags = 2);
   REFUSED(flags = UINT32_MAX);
-  REFUSED(reserved = 1);
+  REFUSED(max_workers = 1025);
   REFUSED(reserved_2 = 1);
   REFUSED(host_workers = 1025);
   bad = good;
   bad.workers = 2;
+  bad.max_workers = 1;
+  CHECK_EQUAL(wp_pool_create(&bad, &pool), WP_INVALID_ARGUMENT);
+  bad.max_workers = 0;
   bad.host_workers = 3;
   CHECK_EQUAL(wp_pool_create(&bad, &pool), WP_INVALID_ARGUMENT);
   CHECK_EQUAL(wp_pool_create(&good, NULL), WP_INVALID_ARGUMENT);
@@ -197,6 +200,92 @@ static void pools_come_and_go(void) {
   CHECK_EQUAL(threads(), 1);
 }
 
+typedef struct meeting {
+  wp_pool *pool;
+  gate gate;
+  uint64_t size;
+} meeting;
+
+/* Block 0 asks for as many workers as shall meet. */
+static int32_t meet(WITHIN(context)) {
+  meeting *meeting = context;
+  UNUSED;
+  if (block->number == 0) {
+    CHECK_EQUAL(wp_pool_set_workers(meeting->pool, (uint32_t)meeting->size), WP_OK);
+  }
+  gate_raise(&meeting->gate, 1);
+  gate_wait(&meeting->gate, meeting->size);
+  return WP_STAGE_OK;
+}
+
+static int32_t crowd_in(WITHIN(context)) {
+  UNUSED;
+  crowd_enter(context);
+  sched_yield();
+  crowd_leave(context);
+  return WP_STAGE_OK;
+}
+
+static void run_counted(wp_pool *pool, uint64_t blocks, wp_stage_fn fn, void *context) {
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 0);
+  counter counter = { blocks, 0 };
+  memory memory = { 0 };
+  set_source(pipeline, count_up, &counter);
+  wp_stage_options options = stage(WP_PARALLEL, fn, context);
+  options.flags = WP_STAGE_MAY_BLOCK;
+  CHECK_EQUAL(wp_pipeline_add_stage(pipeline, &options), 1);
+  set_sink(pipeline, remember, &memory);
+  CHECK_EQUAL(wp_pipeline_run(pipeline), WP_OK);
+  CHECK_EQUAL(memory.count, blocks);
+  CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
+}
+
+static void the_number_of_workers_changes(void) {
+  wp_pool_options options = WP_POOL_OPTIONS_INIT;
+  wp_pool *pool = NULL;
+  options.workers = 2;
+  options.max_workers = 8;
+  CHECK_EQUAL(wp_pool_create(&options, &pool), WP_OK);
+  CHECK_EQUAL(threads(), 3);
+  CHECK_EQUAL(wp_pool_set_workers(pool, 0), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_set_workers(pool, 9), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_set_workers(NULL, 1), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_workers(pool), 2);
+  meeting meeting = { pool, GATE, 8 };
+  run_counted(pool, 8, meet, &meeting);
+  CHECK_EQUAL(wp_pool_workers(pool), 8);
+  CHECK_EQUAL(threads(), 9);
+  crowd crowd = { 0, 0 };
+  CHECK_EQUAL(wp_pool_set_workers(pool, 1), WP_OK);
+  CHECK_EQUAL(wp_pool_workers(pool), 1);
+  run_counted(pool, 200, crowd_in, &crowd);
+  CHECK_EQUAL(crowd.most, 1);
+  CHECK_EQUAL(threads(), 9);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+  CHECK_EQUAL(threads(), 1);
+}
+
+/* The host's seats are the last ones of the initial workers. */
+static void seats_of_the_host_come_and_go(void) {
+  wp_pool_options options = WP_POOL_OPTIONS_INIT;
+  wp_pool *pool = NULL;
+  options.workers = 2;
+  options.host_workers = 1;
+  options.max_workers = 3;
+  CHECK_EQUAL(wp_pool_create(&options, &pool), WP_OK);
+  CHECK_EQUAL(threads(), 2);
+  crowd crowd = { 0, 0 };
+  CHECK_EQUAL(wp_pool_set_workers(pool, 1), WP_OK);
+  CHECK_EQUAL(wp_pool_run_worker(pool, NULL), WP_BUSY);
+  run_counted(pool, 200, crowd_in, &crowd);
+  CHECK_EQUAL(crowd.most, 1);
+  CHECK_EQUAL(wp_pool_set_workers(pool, 3), WP_OK);
+  CHECK_EQUAL(threads(), 3);
+  meeting meeting = { pool, GATE, 3 };
+  run_counted(pool, 3, meet, &meeting);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+}
+
 int main(void) {
   RUN("a pool has the workers asked for, and none after destroy", a_pool_has_the_workers_asked_for);
   RUN("the default is one worker per usable CPU", the_default_is_one_worker_per_usable_cpu);
@@ -205,6 +294,8 @@ int main(void) {
   RUN("wrong options are refused and keep nothing", wrong_options_are_refused);
   RUN("a pool with a pipeline is busy", a_used_pool_is_busy);
   RUN("a worker cannot destroy its pool", a_worker_cannot_destroy_its_pool);
+  RUN("the number of workers changes, also from a callback", the_number_of_workers_changes);
+  RUN("seats of the host come and go with the number", seats_of_the_host_come_and_go);
   RUN("pools come and go", pools_come_and_go);
   return CHECK_SUMMARY();
 }

@@ -109,6 +109,29 @@ class Pools(unittest.TestCase):
                 pipeline.run()
             self.assertEqual(threads, {threading.get_ident()})
 
+    def test_the_number_of_workers_changes(self):
+        with self.assertRaises(workpool.InvalidArgument):
+            workpool.Pool(2, max_workers=1)
+        with workpool.Pool(1, max_workers=3) as pool:
+            all_three = threading.Barrier(3)
+
+            def meet(block):
+                pool.set_workers(3)
+                all_three.wait(60)
+
+            with workpool.Pipeline(pool) as pipeline:
+                pipeline.source([b"x"] * 3).stage(meet, may_block=True).sink(lambda block: None)
+                pipeline.run()
+            self.assertEqual(pool.workers, 3)
+            pool.set_workers(1)
+            self.assertEqual(pool.workers, 1)
+            for workers in (0, 4, -1, 1 << 40):
+                with self.assertRaises(workpool.InvalidArgument):
+                    pool.set_workers(workers)
+            self.assertEqual(pool.workers, 1)
+        with self.assertRaises(workpool.InvalidState):
+            pool.set_workers(1)
+
     def test_a_thread_is_a_worker_until_its_token_is_cancelled(self):
         with workpool.Pool(2, host_workers=1) as pool:
             token = workpool.Token()

@@ -55,6 +55,10 @@ import WorkpoolTestSupport
     private func work(_ seat: Int32, _ isSearching: Bool) -> Bool {
       var isSearching = isSearching
       while true {
+        if PoolLink(pool).sourceCount > 1 && PoolLink(pool).isSurplus(seat: Int(seat)) {
+          if !isSearching { PoolLink(pool).beginSearch() }
+          return true
+        }
         let old = left.wrappingSubtract(1, ordering: .sequentiallyConsistent).oldValue
         guard old > 0 else {
           left.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -366,7 +370,7 @@ import WorkpoolTestSupport
 }
 
 extension Pool {
-  fileprivate var parkedCount: Int {
+  var parkedCount: Int {
     Int(shared.pointee.word.load(ordering: .relaxed) & 0xffff_ffff)
   }
 }

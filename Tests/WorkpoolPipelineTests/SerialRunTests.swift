@@ -77,7 +77,9 @@ extension EngineTests {
       }
     }
 
-    static func run(_ plan: Plan, workers: Int, label: String) throws -> Outcome {
+    static func run(
+      _ plan: Plan, workers: Int, on pool: Pool? = nil, label: String
+    ) throws -> Outcome {
       let payloads = Payloads()
       let attached = Tally()
       let delivered = Log<UInt64>()
@@ -114,7 +116,7 @@ extension EngineTests {
         return code
       }
       let pipeline = try Pipeline(
-        workers, limit: plan.limit, source: source, stages, sink: sink
+        workers, on: pool, limit: plan.limit, source: source, stages, sink: sink
       ) {
         $0.collectsErrors = plan.collects
         $0.maxFailures = plan.maxFailures

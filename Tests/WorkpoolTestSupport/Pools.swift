@@ -24,14 +24,14 @@ public enum Pools {
 extension Pipeline {
   /// Builds a pipeline; on a pool of `workers`, or as serial reference with 0.
   public convenience init(
-    _ workers: Int, limit: Int = 16, source: Stage? = nil, _ stages: [Stage] = [],
-    sink: Stage? = nil, _ configure: (inout Options) -> Void = { _ in }
+    _ workers: Int, on pool: Pool? = nil, limit: Int = 16, source: Stage? = nil,
+    _ stages: [Stage] = [], sink: Stage? = nil, _ configure: (inout Options) -> Void = { _ in }
   ) throws {
     var options = Options()
     options.maxBlocksInFlight = limit
     options.isSerialReference = workers == 0
     configure(&options)
-    try self.init(on: workers == 0 ? nil : Pools.of(workers), options)
+    try self.init(on: workers == 0 ? nil : pool ?? Pools.of(workers), options)
     if let source { try setSource(source) }
     for stage in stages { try addStage(stage) }
     if let sink { try setSink(sink) }

@@ -95,7 +95,7 @@ class wp_pool_options(Sized):
         ("struct_size", c_uint32),
         ("workers", c_uint32),
         ("flags", c_uint32),
-        ("reserved", c_uint32),
+        ("max_workers", c_uint32),
         ("stack_size", c_uint64),
         ("name_prefix", c_char_p),
         ("thread_start", thread_hook),
@@ -390,6 +390,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_pool_destroy": (c_int32, c_void_p),
     "wp_pool_memory": (c_uint64, c_void_p),
     "wp_pool_workers": (c_uint32, c_void_p),
+    "wp_pool_set_workers": (c_int32, c_void_p, c_uint32),
     "wp_pool_run_worker": (c_int32, c_void_p, c_void_p),
     "wp_pool_worker_statistics": (
         c_int32, c_void_p, c_uint32, POINTER(wp_worker_statistics),

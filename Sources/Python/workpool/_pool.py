@@ -46,11 +46,12 @@ _pools: weakref.WeakSet[Pool] = weakref.WeakSet()
 
 
 class Pool:
-    """A fixed number of worker threads, shared by any number of pipelines.
+    """Worker threads, shared by any number of pipelines.
 
     ``workers``: 1 to 1024; None means ``usable_cpus()``. ``name``: prefix of the threads' names.
     ``host_workers``: so many of the workers have no thread of their own; threads that wait for a
     pipeline, and those in ``run_worker``, take these seats.
+    ``max_workers``: up to so many ``set_workers`` may ask for; None means ``workers``.
     A context manager: leaving it closes the pool.
     """
 
@@ -62,12 +63,17 @@ class Pool:
         stack_size: int = 0,
         allow_fewer_workers: bool = False,
         host_workers: int = 0,
+        max_workers: Optional[int] = None,
     ) -> None:
         if workers is not None and not 1 <= workers <= 1024:
             raise _errors.InvalidArgument(f"workers must be 1 to 1024, not {workers}")
         if not 0 <= host_workers <= (workers if workers is not None else usable_cpus()):
             raise _errors.InvalidArgument(f"host_workers must be 0 to workers, not {host_workers}")
+        least = workers if workers is not None else usable_cpus()
+        if max_workers is not None and not least <= max_workers <= 1024:
+            raise _errors.InvalidArgument(f"max_workers must be {least} to 1024, not {max_workers}")
         options = c.wp_pool_options(
+            max_workers=max_workers or 0,
             host_workers=host_workers,
             workers=workers or 0,
             flags=c.WP_POOL_ALLOW_FEWER_WORKERS if allow_fewer_workers else 0,
@@ -84,9 +90,20 @@ class Pool:
 
     @property
     def workers(self) -> int:
-        """How many workers the pool has; 0 when it is closed."""
+        """How many workers the pool has at present; 0 when it is closed."""
         handle = self._handle
         return int(lib.wp_pool_workers(handle)) if handle is not None else 0
+
+    def set_workers(self, workers: int) -> None:
+        """Changes how many workers there are: 1 to ``max_workers``, at any time, also in a callback.
+
+        Returns at once: a worker that is too many finishes its block, then sleeps.
+        """
+        if self._handle is None:
+            raise _errors.InvalidState("the pool is closed")
+        if not 1 <= workers <= 1024:
+            raise _errors.InvalidArgument(f"workers must be 1 to max_workers, not {workers}")
+        _errors.check(lib.wp_pool_set_workers(self._handle, workers))
 
     def dump(self) -> str:
         """What the workers and all runs under way are doing and waiting for, as lines of text for

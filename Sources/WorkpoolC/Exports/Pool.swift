@@ -13,10 +13,13 @@ import Workpool
     guard given.workers <= UInt32(Pool.mostWorkers) else {
       throw invalid("workers is \(given.workers), at most 1024 are possible")
     }
-    guard given.reserved == 0 else { throw invalid("reserved is not 0") }
+    guard given.max_workers <= UInt32(Pool.mostWorkers) else {
+      throw invalid("max_workers is \(given.max_workers), at most 1024 are possible")
+    }
     guard given.stack_size <= 1 << 40 else { throw invalid("stack_size is too large") }
     var wanted = Pool.Options()
     wanted.workers = Int(given.workers)
+    wanted.maxWorkers = Int(given.max_workers)
     wanted.stackSize = Int(given.stack_size)
     wanted.allowsFewerWorkers = given.flags & WP_POOL_ALLOW_FEWER_WORKERS != 0
     if let prefix = given.name_prefix { wanted.namePrefix = String(cString: prefix) }
@@ -52,6 +55,17 @@ import Workpool
 @c @implementation public func wp_pool_workers(_ pool: OpaquePointer!) -> UInt32 {
   guard let pool, isOfThisProcess(pool.pool) else { return 0 }
   return UInt32(pool.pool.workerCount)
+}
+
+@c @implementation public func wp_pool_set_workers(
+  _ pool: OpaquePointer!, _ workers: UInt32
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let pool = try required(pool, "pool").pool
+    try checkFork(pool)
+    try pool.setWorkers(Int(workers))
+    return .ok
+  }
 }
 
 @c @implementation public func wp_pool_run_worker(

@@ -142,7 +142,8 @@ extension Pool {
 
   /// With the lock held.
   func freeSeat() -> Int32? {
-    for index in hostSeats where !seats[index].isTaken {
+    let open = shared.pointee.openSeats.load(ordering: .relaxed)
+    for index in hostSeats where !seats[index].isTaken && index < open {
       seats[index].isTaken = true
       return Int32(index)
     }
@@ -152,13 +153,19 @@ extension Pool {
   func giveSeat(_ seat: Int32) {
     monitor.lock()
     seats[Int(seat)].isTaken = false
+    if isDraining { noteDraining() }
+    callSeatless()
+    if isClosing { monitor.wakeAll() }
+    monitor.unlock()
+  }
+
+  /// With the lock held: who waits for a seat looks again whether one is free.
+  func callSeatless() {
     var here = firstSleeper
     while let sleeper = here {
       here = sleeper.pointee.next
       if sleeper.pointee.seat < 0 { call(sleeper) }
     }
-    if isClosing { monitor.wakeAll() }
-    monitor.unlock()
   }
 
   // MARK: Sentinels among the sleepers
@@ -184,6 +191,18 @@ extension Pool {
       {
         takeDuty(sleeper)
         Parker.signal(parker(of: sleeper))  // it sleeps on, but with a timeout
+      }
+    }
+  }
+
+  /// With the lock held: a sentinel goes while nobody is parked, see `Pool`; sleepers look once more.
+  func relieveSleepers() {
+    var here = firstSleeper
+    while let sleeper = here {
+      here = sleeper.pointee.next
+      if sleeper.pointee.seat >= 0 && sleeper.pointee.duty == .none {
+        sleeper.pointee.duty = .relieved
+        Parker.signal(parker(of: sleeper))
       }
     }
   }

@@ -2,7 +2,8 @@
 import CPlatform
 import Synchronization
 
-/// A fixed number of worker threads, shared by everything that is attached to it.
+/// Worker threads, shared by everything that is attached to it. Their number may change, see
+/// `setWorkers`.
 ///
 /// Who looks for work gets it from the group that has had least worker time for its weight, see
 /// `FairShares`.
@@ -64,6 +65,8 @@ import Synchronization
 /// Threads of the host on a seat until further notice (`runWorker`) are workers like all others. While
 /// one of them has a token, workers come out of a source every millisecond, as if there were
 /// several; asleep it looks at its token every 100 ms, for a signal handler wakes nobody.
+///
+/// A worker that there shall be no longer rests: see `setWorkers`.
 public final class Pool: @unchecked Sendable {
   public struct Options {
     /// 0: `Pool.usableCPUs`.
@@ -75,6 +78,8 @@ public final class Pool: @unchecked Sendable {
     /// How many of the workers have no thread of their own: threads of the host that wait for a
     /// pipeline take these seats meanwhile.
     public var hostWorkers = 0
+    /// Up to so many workers `setWorkers` may ask for; 0: `workers`. Runs have room for so many.
+    public var maxWorkers = 0
     public var hooks = Hooks()
     public init() {}
   }
@@ -106,6 +111,8 @@ public final class Pool: @unchecked Sendable {
     /// Under the lock: a thread of the host sits there; and it shall go.
     var isTaken = false
     var mustLeave = false
+    /// Under the lock: there are fewer workers now; its thread sleeps and does not count as parked.
+    var isResting = false
 
     init(index: Int32, pool: Pool) {
       self.index = index
@@ -129,25 +136,29 @@ public final class Pool: @unchecked Sendable {
     let sourceCount = Atomic<Int>(0)
     /// Runs so far.
     let runs = Atomic<UInt64>(0)
+    /// Workers there are, and the seats they may work on; written under the lock.
+    let workers = Atomic<Int>(0)
+    let openSeats = Atomic<Int>(0)
+    let usableCPUs = Pool.usableCPUs
   }
-  private static let oneParked: UInt64 = 1
+  static let oneParked: UInt64 = 1
   static let oneSearching: UInt64 = 1 << 32
   static let sentinelTick: Int64 = 1_000_000
   /// Added to the number of sources while a worker shall come out of them now and then.
-  private static let oneLooking = 1 << 32
+  static let oneLooking = 1 << 32
   /// So often a thread looks at a token that a signal handler may set.
   private static let tokenTick: Int64 = 100_000_000
 
-  /// Threads that were created; with `allowsFewerWorkers` maybe fewer than asked for.
-  public private(set) var workerCount: Int
-  /// Seats there are; workers have indices below that.
+  /// Workers there are at present; with `allowsFewerWorkers` maybe fewer than asked for.
+  public var workerCount: Int { shared.pointee.workers.load(ordering: .relaxed) }
+  /// Seats there are, for the largest number of workers; workers have indices below that.
   public let seatCount: Int
   /// Those without a thread of their own.
   let hostSeats: Range<Int>
-  /// Whether workers may spin for a moment before they sleep: only with a CPU for each of them.
-  public let maySpin: Bool
   public let forkGeneration: UInt32
   private let hooks: Hooks
+  private let namePrefix: String
+  private let stackSize: Int
   let seats: UnsafeMutablePointer<Seat>
   let meters: UnsafeMutablePointer<WorkerMeter>
   let shared: UnsafeMutablePointer<Shared>
@@ -159,6 +170,9 @@ public final class Pool: @unchecked Sendable {
   var firstSource: UnsafeMutablePointer<WorkSource>?
   var firstSleeper: UnsafeMutablePointer<Sleeper>?
   private(set) var isClosing = false
+  /// Somebody creates threads for `setWorkers`; workers that shall rest are not resting yet.
+  var isChanging = false
+  var isDraining = false
   private var users = 0
   private var shares = FairShares()
   private var groupCount = 0
@@ -172,6 +186,10 @@ public final class Pool: @unchecked Sendable {
       throw WorkpoolError(
         .invalidArgument, "hostWorkers must be 0 to \(wanted), as many as workers")
     }
+    let most = options.maxWorkers == 0 ? wanted : options.maxWorkers
+    guard wanted...Self.mostWorkers ~= most else {
+      throw WorkpoolError(.invalidArgument, "maxWorkers must be \(wanted) to 1024")
+    }
     let own = wanted - options.hostWorkers
     wpl_watch_forks()
     let monitor = try Monitor()
@@ -182,45 +200,40 @@ public final class Pool: @unchecked Sendable {
       throw error
     }
     // Room at the end keeps other allocations off the line of the shared words.
-    let seatMemory = wpl_allocate_aligned(128, MemoryLayout<Seat>.stride * wanted)
+    let seatMemory = wpl_allocate_aligned(128, MemoryLayout<Seat>.stride * most)
     let sharedMemory = wpl_allocate_aligned(128, MemoryLayout<Shared>.stride + 128)
-    let meterMemory = wpl_allocate_aligned(128, MemoryLayout<WorkerMeter>.stride * wanted)
+    let meterMemory = wpl_allocate_aligned(128, MemoryLayout<WorkerMeter>.stride * most)
     guard let seatMemory, let sharedMemory, let meterMemory else {
       wpl_free(seatMemory)
       wpl_free(sharedMemory)
       wpl_free(meterMemory)
       monitor.destroy()
-      throw WorkpoolError(.noMemory, "no memory for \(wanted) workers")
+      throw WorkpoolError(.noMemory, "no memory for \(most) workers")
     }
     self.monitor = monitor
-    seats = seatMemory.bindMemory(to: Seat.self, capacity: wanted)
+    seats = seatMemory.bindMemory(to: Seat.self, capacity: most)
     shared = sharedMemory.bindMemory(to: Shared.self, capacity: 1)
-    meters = meterMemory.bindMemory(to: WorkerMeter.self, capacity: wanted)
+    meters = meterMemory.bindMemory(to: WorkerMeter.self, capacity: most)
     shared.initialize(to: Shared())
     hooks = options.hooks
     forkGeneration = wpl_fork_generation()
-    maySpin = wanted > 1 && wanted <= Self.usableCPUs
+    namePrefix = options.namePrefix
+    stackSize = options.stackSize
 
     // Every thread begins as a searcher.
     var started = 0
-    workerCount = wanted
-    seatCount = wanted
+    seatCount = most
     hostSeats = own..<wanted
     shared.pointee.word.store(UInt64(own) * Self.oneSearching, ordering: .relaxed)
-    for index in 0..<wanted {
+    shared.pointee.workers.store(wanted, ordering: .relaxed)
+    shared.pointee.openSeats.store(wanted, ordering: .relaxed)
+    for index in 0..<most {
       (seats + index).initialize(to: Seat(index: Int32(index), pool: self))
       (meters + index).initialize(to: WorkerMeter())
       if hostSeats.contains(index) { meters[index].isForHostThreads() }
+      if index >= wanted { meters[index].enter(.idle, at: Clock.now) }
     }
-    while started < own {
-      let name = options.namePrefix + "-\(started)"
-      let body: @convention(c) (UnsafeMutableRawPointer?) -> Void = { seat in
-        guard let seat else { return }
-        let typed = seat.assumingMemoryBound(to: Seat.self)
-        typed.pointee.pool.live(typed)
-      }
-      guard let thread = wpl_thread_create(name, options.stackSize, body, seats + started)
-      else { break }
+    while started < own, let thread = createThread(started) {
       seats[started].thread = thread
       started += 1
     }
@@ -232,10 +245,22 @@ public final class Pool: @unchecked Sendable {
         free()
         throw WorkpoolError(.noThread, "thread \(started + 1) of \(own) could not be created")
       }
-      workerCount = started + hostSeats.count  // the threads that live look at seats only
+      shared.pointee.workers.store(started + hostSeats.count, ordering: .relaxed)
+      if hostSeats.isEmpty { shared.pointee.openSeats.store(started, ordering: .relaxed) }
     }
     // The threads keep the pool until `close`: one that nobody closes sleeps on, and hurts nobody.
     _ = Unmanaged.passRetained(self)
+  }
+
+  /// The thread of a seat that has none yet.
+  /// - Returns: nil if the system has none.
+  func createThread(_ index: Int) -> OpaquePointer? {
+    let body: @convention(c) (UnsafeMutableRawPointer?) -> Void = { seat in
+      guard let seat else { return }
+      let typed = seat.assumingMemoryBound(to: Seat.self)
+      typed.pointee.pool.live(typed)
+    }
+    return wpl_thread_create("\(namePrefix)-\(index)", stackSize, body, seats + index)
   }
 
   /// Bytes allocated for the workers, without their stacks, which the system gives and takes.
@@ -311,7 +336,7 @@ public final class Pool: @unchecked Sendable {
   ///
   /// - Throws: `invalidArgument` if there is no such worker.
   public func statistics(ofWorker index: Int) throws(WorkpoolError) -> WorkerStatistics {
-    guard 0..<workerCount ~= index else {
+    guard 0..<seatCount ~= index else {
       throw WorkpoolError(.invalidArgument, "there is no worker \(index)")
     }
     return meters[index].statistics
@@ -493,7 +518,7 @@ public final class Pool: @unchecked Sendable {
   }
 
   /// With the lock held: a parked worker; the sentinel is woken last.
-  private func firstParked() -> Int? {
+  func firstParked() -> Int? {
     var sentinel: Int?
     for index in 0..<seatCount where seats[index].isParked {
       if seats[index].duty == .none { return index }
@@ -503,7 +528,7 @@ public final class Pool: @unchecked Sendable {
   }
 
   /// With the lock held: moves a worker from parked to searching.
-  private func unpark(_ index: Int) {
+  func unpark(_ index: Int) {
     seats[index].isParked = false
     if seats[index].duty == .sentinel {
       shared.pointee.hasSentinel.store(false, ordering: .relaxed)
@@ -513,7 +538,7 @@ public final class Pool: @unchecked Sendable {
       Self.oneSearching &- Self.oneParked, ordering: .sequentiallyConsistent)
   }
 
-  private func parker(_ index: Int) -> UnsafeMutablePointer<Parker> {
+  func parker(_ index: Int) -> UnsafeMutablePointer<Parker> {
     // The parker is the first field of a seat.
     UnsafeMutableRawPointer(seats + index).assumingMemoryBound(to: Parker.self)
   }
@@ -530,6 +555,7 @@ public final class Pool: @unchecked Sendable {
 
   private func live(_ seat: UnsafeMutablePointer<Seat>) {
     wpl_set_thread_worker(seat)
+    meters[Int(seat.pointee.index)].enter(.engine, at: Clock.now)
     hooks.threadStart?(hooks.context, UInt32(seat.pointee.index))
     monitor.lock()
     serve(seat, nil)
@@ -585,6 +611,7 @@ public final class Pool: @unchecked Sendable {
     monitor.lock()
     seat.pointee.mustLeave = true
     if seat.pointee.isParked { unpark(Int(seat.pointee.index)) }
+    if seat.pointee.isResting { rouse(Int(seat.pointee.index)) }
     monitor.unlock()
     Parker.signal(parker(Int(seat.pointee.index)))
   }
@@ -593,10 +620,15 @@ public final class Pool: @unchecked Sendable {
   /// a searcher still.
   private func serve(_ seat: UnsafeMutablePointer<Seat>, _ token: Token?) {
     let index = seat.pointee.index
-    let meter = meters + Int(index)
     var lastSource: UnsafeMutablePointer<WorkSource>?
     search: while !isClosing && !seat.pointee.mustLeave {
       if let token, token.isCancelled { break }
+      let isOpen = index < shared.pointee.openSeats.load(ordering: .relaxed)
+      if !isOpen && !seat.pointee.isResting { rest(seat) }
+      if seat.pointee.isResting {
+        sleep(seat, token)
+        continue search
+      }
       if let source = nextSource(after: lastSource) {
         lastSource = source
         enter(source)
@@ -624,20 +656,28 @@ public final class Pool: @unchecked Sendable {
       } else if isSomebodyInside {
         seat.pointee.duty = .relieved
       }
-      while seat.pointee.isParked && !isClosing {
-        var deadline = seat.pointee.duty == .none ? -1 : Clock.now + Self.sentinelTick
-        if token != nil && deadline < 0 { deadline = Clock.now + Self.tokenTick }
-        monitor.unlock()
-        meter.pointee.enter(.idle, at: Clock.now)
-        let signalled = Parker.park(parker(Int(index)), until: deadline)
-        meter.pointee.enter(.engine, at: Clock.now)
-        monitor.lock()
-        if signalled { meter.pointee.countWake() } else { tick(seat) }
-        if let token, token.isCancelled, seat.pointee.isParked { unpark(Int(index)) }
-      }
-      // The pool closes: counted as every other one that comes out here.
-      if seat.pointee.isParked { unpark(Int(index)) }
+      sleep(seat, token)
     }
+  }
+
+  /// With the lock held: until somebody has made the worker, which is parked or rests, a searcher.
+  private func sleep(_ seat: UnsafeMutablePointer<Seat>, _ token: Token?) {
+    let index = Int(seat.pointee.index)
+    let meter = meters + index
+    while (seat.pointee.isParked || seat.pointee.isResting) && !isClosing {
+      var deadline = seat.pointee.duty == .none ? -1 : Clock.now + Self.sentinelTick
+      if token != nil && deadline < 0 { deadline = Clock.now + Self.tokenTick }
+      monitor.unlock()
+      meter.pointee.enter(.idle, at: Clock.now)
+      let signalled = Parker.park(parker(index), until: deadline)
+      meter.pointee.enter(.engine, at: Clock.now)
+      monitor.lock()
+      if signalled { meter.pointee.countWake() } else { tick(seat) }
+      if let token, token.isCancelled { break }
+    }
+    // The pool closes, or the thread is to go: counted as every other one that comes out here.
+    if seat.pointee.isParked { unpark(index) }
+    if seat.pointee.isResting { rouse(index) }
   }
 
   /// Works in a source that this thread has entered.
@@ -763,7 +803,7 @@ public final class Pool: @unchecked Sendable {
     return nil
   }
 
-  private var wantsSentinel: Bool {
+  var wantsSentinel: Bool {
     var here = firstSource
     while let source = here {
       if source.pointee.needsSentinel(source.pointee.context) { return true }

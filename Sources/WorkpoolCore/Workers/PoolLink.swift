@@ -8,7 +8,6 @@ public struct PoolLink: @unchecked Sendable {
   private let pool: Unmanaged<Pool>?
   private let shared: UnsafeMutablePointer<Pool.Shared>?
   private let group: UnsafeMutablePointer<WorkGroup>?
-  public let maySpin: Bool
   private let forkGeneration: UInt32
 
   /// Whether threads of the host may be workers.
@@ -20,7 +19,6 @@ public struct PoolLink: @unchecked Sendable {
   public init(_ pool: Pool?, group: UnsafeMutablePointer<WorkGroup>? = nil) {
     self.pool = pool.map { Unmanaged.passUnretained($0) }
     shared = pool?.shared
-    maySpin = pool?.maySpin ?? false
     forkGeneration = wpl_fork_generation()
     self.group = pool == nil ? nil : group
     hasHostSeats = pool.map { !$0.hostSeats.isEmpty } ?? false
@@ -58,9 +56,26 @@ public struct PoolLink: @unchecked Sendable {
     return group.pointee.sleeping.load(ordering: .sequentiallyConsistent) != 0
   }
 
-  /// How many sources are attached: a worker shares its time when there are several.
+  /// How many sources are attached: a worker shares its time when there are several. More than that, also
+  /// while a worker shall come out for another reason.
   @inline(__always)
   public var sourceCount: Int { shared?.pointee.sourceCount.load(ordering: .relaxed) ?? 0 }
+
+  /// Whether there shall be no worker on this seat any more. Only while `sourceCount` is above 1 one
+  /// can be inside a source.
+  public func isSurplus(seat: Int) -> Bool {
+    guard let shared else { return false }
+    return seat >= shared.pointee.openSeats.load(ordering: .relaxed)
+  }
+
+  /// Workers there are at present.
+  public var workerCount: Int { shared?.pointee.workers.load(ordering: .relaxed) ?? 1 }
+
+  /// Whether workers may spin for a moment before they sleep: only with a CPU for each of them.
+  public var maySpin: Bool {
+    guard let shared else { return false }
+    return 2...max(2, shared.pointee.usableCPUs) ~= workerCount && shared.pointee.usableCPUs > 1
+  }
 
   public var timer: PoolTimer? { pool?.takeUnretainedValue().timer }
 

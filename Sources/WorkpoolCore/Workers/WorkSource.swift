@@ -19,7 +19,8 @@ public struct WorkSource: ~Copyable {
   let context: Context
   let group: UnsafeMutablePointer<WorkGroup>
   /// Works as worker `seat` until there is nothing to do for it. Returns whether the worker comes
-  /// back as a searcher (already counted in the pool word).
+  /// back as a searcher (already counted in the pool word): soon, if `PoolLink.isSurplus` says that there
+  /// shall be no worker on its seat; then it has given away what others could go on with.
   let work: @convention(c) (_ context: Context, _ seat: Int32, _ isSearching: Bool) -> Bool
   /// Whether a worker that looks for work would find some here.
   let hasWork: @convention(c) (_ context: Context) -> Bool
