@@ -33,8 +33,6 @@ struct Record {
     static let isTombstone = Flags(rawValue: 4)
     /// The error text of this row is set.
     static let hasErrorText = Flags(rawValue: 8)
-    /// Never submitted.
-    static let isMissing = Flags(rawValue: 16)
     /// Dropped by a stage, not cut or failed.
     static let wasDropped = Flags(rawValue: 32)
     /// A stage asked for the end after this block.

@@ -24,12 +24,6 @@
 const char *wpl_version(void);
 const char *wpl_build_info(void);
 
-/* --- version ---------------------------------------------------------------------------- */
-
-/* Both for ever; the numbers are those of workpool.h and of the headers built against. */
-const char *wpl_version(void);
-const char *wpl_build_info(void);
-
 /* --- memory ----------------------------------------------------------------------------- */
 
 /* As malloc, realloc and free; NULL when there is no memory or when a test asked for a failure.
