@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Splitters: generators that make any number of blocks of each one."""
+import ctypes
 import gc
 import unittest
+import unittest.mock
 
 import support  # noqa: F401: a hang is dumped
 import workpool
+from workpool import _library, _splitter
 
 POOLS = {}
 
@@ -224,6 +227,28 @@ class SplitTests(unittest.TestCase):
             with self.assertRaises(BufferError):
                 pipeline.run()
         del views[:]
+
+    def test_a_splitter_goes_on_when_another_worker_calls_it(self):
+        """What a call is told lives as long as the call: the next one is told somewhere else."""
+        step = _splitter.Splitter.step
+
+        def step_with_a_call_of_its_own(splitter, native, call, run):
+            own = _library.wp_call.from_buffer_copy(call.contents)
+            try:
+                return step(splitter, native, ctypes.pointer(own), run)
+            finally:
+                ctypes.memset(ctypes.byref(own), 0, ctypes.sizeof(own))
+
+        def pieces(block):
+            for start in range(0, len(block), 2):
+                self.assertFalse(block.cancelled)
+                self.assertEqual(block.size, 6)
+                yield block.data[start:start + 2]
+
+        with unittest.mock.patch.object(_splitter.Splitter, "step", step_with_a_call_of_its_own):
+            for pool in self.everywhere():
+                seen, _, _ = self.run_on(pool, [b"abcdef", b"ghijkl"], lambda p: p.split(pieces))
+                self.assertEqual(b"".join(d for _, _, d in seen), b"abcdefghijkl")
 
     def test_a_pipeline_with_a_splitter_runs_again(self):
         closed = []

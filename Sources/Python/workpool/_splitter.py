@@ -2,6 +2,7 @@
 """Splitters: callbacks that make any number of blocks of each one."""
 from __future__ import annotations
 
+import ctypes
 from typing import Any, Callable, Iterable, Iterator, Optional
 
 from . import _library as c
@@ -69,10 +70,14 @@ class Splitter:
 
     def step(self, native: Any, call: Any, run: int) -> int:
         """Fills a block with what comes next, and says what the library is to be told."""
-        source = call.contents.input
+        # A pointer of our own: the field belongs to the worker, and the next call may be another's.
+        field = call.contents.input
+        source = ctypes.pointer(field.contents) if field else None
         key = (run, source.contents.number if source else None)
         if key != self._key:
             self._begin(source, call, key, run)
+        elif self._input is not None:
+            self._input._call = call
         output = Block(native, call, self._index, self._loans)
         item = next(self._outputs, END)
         if item is END:
