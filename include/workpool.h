@@ -519,6 +519,8 @@ WP_API int32_t wp_pipeline_start(wp_pipeline *pipeline);
  * In a callback of another pipeline the worker meanwhile works for this one, runs nothing else on its
  * stack, and else sleeps; a thread of the host works if there is a seat for it (host_workers). The
  * timeout then counts at the end of the callback it is in. So it is with every call that waits.
+ * After WP_STAGE_FAILED and WP_MISSING_BLOCK wp_last_error_text() is the deciding error: "block 7, stage
+ * 2 (parse): reads.fq.gz: record 118 (byte 20411): quality is shorter than sequence".
  * Threads: any. */
 WP_API int32_t wp_pipeline_wait(wp_pipeline *pipeline, int64_t timeout_ns);
 

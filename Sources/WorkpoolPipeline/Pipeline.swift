@@ -463,6 +463,30 @@ public final class Pipeline: @unchecked Sendable {
     return run.pointee.tail.pointee.errors
   }
 
+  /// What a failed run failed by: the deciding error, or nil if that is not listed.
+  public func failureText() throws(WorkpoolError) -> String? {
+    let outcome = try result()
+    let errors = try errors()
+    guard let stage = outcome.stage,
+      let error = errors.first(where: { $0.number == outcome.number && $0.stage == stage })
+    else { return nil }
+    let name =
+      (stage == 0 ? source : stage <= stages.count ? stages[stage - 1] : sink)?.name ?? ""
+    let what = error.text.isEmpty ? Self.text(of: error.code) : error.text
+    let others = outcome.errors &- 1
+    let isInput = error.sourceNumber == error.number || error.sourceNumber == .max
+    return "block \(error.number)" + (isInput ? "" : " of input block \(error.sourceNumber)")
+      + ", stage \(stage)" + (name.isEmpty || name == "stage \(stage)" ? "" : " (\(name))")
+      + ": \(what)"
+      + (others > 0 ? "; and \(others) more error\(others == 1 ? "" : "s")" : "")
+  }
+
+  /// What a callback meant by a code without a text.
+  private static func text(of code: Int32) -> String {
+    code <= Status.firstUserCode.rawValue
+      ? "the callback returned \(code)" : "\(Status(rawValue: code).text)"
+  }
+
   /// What everybody in the run is doing and waiting for, as lines of text: callbacks that are running, parked
   /// blocks and what each waits for, places, threads of the host that wait. For a program that does not
   /// go on: any thread may ask, also while callbacks hang.

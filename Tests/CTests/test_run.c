@@ -298,6 +298,7 @@ static void collect_(void) {
     add_stage(t.pipeline, WP_PARALLEL, follow, &t.second);
     set_sink(t.pipeline, remember, &t.memory);
     CHECK_EQUAL(wp_pipeline_run(t.pipeline), WP_STAGE_FAILED);
+    CHECK_TEXT(wp_last_error_text(), "block 3, stage 2: as told; and 2 more errors");
     CHECK_EQUAL(t.memory.count, 997);
     CHECK_EQUAL(t.second.calls, 999);
     t.result = result_of(t.pipeline);
@@ -390,6 +391,7 @@ static void failing_source_(void) {
   set_source(pipeline, fail_in_source, &calls);
   set_sink(pipeline, remember, &memory);
   CHECK_EQUAL(wp_pipeline_run(pipeline), WP_STAGE_FAILED);
+  CHECK_TEXT(wp_last_error_text(), "block 6, stage 0 (source): the callback returned -1234");
   check_prefix(&memory, 6);
   CHECK_EQUAL(calls, 7);
   CHECK_EQUAL(result_of(pipeline).code, -1234);

@@ -84,11 +84,25 @@ import Workpool
 @c @implementation public func wp_pipeline_wait(
   _ pipeline: OpaquePointer!, _ timeout_ns: Int64
 ) -> Int32 {
-  border { () throws(WorkpoolError) in try checked(pipeline).wait(timeout: timeout_ns) }
+  border { () throws(WorkpoolError) in
+    let pipeline = try checked(pipeline)
+    return try told(try pipeline.wait(timeout: timeout_ns), pipeline)
+  }
 }
 
 @c @implementation public func wp_pipeline_run(_ pipeline: OpaquePointer!) -> Int32 {
-  border { () throws(WorkpoolError) in try checked(pipeline).run() }
+  border { () throws(WorkpoolError) in
+    let pipeline = try checked(pipeline)
+    return try told(try pipeline.run(), pipeline)
+  }
+}
+
+/// How a run has ended; if it failed, with what it failed by as the error text of this thread.
+private func told(_ status: Status, _ pipeline: Pipeline) throws(WorkpoolError) -> Status {
+  guard status == .stageFailed || status == .missingBlock,
+    let text = try? pipeline.failureText()
+  else { return status }
+  throw WorkpoolError(status, text)
 }
 
 @c @implementation public func wp_pipeline_submit(
