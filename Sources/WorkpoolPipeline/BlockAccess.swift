@@ -51,7 +51,7 @@ extension UnsafeMutablePointer where Pointee == Block {
     } else {
       guard let new = run.pointee.buffers.take(capacity: Swift.max(capacity, 1)) else { return nil }
       record.pointee.spare = new
-      record.pointee.needsTidying = true
+      record.pointee.tidying = 1
     }
     return run.pointee.buffers.data(record.pointee.spare)
   }

@@ -43,7 +43,11 @@ extension PipelineRun {
         if isSearching { isSearching = foundWork() }
         if own.pointee.keptTurns != 0 && own.pointee.keptFor != number &+ 1 { passKept(seat) }
         own.pointee.pulse.count()
-        carry(record(number), seat)
+        if own.pointee.keptTurns == allTurns && terms == nil && !isSpread {
+          carryOnward(number, seat)
+        } else {
+          carry(record(number), seat)
+        }
       } else if own.pointee.keptTurns != 0 {
         passKept(seat)
       } else if flow.pointee.phase.load(ordering: .relaxed) != Phase.running.rawValue {
@@ -266,7 +270,7 @@ extension PipelineRun {
       own.pointee.counts.cut.count()
       bury(record, cutReason)
     } else {
-      let code = call(record, stage, state, own, seat)
+      let code = call(record, number, stage, state, own, seat)
       if code != StageReturn.ok { act(on: code, record, stage, seat) }
     }
   }
@@ -327,7 +331,7 @@ extension PipelineRun {
 
   /// - Returns: the block that waited for this turn and is the caller's now.
   @inline(__always)
-  private func passTurn(
+  func passTurn(
     to number: UInt64, _ stage: Int, _ turnIndex: Int, _ seat: Int
   ) -> UnsafeMutablePointer<Record>? {
     schedulePoint()
@@ -349,34 +353,6 @@ extension PipelineRun {
 
   private func sinceParked(_ record: UnsafeMutablePointer<Record>) -> UInt64 {
     UInt64(clamping: Clock.now &- record.pointee.parkedAt)
-  }
-
-  /// Whether the worker's own queue goes on with this number, so that turns and places may be kept for
-  /// it: not where a callback may take long before the worker comes to it, or a splitter may have to
-  /// wait.
-  @inline(__always)
-  private func isNext(_ number: UInt64, _ own: UnsafeMutablePointer<SeatState>) -> Bool {
-    keepsTurns && own.pointee.head.load(ordering: .relaxed) == number
-      && number < own.pointee.tail.load(ordering: .relaxed)
-  }
-
-  /// See `TurnCells`: the worker does not go on with the block whose turns it keeps.
-  @inline(never)
-  func passKept(_ seat: Int) {
-    let own = seats + seat
-    if own.pointee.keptPlaces != 0 {
-      givePlaces(own.pointee.keptPlaces)
-      own.pointee.keptPlaces = 0
-    }
-    for stage in 1..<stageCount where stages[stage].isSerial {
-      let kept = seatStage(seat, stage).pointee.keptTurn
-      if kept == 0 { continue }
-      seatStage(seat, stage).pointee.keptTurn = 0
-      own.pointee.keptTurns &-= 1
-      if let record = passTurn(to: kept &- 1, stage, stages[stage].turnIndex, seat) {
-        publish(record)
-      }
-    }
   }
 
   /// Makes a block available to every worker.
@@ -456,28 +432,21 @@ extension PipelineRun {
   /// Calls a stage, and times a sample of the calls.
   @inline(__always)
   func call(
-    _ record: UnsafeMutablePointer<Record>, _ stage: Int,
+    _ record: UnsafeMutablePointer<Record>, _ number: UInt64, _ stage: Int,
     _ state: UnsafeMutablePointer<StageState>, _ own: UnsafeMutablePointer<SeatStage>, _ seat: Int
   ) -> Int32 {
-    guard let function = state.pointee.function else { return StageReturn.ok }
-    if state.pointee.hasScratch && !own.pointee.isStarted {
-      note(CallNote(record.pointee.block.number, stage: stage, isTimed: false), seat)
-      let code = startWorker(own, state, seat, record)
-      guard code == StageReturn.ok else {
-        own.pointee.counts.countUntimed()
-        return code
-      }
-    }
+    guard let function = own.pointee.function else { return StageReturn.ok }
     let size = record.pointee.block.size
     var code: Int32
     if own.pointee.counts.countsDown() {
-      note(CallNote(record.pointee.block.number, stage: stage, isTimed: false), seat)
-      code = function(state.pointee.context, record, own.pointee.scratch, own)
+      note(CallNote(number, stage: stage, isTimed: false), seat)
+      code = function(own.pointee.context, record, own.pointee.scratch, own)
     } else {
       code = callTimed(record, stage, state, own, seat)
     }
+    let sizes = Int64(size | record.pointee.block.size)
     let weights = record.pointee.charged | Int64(bitPattern: record.pointee.block.weight)
-    if size | record.pointee.block.size != 0 || weights != 0 || record.pointee.needsTidying {
+    if sizes | weights | record.pointee.tidying != 0 {
       code = checkPayload(record, own, sizeBefore: size, code)
     }
     return code
@@ -510,7 +479,7 @@ extension PipelineRun {
       record.pointee.block.size = 0
       code = fail(record, Status.badReturn.rawValue, "the callback left a broken block")
     }
-    if record.pointee.needsTidying { tidy(record, code) }
+    if record.pointee.tidying != 0 { tidy(record, code) }
     return code
   }
 
@@ -522,6 +491,15 @@ extension PipelineRun {
     _ state: UnsafeMutablePointer<StageState>, _ own: UnsafeMutablePointer<SeatStage>, _ seat: Int
   ) -> Int32 {
     guard let function = state.pointee.function else { return StageReturn.ok }
+    // The first call of a worker is a timed one.
+    if state.pointee.hasScratch && !own.pointee.isStarted {
+      note(CallNote(record.pointee.block.number, stage: stage, isTimed: false), seat)
+      let code = startWorker(own, state, seat, record)
+      guard code == StageReturn.ok else {
+        own.pointee.counts.countUntimed()
+        return code
+      }
+    }
     let meter = meters[seat]
     let takesCPU = takesTimes && own.pointee.counts.untilCPU.load(ordering: .relaxed) == 0
     if takesTimes && state.pointee.isFree && stage != 0 {
@@ -693,7 +671,7 @@ extension PipelineRun {
     }
     room[count] = 0
     record.pointee.flags.insert(.hasErrorText)
-    record.pointee.needsTidying = true
+    record.pointee.tidying = 1
     return code < 0 ? code : Status.badReturn.rawValue
   }
   static let errorTextSize = 256
@@ -729,7 +707,7 @@ extension PipelineRun {
   /// After a callback: a spare buffer goes back, and a text that goes with no error goes.
   @inline(never)
   private func tidy(_ record: UnsafeMutablePointer<Record>, _ code: Int32) {
-    record.pointee.needsTidying = false
+    record.pointee.tidying = 0
     if record.pointee.spare != Payload.nowhere {
       buffers.give(record.pointee.spare)
       record.pointee.spare = Payload.nowhere

@@ -21,9 +21,11 @@ struct Pace: ~Copyable {
   /// Gain per block, ns, from which on a run spreads, and below which it becomes compact.
   static let spreadFrom: UInt32 = 450
   static let compactBelow: UInt32 = 300
-  /// A worker takes about so much work (ns) from the source at once.
+  /// A worker takes about so much work (ns) from the source at once; and alone in a compact run, where
+  /// nobody waits for it.
   static let batchNanoseconds: UInt32 = 6_000
-  static let largestBatch = 16
+  static let compactBatchNanoseconds: UInt32 = 24_000
+  static let largestBatch = 32
 
   /// Workers inside that take whatever comes.
   let active = Atomic<Int>(0)
@@ -74,8 +76,9 @@ extension PipelineRun {
 
     // Half of the places, shared by all workers, are enough for what nobody has begun yet.
     let room = isSpread ? max(1, limit / (2 * workers)) : max(1, limit / 2)
-    let byTime = isSpread ? Int(UInt64(Pace.batchNanoseconds) / max(1, sum)) : Pace.largestBatch
-    let batch = sum > 20_000 || sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
+    let most = isSpread ? Pace.batchNanoseconds : Pace.compactBatchNanoseconds
+    let byTime = Int(UInt64(most) / max(1, sum))
+    let batch = sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
     if batch != pace.pointee.batch.load(ordering: .relaxed) {
       pace.pointee.batch.store(batch, ordering: .relaxed)
     }

@@ -63,6 +63,8 @@ struct PipelineRun: ~Copyable {
   let sourceMayBlock: Bool
   /// Whether a worker may keep turns and places for what is next in its own queue.
   let keepsTurns: Bool
+  /// How many turns each block has; -1 where a worker never goes onward, see `Keeping`.
+  let allTurns: Int32
   let token: Token
   /// The words of the host's token and of those above it, which a signal handler may set.
   let hostWords: UnsafeMutablePointer<UnsafeMutablePointer<Atomic<UInt32>>>
@@ -187,6 +189,8 @@ struct PipelineRun: ~Copyable {
     var keptTurns: Int32 = 0
     var keptFor: UInt64 = 0
     var keptPlaces = 0
+    /// The stage in which the worker is, on its way onward (see `Keeping`); 0: it is not.
+    var onwardStage = 0
     /// The worker's own queue: numbers head ..< tail came from its last turn at the source. Others
     /// may take from it; only the owner adds.
     let head = Atomic<UInt64>(0)
@@ -204,6 +208,9 @@ struct PipelineRun: ~Copyable {
   /// What one worker knows of one stage; lines of its own.
   struct SeatStage: ~Copyable {
     var call: StageCall  // first: callbacks see a pointer to it
+    /// The stage's, here too: a call looks at one place.
+    let function: Stage.Function?
+    let context: UnsafeMutableRawPointer?
     var scratch: UnsafeMutableRawPointer?
     var isStarted = false
     /// What a `workerStart` that failed returned; it is not called again.

@@ -67,6 +67,7 @@ extension PipelineRun {
     own.pointee.head.store(issued, ordering: .relaxed)
     own.pointee.tail.store(issued, ordering: .releasing)
 
+    let counts = seatStage(seat, 0)
     var taken = 0
     var goesOn = true
     var obstacle = Baton.held
@@ -76,12 +77,17 @@ extension PipelineRun {
         flow.pointee.wasStopped.store(true, ordering: .relaxed)
         break
       }
-      if flow.pointee.weights.isFull { obstacle = Baton.noBytes }
-      if deliversUnordered && !hasRow(issued) { obstacle = Baton.noRow }
-      if obstacle != Baton.held { break }
+      if flow.pointee.weights.isFull {
+        obstacle = Baton.noBytes
+        break
+      }
+      if deliversUnordered && !hasRow(issued) {
+        obstacle = Baton.noRow
+        break
+      }
       let record = record(issued)
       prepare(record, issued)
-      let code = call(record, 0, stages, seatStage(seat, 0), seat)
+      let code = call(record, issued, 0, stages, counts, seat)
       if code == StageReturn.sourceEnd {
         release(record, .cut)
         break

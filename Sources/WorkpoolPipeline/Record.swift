@@ -11,14 +11,14 @@ struct Record {
   var flags: Flags = []
   /// A second buffer, between `spare` and the end of a callback.
   var spare: Int32 = Payload.nowhere
-  /// A callback took a spare buffer or set an error text: look after it when it returns.
-  var needsTidying = false
   // Stages of the pipeline, also where that has several segments.
   var stopStage: Int16 = -1
   var errorStage: Int16 = -1
   var errorCode: Int32 = 0
   /// What the block counts in `Weights`.
   var charged: Int64 = 0
+  /// Not 0: a callback took a spare buffer or set an error text; to be looked after when it returns.
+  var tidying: Int64 = 0
   /// When it was parked; only where times are taken.
   var parkedAt: Int64 = 0
   let run: UnsafeMutablePointer<PipelineRun>

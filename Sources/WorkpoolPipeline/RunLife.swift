@@ -164,6 +164,9 @@ extension PipelineRun {
       }
     }
 
+    let goesOnward =
+      !shape.mayBlock && shape.isLast && depth == 0 && !deliversUnordered
+      && places.allSatisfy { $0 == nil }
     for index in 0..<count {
       let stage = plan[index]
       (cuts + index).initialize(to: Atomic(StopPolicy.never))
@@ -186,7 +189,7 @@ extension PipelineRun {
         let index = seat * count + stage
         (seatStages + index).initialize(
           to: SeatStage(
-            call: call,
+            call: call, function: plan[stage]?.function, context: plan[stage]?.context,
             counts: StageCounts(
               histogram: CallHistogram(
                 histograms + (takesTimes ? index * CallHistogram.classCount : 0)))))
@@ -258,7 +261,8 @@ extension PipelineRun {
         cuts: cuts, seeAllMask: shape.seeAllMask, options: options, hasSource: hasSource,
         deliversUnordered: deliversUnordered,
         mayBlock: shape.mayBlock, sourceMayBlock: plan.first??.mayBlock == true,
-        keepsTurns: !shape.mayBlock && shape.isLast, token: token,
+        keepsTurns: !shape.mayBlock && shape.isLast,
+        allTurns: goesOnward ? Int32(turnCount) : -1, token: token,
         hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow,
         source: source,
         tail: tail, pace: pace, times: times, waits: waits, takesTimes: takesTimes,

@@ -38,7 +38,7 @@ extension PipelineRun {
     }
     let record = record(number)
     prepare(record, number)
-    let code = call(record, 0, stages, seatStage(0, 0), 0)
+    let code = call(record, number, 0, stages, seatStage(0, 0), 0)
     if code == StageReturn.sourceEnd {
       release(record, .cut)
       return nil
@@ -61,7 +61,7 @@ extension PipelineRun {
         seatStage(0, stage).pointee.counts.cut.count()
         bury(record, cutReason)
       } else if stages[stage].function != nil {
-        let code = call(record, stage, stages + stage, seatStage(0, stage), 0)
+        let code = call(record, number, stage, stages + stage, seatStage(0, stage), 0)
         if code != StageReturn.ok { act(on: code, record, stage, 0) }
       }
     }

@@ -260,7 +260,7 @@ extension PipelineRun {
     let isEnd = input.pointee.flags.contains(.isEnd)
     own.pointee.call.input =
       isEnd ? nil : UnsafeRawPointer(input).assumingMemoryBound(to: Block.self)
-    var code = call(output, 0, stages, own, seat)
+    var code = call(output, output.pointee.block.number, 0, stages, own, seat)
     own.pointee.call.input = nil
     let goesOn = code == StageReturn.more
     if goesOn { code = StageReturn.ok }

@@ -16,6 +16,7 @@ import sys
 HOT = [
     r"\bPipelineRun\.work\(",
     r"\bPipelineRun\.carry\(",
+    r"\bPipelineRun\.(carryOnward|leaveTheWay|goOn)\(",
     r"\bPipelineRun\.pull\(",
     r"\bPipelineRun\.enter\(",
     r"\bPipelineRun\.leavePlace\(",
