@@ -32,11 +32,18 @@ struct Inflater: ~Copyable {
   /// Begins the next stream.
   func reset() { inflateReset(stream) }
 
+  /// - Parameter isWhole: whether `packed` is all of a stream and `bytes` has room for all that it
+  ///   makes: then no window is kept.
   func inflate(
-    _ packed: UnsafeRawBufferPointer, into bytes: UnsafeMutableRawBufferPointer
+    _ packed: UnsafeRawBufferPointer, into bytes: UnsafeMutableRawBufferPointer,
+    isWhole: Bool = false
   ) -> (taken: Int, made: Int, outcome: Outcome) {
     let (taken, made) = connect(stream, packed, bytes)
-    let code = CZlib.inflate(stream, Z_NO_FLUSH)
+    // zlib refuses to begin without an address to write to.
+    if stream.pointee.next_out == nil {
+      stream.pointee.next_out = UnsafeMutableRawPointer(stream).assumingMemoryBound(to: UInt8.self)
+    }
+    let code = CZlib.inflate(stream, isWhole ? Z_FINISH : Z_NO_FLUSH)
     let outcome: Outcome =
       switch code {
       case Z_OK, Z_BUF_ERROR: .goesOn
