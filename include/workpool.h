@@ -954,8 +954,9 @@ WP_API const char *wp_reader_note(wp_reader *reader, size_t index);
 WP_API int32_t wp_reader_close(wp_reader *reader);
 
 /* Makes the reader the source of a pipeline: every block is a block of whole records, and meta[0]
- * is the number of its records, meta[1] the records before it. Keeps the reader until the pipeline
- * is destroyed; one run. Returns as wp_pipeline_set_source.
+ * is the number of its records, meta[1] the records before it, meta[2] where it begins in the decoded
+ * bytes, meta[3] how many bytes of the file were taken when it was complete (for progress). Keeps the
+ * reader until the pipeline is destroyed; one run. Returns as wp_pipeline_set_source.
  * Threads: one at a time. */
 WP_API int32_t wp_pipeline_set_reader(wp_pipeline *pipeline, wp_reader *reader);
 

@@ -21,13 +21,15 @@ int32_t wpl_file_open(const char *path, int32_t how) {
       /* Not to hang in open(2) until a FIFO has a writer: wpl_file_wait_input waits for that. */
       [WPL_OPEN_INPUT] = O_RDONLY | O_NONBLOCK,
       [WPL_OPEN_NEW] = O_WRONLY | O_CREAT | O_EXCL,
+      [WPL_OPEN_PRIVATE] = O_WRONLY | O_CREAT | O_EXCL,
       [WPL_OPEN_REPLACE] = O_WRONLY | O_CREAT | O_TRUNC,
       [WPL_OPEN_MARKER] = O_WRONLY | O_CREAT | O_NOFOLLOW,
       /* Not to hang in open(2) where nothing could end it. */
       [WPL_OPEN_DIRECT] = O_WRONLY | O_NONBLOCK,
   };
   int fd;
-  do fd = open(path, flags[how] | O_CLOEXEC | O_NOCTTY, 0666);
+  do fd = open(path, flags[how] | O_CLOEXEC | O_NOCTTY,
+              how == WPL_OPEN_PRIVATE ? 0600 : 0666);
   while (fd < 0 && errno == EINTR);
   if (fd < 0) return -errno;
   if (how == WPL_OPEN_DIRECT) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
@@ -109,6 +111,26 @@ int32_t wpl_file_info_at(const char *path, int32_t follows_links, wpl_file_info 
 int32_t wpl_file_info_of(int32_t fd, wpl_file_info *info) {
   struct stat s;
   return info_from(fstat(fd, &s), &s, info);
+}
+
+int32_t wpl_file_attributes_at(const char *path, wpl_file_attributes *attributes) {
+  struct stat s;
+  if (stat(path, &s)) return -errno;
+  *attributes = (wpl_file_attributes){
+      .read_seconds = s.st_atim.tv_sec, .read_nanoseconds = s.st_atim.tv_nsec,
+      .written_seconds = s.st_mtim.tv_sec, .written_nanoseconds = s.st_mtim.tv_nsec,
+      .mode = s.st_mode & 0777, .owner = s.st_uid, .group = s.st_gid};
+  return 0;
+}
+void wpl_file_set_attributes(int32_t fd, const wpl_file_attributes *a) {
+  mode_t mode = a->mode;
+  /* The group first, the owner last: a file that was given away cannot be changed any more. */
+  if (fchown(fd, (uid_t)-1, a->group)) mode &= ~0070u | (mode & 0007u) << 3;
+  (void)!fchmod(fd, mode);
+  struct timespec times[2] = {{a->read_seconds, a->read_nanoseconds},
+                              {a->written_seconds, a->written_nanoseconds}};
+  (void)!futimens(fd, times);
+  (void)!fchown(fd, a->owner, (gid_t)-1);
 }
 
 /* --- names ------------------------------------------------------------------------------ */

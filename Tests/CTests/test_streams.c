@@ -272,6 +272,22 @@ static int32_t invert(WITHIN(context)) {
   return WP_STAGE_OK;
 }
 
+/* Where blocks of a reader say they begin, and how far the file was read. */
+typedef struct place {
+  uint64_t records, offset, packed;
+} place;
+
+static int32_t follow(void *context, wp_block *block, void *scratch, const wp_call *call) {
+  place *place = context;
+  UNUSED;
+  CHECK_EQUAL(block->meta[1], place->records);
+  CHECK_EQUAL(block->meta[2], place->offset);
+  CHECK(block->meta[3] > 0 && block->meta[3] >= place->packed);
+  *place = (struct place){ place->records + block->meta[0], place->offset + block->size,
+                           block->meta[3] };
+  return WP_STAGE_OK;
+}
+
 static void pipelines(void) {
   for (uint32_t workers = 0; workers <= 8; workers = workers ? workers * 2 : 1) {
     for (int i = 0; i < 3; i++) {
@@ -284,11 +300,15 @@ static void pipelines(void) {
       options.flags = WP_WRITER_OVERWRITE;
       CHECK_EQUAL(wp_writer_open(paths[i], &options, &writer), WP_OK);
       CHECK_EQUAL(wp_pipeline_set_reader(pipeline, reader), WP_OK);
+      place place = { 0, 0, 0 };
+      add_stage(pipeline, WP_SERIAL, follow, &place);
       add_stage(pipeline, WP_PARALLEL, invert, NULL);
       CHECK_EQUAL(wp_pipeline_set_writer(pipeline, writer), WP_OK);
       CHECK_EQUAL(wp_reader_close(reader), WP_BUSY);
       CHECK_EQUAL(wp_writer_close(writer), WP_BUSY);
       CHECK_EQUAL(wp_pipeline_run(pipeline), WP_OK);
+      CHECK_EQUAL(place.offset, text.size);
+      CHECK(place.packed > 0);
       CHECK_EQUAL(wp_writer_finish(writer, NULL), WP_OK);
       CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
       CHECK_EQUAL(wp_reader_close(reader), WP_OK);

@@ -53,6 +53,24 @@ import WorkpoolCore
     #expect(folder.names == ["a", "b.gz"])
   }
 
+  @Test("an output takes over permissions and times, and is private until then")
+  func attributes() throws {
+    let model = folder.write("model", Bytes())
+    #expect(chmod(model, 0o640) == 0)
+    let times = [timespec(tv_sec: 1_000_000, tv_nsec: 5), timespec(tv_sec: 2_000_000, tv_nsec: 7)]
+    #expect(utimensat(AT_FDCWD, model, times, 0) == 0)
+    let set = try plan(["a"]) { $0.attributes = FileAttributes(path: model) }
+    try set.open()
+    var info = stat()
+    #expect(stat(folder[part("a")], &info) == 0 && info.st_mode & 0o777 == 0o600)
+    try fill(set, 1)
+    try set.commit()
+    #expect(stat(folder["a"], &info) == 0 && info.st_mode & 0o777 == 0o640)
+    #expect(info.st_mtim.tv_sec == 2_000_000 && info.st_mtim.tv_nsec == 7)
+    #expect(info.st_atim.tv_sec == 1_000_000)
+    #expect(FileAttributes(path: folder["none"]) == nil)
+  }
+
   @Test("the marker is named after the first regular output where there is no prefix")
   func markerName() throws {
     let set = try OutputSet(

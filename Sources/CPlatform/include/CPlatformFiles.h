@@ -13,6 +13,7 @@
 enum {
   WPL_OPEN_INPUT,     /* for reading; returns at once also where a FIFO has no writer */
   WPL_OPEN_NEW,       /* for writing; fails with EEXIST where anything, a link too, is there */
+  WPL_OPEN_PRIVATE,   /* the same for the owner's eyes alone */
   WPL_OPEN_REPLACE,   /* for writing, emptied if it is there */
   WPL_OPEN_MARKER,    /* for writing, neither emptied nor reached through a link */
   WPL_OPEN_DIRECT     /* an existing FIFO or device for writing; ENXIO: a FIFO without a reader */
@@ -44,6 +45,16 @@ typedef struct wpl_file_info {
 } wpl_file_info;
 int32_t wpl_file_info_at(const char *path, int32_t follows_links, wpl_file_info *info);
 int32_t wpl_file_info_of(int32_t descriptor, wpl_file_info *info);
+
+/* What a copy of a file takes over from it: permissions, owner and times, links followed. */
+typedef struct wpl_file_attributes {
+  int64_t read_seconds, read_nanoseconds, written_seconds, written_nanoseconds;
+  uint32_t mode, owner, group;
+} wpl_file_attributes;
+int32_t wpl_file_attributes_at(const char *path, wpl_file_attributes *attributes);
+/* As far as this process may and the file system can. Where the group cannot be given, it may do no
+ * more than everybody. */
+void wpl_file_set_attributes(int32_t descriptor, const wpl_file_attributes *attributes);
 
 /* --- names ------------------------------------------------------------------------------ */
 

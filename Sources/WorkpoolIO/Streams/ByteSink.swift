@@ -13,6 +13,8 @@ public final class ByteSink {
   public let syncs: Bool
 
   private var descriptor: Int32
+  /// What `close` gives the file.
+  private let attributes: FileAttributes?
 
   /// Writes to `path`, emptied if it exists. Outputs of a run belong into an `OutputSet`.
   public convenience init(path: String) throws(WorkpoolError) {
@@ -30,10 +32,13 @@ public final class ByteSink {
     self.init(owning: own, name: name, syncs: false)
   }
 
-  init(owning descriptor: Int32, name: String, syncs: Bool) {
+  init(
+    owning descriptor: Int32, name: String, syncs: Bool, attributes: FileAttributes? = nil
+  ) {
     self.descriptor = descriptor
     self.name = name
     self.syncs = syncs
+    self.attributes = attributes
   }
 
   deinit { abandon() }
@@ -56,6 +61,7 @@ public final class ByteSink {
   /// Ends the output; a failure here is a failure of the output. A second call does nothing.
   public func close() throws(WorkpoolError) {
     if isClosed { return }
+    attributes?.apply(to: descriptor)
     let synced = syncs ? wpl_file_sync(descriptor) : 0
     let closed = wpl_file_close(descriptor)
     descriptor = -1

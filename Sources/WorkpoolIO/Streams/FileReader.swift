@@ -74,7 +74,8 @@ public final class FileReader {
 
 extension Pipeline {
   /// Makes a file the source: each block holds whole records, `meta.0` is their number and `meta.1`
-  /// that of the records before them.
+  /// that of the records before them; `meta.2` is where the block begins in the decoded bytes and `meta.3`
+  /// how much of the file was taken when it was complete.
   public func setReader(_ file: FileReader) throws(WorkpoolError) {
     if file.isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
     let attachment = FileReader.Attachment(file)
@@ -94,6 +95,8 @@ extension Pipeline {
       block.pointee.size = extent.size
       block.pointee.meta.0 = UInt64(extent.records)
       block.pointee.meta.1 = extent.recordsBefore
+      block.pointee.meta.2 = extent.offset
+      block.pointee.meta.3 = extent.packedBytes
       return .goOn
     }
   }

@@ -13,6 +13,8 @@ public final class FileWriter {
     public var compression: Compression?
     public var level: Int?
     public var outputSet = OutputSet.Options()
+    /// What the output must not be, by device and inode.
+    public var inputs: [Endpoint] = []
     public init() {}
   }
 
@@ -38,13 +40,17 @@ public final class FileWriter {
     forkGeneration = wpl_fork_generation()
     var outputOptions = options.outputSet
     outputOptions.hasMarker = false
-    outputs = try OutputSet([OutputSet.Output(endpoint)], inputs: [], options: outputOptions)
+    outputs = try OutputSet([OutputSet.Output(endpoint)], inputs: options.inputs, options: outputOptions)
     try outputs.open()
     writer = try SlicedWriter(
       outputs.sink(0), compression: compression, level: options.level, workers: 1)
   }
 
   public var info: WriterInfo { writer.info }
+  /// Where the output is until it has its name; empty for what is written directly. Any thread.
+  public var temporaryFiles: [String] { outputs.temporaryFiles }
+  /// Why a pipeline could not write; after its run.
+  public fileprivate(set) var failure: WorkpoolError?
 
   public func write(_ bytes: UnsafeRawBufferPointer) throws(WorkpoolError) {
     try checkIsOpen()
@@ -130,8 +136,15 @@ extension Pipeline {
       }
     }
     try setSink("write") { block, _ throws(WorkpoolError) in
-      if block.pointee.size > 0 { try attachment.writer.write(UnsafeRawBufferPointer(block.bytes)) }
-      return .goOn
+      do throws(WorkpoolError) {
+        if block.pointee.size > 0 {
+          try attachment.writer.write(UnsafeRawBufferPointer(block.bytes))
+        }
+        return .goOn
+      } catch {
+        attachment.file.failure = error
+        throw error
+      }
     }
   }
 }

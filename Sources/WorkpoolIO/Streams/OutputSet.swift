@@ -20,6 +20,8 @@ public final class OutputSet {
     public var keepsPartial = false
     /// Whether files and folders are on the device before a name appears.
     public var syncs = false
+    /// What the regular outputs take over from another file; until then only their owner sees them.
+    public var attributes: FileAttributes?
     /// Whether a marker says that a run has begun and not ended well.
     public var hasMarker = true
     public init() {}
@@ -125,9 +127,12 @@ public final class OutputSet {
         target.removeDeadParts(sparing: inputs)
       }
       for (index, target) in targets.enumerated() {
-        let descriptor = try target.open(isCancelled: isCancelled)
+        let descriptor = try target.open(
+          isPrivate: options.attributes != nil, isCancelled: isCancelled)
         if target.isRegular { parts.append(index) }
-        sinks.append(ByteSink(owning: descriptor, name: target.path, syncs: options.syncs))
+        sinks.append(ByteSink(
+            owning: descriptor, name: target.path, syncs: options.syncs,
+            attributes: target.isRegular ? options.attributes : nil))
       }
     } catch {
       if let marker, markerDescriptor >= 0 && !hadMarker { _ = wpl_file_remove(marker) }

@@ -45,14 +45,15 @@ struct OutputTarget {
   }
 
   /// A descriptor to write to: of a new temporary file, or of what is there.
-  func open(isCancelled: () -> Bool) throws(WorkpoolError) -> Int32 {
+  func open(isPrivate: Bool, isCancelled: () -> Bool) throws(WorkpoolError) -> Int32 {
     if let descriptor {
       let own = wpl_file_duplicate(descriptor)
       if own < 0 { throw failed("cannot write", path, own) }
       return own
     }
     if isRegular {
-      let descriptor = wpl_file_open(part, Int32(WPL_OPEN_NEW))
+      let descriptor = wpl_file_open(
+        part, Int32((isPrivate ? WPL_OPEN_PRIVATE : WPL_OPEN_NEW)))
       if descriptor < 0 { throw failed("cannot create", path, descriptor) }
       // A new file is nobody else's; where there are no locks, process numbers must do.
       _ = wpl_file_lock(descriptor)
