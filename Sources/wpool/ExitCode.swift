@@ -14,6 +14,7 @@ extension ExitCode {
   static let closedOutput = ExitCode(128 + SIGPIPE)
 
   static func signal(_ number: Int32) -> ExitCode { ExitCode(128 + number) }
+  var isOfSignal: Bool { rawValue > 128 }
 
   /// What a run ends with that failed so.
   init(_ error: WorkpoolError, beforeStart: Bool = false) {

@@ -7,7 +7,8 @@ enum Main {
   static func main() {
     Console.holdStandardDescriptors()
     do {
-      var command = try Wpool.parseAsRoot()
+      var command = try Wpool.parseAsRoot(
+        LevelWords.spelledOut(Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch let failure as Failure {
       for message in failure.messages { Console.say(message) }
@@ -41,6 +42,7 @@ struct Wpool: ParsableCommand {
       """,
     version: VersionCommand.text,
     subcommands: [
-      ProcessCommand.self, ListStepsCommand.self, CompletionsCommand.self, VersionCommand.self,
+      ProcessCommand.self, CompressCommand.self, DecompressCommand.self, CatCommand.self,
+      CountCommand.self, ListStepsCommand.self, CompletionsCommand.self, VersionCommand.self,
     ])
 }

@@ -13,6 +13,7 @@ public struct ProcessProgress: Sendable {
   public var packedBytesRead: UInt64 = 0
   /// Known if all inputs are regular files.
   public var packedBytesTotal: UInt64?
+  public init() {}
 }
 
 /// What a run came to.

@@ -33,6 +33,13 @@ public final class FileReader {
   public var packedSize: UInt64? { reader.packedSize }
   public var notes: [String] { reader.notes }
 
+  /// What the records are, by the first decoded bytes; before anything is read. As
+  /// `CompressedReader.recordFormat`.
+  public func recordFormat() throws(WorkpoolError) -> RecordFormat? {
+    try checkIsFree()
+    return try reader.recordFormat()
+  }
+
   /// Decoded bytes; fewer than asked for only at the end, 0 when all of the file was sound.
   public func read(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
     try checkIsFree()

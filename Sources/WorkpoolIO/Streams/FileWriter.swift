@@ -40,7 +40,8 @@ public final class FileWriter {
     forkGeneration = wpl_fork_generation()
     var outputOptions = options.outputSet
     outputOptions.hasMarker = false
-    outputs = try OutputSet([OutputSet.Output(endpoint)], inputs: options.inputs, options: outputOptions)
+    outputs = try OutputSet(
+      [OutputSet.Output(endpoint)], inputs: options.inputs, options: outputOptions)
     try outputs.open()
     writer = try SlicedWriter(
       outputs.sink(0), compression: compression, level: options.level, workers: 1)

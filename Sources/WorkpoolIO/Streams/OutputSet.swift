@@ -130,7 +130,8 @@ public final class OutputSet {
         let descriptor = try target.open(
           isPrivate: options.attributes != nil, isCancelled: isCancelled)
         if target.isRegular { parts.append(index) }
-        sinks.append(ByteSink(
+        sinks.append(
+          ByteSink(
             owning: descriptor, name: target.path, syncs: options.syncs,
             attributes: target.isRegular ? options.attributes : nil))
       }

@@ -25,11 +25,19 @@ struct ProgressDisplay {
   private var drawn = 0
 
   init(_ job: ProcessJob) {
-    descriptor = job.words.progressFd ?? 2
-    hasReads = job.hasReads
+    self.init(
+      job.progress, descriptor: job.words.progressFd, hasReads: job.hasReads,
+      isQuiet: job.words.quiet)
+  }
+
+  /// - Parameter isQuiet: no bar unless it is asked for.
+  init(_ choice: ProgressChoice, descriptor: Int32?, hasReads: Bool, isQuiet: Bool) {
+    let descriptor = descriptor ?? 2
+    self.descriptor = descriptor
+    self.hasReads = hasReads
     form =
-      switch job.progress {
-      case .auto: isatty(descriptor) == 1 && !job.words.quiet ? .bar : .none
+      switch choice {
+      case .auto: isatty(descriptor) == 1 && !isQuiet ? .bar : .none
       case .bar: .bar
       case .plain: .plain
       case .json: .json
@@ -54,12 +62,19 @@ struct ProgressDisplay {
     guard let progress else { return }
     switch form {
     case .none: return
-    case .bar where !isComplete: write("\r" + blank(min(drawn, columns - 1)) + "\r")
+    case .bar where !isComplete: hide()
     case .bar:
       put(progress, wpl_now(), isEnd: true)
       write("\n")
     case .plain, .json: put(progress, wpl_now(), isEnd: true)
     }
+  }
+
+  /// Makes room for a message; the next `show` draws the bar again.
+  mutating func hide() {
+    guard form == .bar, drawn > 0 else { return }
+    write("\r" + blank(min(drawn, columns - 1)) + "\r")
+    drawn = 0
   }
 
   private mutating func put(_ progress: ProcessProgress, _ now: Int64, isEnd: Bool) {

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Workpool
+
+struct CatCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cat", abstract: "Write the unpacked bytes of files to standard output.",
+    usage: "wpool cat [<file> ...] [<options>]",
+    discussion: """
+      Files are plain, gzip, BGZF or zstd, told apart by content; without a file, standard input \
+      is read. Of a damaged file all is written but the last MiB in front of the damage, or less, \
+      then the next file; the exit code is 1.
+      """)
+
+  @Argument(help: "Files to read; - is standard input.", completion: .file())
+  var files: [String] = []
+
+  @OptionGroup(title: "Reading") var unpack: UnpackOptions
+  @OptionGroup(title: "Workers and words") var words: FileWordOptions
+
+  func run() throws {
+    let inputs = try FileInput.all(files)
+    let session = try FileSession(
+      words, total: FileInput.size(of: inputs), hasReads: false, fillsOutput: true)
+    var options = FileWriter.Options()
+    options.compression = .plain
+    options.inputs = inputs.map { $0.endpoint }
+    throw try session.run(inputs.count) { [self, options] index throws(WorkpoolError) in
+      let reader = try FileReader(bytesOf: inputs[index].endpoint, options: unpack.reader)
+      let info = try session.write(.standardOutput, options) { pipeline throws(WorkpoolError) in
+        try pipeline.setReader(reader)
+        try pipeline.addProgress(session.progress)
+      }
+      session.note(reader.notes)
+      if words.verbose {
+        session.say(
+          "\(reader.name): \(reader.info.compression.name), \(Figures.grouped(info.bytes)) bytes")
+      }
+    }
+  }
+}

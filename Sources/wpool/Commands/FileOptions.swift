@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Glibc
+import Workpool
+
+/// What commands on single files have in common.
+struct FileWordOptions: ParsableArguments {
+  @Option(
+    name: [.customShort("j", allowingJoined: true), .customLong("max-workers")],
+    help: ArgumentHelp(
+      "Workers. [$WPOOL_MAX_WORKERS, or auto: usable CPUs]", valueName: "n|auto"))
+  var maxWorkers: WorkerCount?
+
+  @Option(
+    help: ArgumentHelp(
+      "auto, bar, plain, json or none. [$WPOOL_PROGRESS, or auto: a bar on a terminal, else none]",
+      valueName: "form"))
+  var progress: ProgressChoice?
+
+  @Option(
+    help: ArgumentHelp("Descriptor that progress is written to. [2]", valueName: "n"))
+  var progressFd: Int32?
+
+  @Flag(name: .shortAndLong, help: "No notes, and a bar only if it is asked for.")
+  var quiet = false
+
+  @Flag(name: .shortAndLong, help: "Tell what was done with each file.")
+  var verbose = false
+
+  func validate() throws {
+    if quiet && verbose { throw ValidationError("-q and -v exclude each other") }
+    if let progressFd, fcntl(progressFd, F_GETFD) < 0 {
+      throw ValidationError("--progress-fd \(progressFd) is not open")
+    }
+  }
+
+  func workers() throws(Failure) -> Int {
+    try Environment.value(maxWorkers, or: "WPOOL_MAX_WORKERS")?.number ?? Pool.usableCPUs
+  }
+
+  func progressForm() throws(Failure) -> ProgressChoice {
+    try Environment.value(progress, or: "WPOOL_PROGRESS") ?? .auto
+  }
+}
+
+/// How packed files are read.
+struct UnpackOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Bytes behind the last gzip member or zstd frame: error, warn or ignore. [error]",
+      valueName: "outcome"))
+  var trailing: TrailingChoice?
+
+  @Option(
+    help: ArgumentHelp("Largest window of a zstd frame, up to 2G. [128M]", valueName: "size"))
+  var zstdWindow: Size?
+
+  func validate() throws {
+    if (zstdWindow?.bytes ?? 0) > 2 << 30 { throw ValidationError("--zstd-window is more than 2G") }
+  }
+
+  var reader: CompressedReader.Options {
+    var options = CompressedReader.Options()
+    options.trailing = trailing?.trailing ?? .error
+    if let zstdWindow { options.maxWindow = UInt64(zstdWindow.bytes) }
+    return options
+  }
+}
+
+/// Where the result of a file goes, and what becomes of the file.
+struct FileOutputOptions: ParsableArguments {
+  enum Fate: EnumerableFlag {
+    case keep, remove
+
+    static func name(for value: Fate) -> NameSpecification {
+      value == .keep ? [.customShort("k"), .customLong("keep")] : .customLong("rm")
+    }
+    static func help(for value: Fate) -> ArgumentHelp? {
+      value == .keep
+        ? "Keep the files that were read; so it is without --rm. The last of the two counts."
+        : "Remove each file once its output is complete and on the device."
+    }
+  }
+
+  @Flag(name: [.customShort("c"), .customLong("stdout")], help: "Write to standard output.")
+  var toOutput = false
+
+  @Option(
+    name: [.customShort("o", allowingJoined: true), .customLong("output")],
+    help: ArgumentHelp(
+      "File to write, for one file to read; - is standard output.", valueName: "file"),
+    completion: .file())
+  var output: String?
+
+  @Flag(exclusivity: .chooseLast) var fate = Fate.keep
+
+  @Flag(
+    name: .shortAndLong,
+    help: "Replace outputs that exist, and do what is refused otherwise. No input is ever written.")
+  var force = false
+
+  @Flag(help: "Put outputs on the device before they get their names.")
+  var sync = false
+
+  func check(_ inputs: [FileInput]) throws(Failure) {
+    if output != nil && toOutput { throw .usage("-o and -c exclude each other") }
+    if output == "" { throw .usage("the name of the output is empty") }
+    if output != nil && inputs.count > 1 { throw .usage("-o takes a single file to read") }
+    if fate == .remove && inputs.contains(where: { writesToOutput($0) }) {
+      throw .usage("--rm needs an output in a file")
+    }
+  }
+
+  func writesToOutput(_ input: FileInput) -> Bool {
+    if let output { return output == "-" }
+    return toOutput || input.path == nil
+  }
+
+  /// - Parameter derive: the output's name where the command line has none.
+  func endpoint(
+    _ input: FileInput, _ derive: (String) throws(WorkpoolError) -> String
+  ) throws(WorkpoolError) -> Endpoint {
+    if writesToOutput(input) { return .standardOutput }
+    if let output { return .path(output) }
+    guard let path = input.path else { return .standardOutput }
+    try input.checkIsThere()
+    if input.isSpecial {
+      throw WorkpoolError(
+        .unsupported, "is no regular file: say with -c or -o where its bytes shall go", path: path)
+    }
+    return .path(try derive(path))
+  }
+
+  func writer(_ input: FileInput, _ compression: Compression, level: Int?) -> FileWriter.Options {
+    var options = FileWriter.Options()
+    options.compression = compression
+    options.level = level
+    options.inputs = [input.endpoint]
+    options.outputSet.allowsOverwrite = force
+    options.outputSet.syncs = sync || fate == .remove
+    options.outputSet.attributes = input.attributes
+    return options
+  }
+}
