@@ -6,6 +6,7 @@
 #   make lib      libworkpool.so alone            make install  PREFIX=/usr/local DESTDIR=
 #   make bench    engines of this machine, side by side
 #   make stress   100,000 random pipelines with a watchdog; larger models
+#   make fuzz     libFuzzer on decoders, splitters, parsers, steps: 10 minutes each
 #   make test-c   one suite: see SUITES
 #   make python   a wheel that carries the library
 
@@ -22,7 +23,7 @@ SOURCES := Package.swift $(shell find Sources \( -path Sources/Python -o -path S
 
 .DELETE_ON_ERROR:
 .PHONY: all run lib build python install install-lib install-tool test check format lint bench clean \
-  stress test-swift test-models test-c test-abi test-cli test-python test-examples test-tsan test-asan
+  stress fuzz test-swift test-models test-c test-abi test-cli test-python test-examples test-tsan test-asan
 all: lib build
 lib: $(LIB)
 build: $(TOOL)
@@ -104,6 +105,10 @@ test-models: build/.setup-test
 stress: build/.setup-test $(LIB)
 	$(MAKE) --no-print-directory -C Tests/Models long
 	$(MAKE) --no-print-directory -C Tests/Stress run OPTIONS='$(OPTIONS)'
+
+# OPTIONS='SECONDS_EACH=60'
+fuzz: build/.setup-test
+	$(MAKE) --no-print-directory -C Tests/Fuzz $(OPTIONS)
 
 test-cli: build/.setup-test $(TOOL)
 	WPOOL=$(abspath $(TOOL)) $(LIMITED) 1200 $(PYTHON) Tests/CLITests/run_cli_tests.py

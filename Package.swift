@@ -8,6 +8,9 @@ import PackageDescription
 //   WORKPOOL_EMBEDDED=1 swift build …              Embedded Swift: libworkpool.so with the C interface (`make lib`)
 
 let isEmbedded = Context.environment["WORKPOOL_EMBEDDED"] == "1"
+// For `make fuzz`: everything with the coverage that libFuzzer looks at, and one program of targets.
+let isFuzzed = Context.environment["WORKPOOL_FUZZ"] == "1"
+let fuzzed: [CSetting] = isFuzzed ? [.unsafeFlags(["-fsanitize=fuzzer-no-link,address"])] : []
 
 var floorSettings: [SwiftSetting] = [
   .swiftLanguageMode(.v6),
@@ -22,6 +25,9 @@ if isEmbedded {
     ]),
   ]
 }
+if isFuzzed {
+  floorSettings += [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library", "-enable-testing"])]
+}
 
 let package = Package(
   name: "workpool",
@@ -32,7 +38,7 @@ let package = Package(
     .target(
       name: "CPlatform",
       cSettings: [.define("_GNU_SOURCE"), .define("WPL_SCHEDULES", .when(configuration: .debug))]
-        + (isEmbedded ? [.define("WORKPOOL_EMBEDDED")] : []),
+        + (isEmbedded ? [.define("WORKPOOL_EMBEDDED")] : []) + fuzzed,
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
@@ -93,6 +99,16 @@ if !isEmbedded {
       name: "WorkpoolFASTQTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolFASTQ"],
       swiftSettings: floorSettings),
   ]
+}
+
+if isFuzzed {
+  package.products = [.executable(name: "workpool-fuzz", targets: ["workpool-fuzz"])]
+  package.targets.append(
+    .executableTarget(
+      name: "workpool-fuzz", dependencies: ["WorkpoolCore", "WorkpoolIO", "WorkpoolFASTQ"],
+      path: "Tests/Fuzz", exclude: ["corpus", "Makefile", "make_corpus.py"],
+      swiftSettings: floorSettings,
+      linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
 }
 
 if isEmbedded {

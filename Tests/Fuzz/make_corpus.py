@@ -1,0 +1,77 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""make_corpus.py FOLDER: the inputs that fuzzing begins with, made from the edge files and from hand.
+
+`make corpus` merges them into corpus/, which keeps what reaches new code and is checked in.
+"""
+import gzip
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+READS = "".join(f"@r{i}/1 x\n{'ACGTN'[i % 5] * (i + 1)}\n+\n{'I#5~!'[i % 5] * (i + 1)}\n" for i in range(5))
+STEPS = [
+    "CutStart n=2 segment=read1", "CutEnd n=1 segment=read1", "Truncate n=3 segment=read1",
+    "ReverseComplement segment=read1", "Lowercase target=read1", "Uppercase target=name:read1",
+    "Head n=3", "Skip n=2", "FilterSample p=0.5 seed=7", "FilterEmpty segment=all",
+    "CalcLength segment=all out_label=a\nFilterByNumericTag in_label=a min_value=2 max_value=4 "
+    "keep_or_remove=keep",
+    "CalcExpectedError aggregate=sum segment=read1 out_label=e\nFilterByNumericTag in_label=e "
+    "max_value=1e-3 keep_or_remove=remove",
+    "CalcQualifiedBases threshold='5' op=above segment=read1 out_label=q\n"
+    "FilterByNumericTag in_label=q min_value=1 keep_or_remove=keep",
+    "ValidateSeq allowed=ACGTN segment=all", "ValidateQuality encoding=sanger segment=all",
+    'Head n="3" \'x\'=[1, 2.5e3, true, "a\\"b"] y=\\ z',
+]
+
+
+def bgzf(data):
+    body = zlib.compressobj(1, zlib.DEFLATED, -15)
+    packed = body.compress(data) + body.flush()
+    head = b"\x1f\x8b\x08\x04" + bytes(4) + b"\0\xff\6\0BC\2\0" + struct.pack("<H", len(packed) + 25)
+    return head + packed + struct.pack("<II", zlib.crc32(data), len(data))
+
+
+def main(folder):
+    for target in ("unpack", "cut", "fastq", "steps"):
+        (folder / target).mkdir(parents=True, exist_ok=True)
+
+    def put(target, name, data):
+        (folder / target / name).write_bytes(data)
+
+    with tempfile.TemporaryDirectory() as edges:
+        subprocess.run([sys.executable, HERE.parent / "Fixtures/edge_files.py", edges], check=True,
+                       stdout=subprocess.DEVNULL)
+        for path in sorted(Path(edges).iterdir()):
+            data = path.read_bytes() if path.is_file() else b""
+            if path.suffix == ".json" or len(data) > 4096:
+                continue
+            put("unpack", path.name, b"\0" + data)
+            if path.suffix in (".fq", ".fastq"):
+                put("fastq", path.name, data)
+    text = READS.encode()
+    small = {
+        "member": gzip.compress(text, 6, mtime=0), "stored": gzip.compress(text, 0, mtime=0),
+        "members": gzip.compress(text, mtime=0) + gzip.compress(b"", mtime=0) + gzip.compress(text, mtime=0),
+        "blocks": bgzf(text) + bgzf(b"") + bgzf(text) + bgzf(b""), "mixed": bgzf(text) + gzip.compress(text, mtime=0),
+        "zeros": gzip.compress(text, mtime=0) + bytes(7), "more": gzip.compress(text, mtime=0) + b"more",
+    }
+    for name, data in small.items():
+        for choice in (0, 1, 2, 0xfc):
+            put("unpack", f"{name}-{choice}", bytes([choice]) + data)
+    for kind in range(5):
+        for size in (0, 3):
+            put("cut", f"{kind}-{size}", bytes([kind, size | 0x70, 4]) + text)
+        put("cut", f"{kind}-crlf", bytes([kind, 1, 2]) + text.replace(b"\n", b"\r\n")[:-1])
+        put("cut", f"{kind}-blank", bytes([kind, 0x21, 1]) + b"\n\n\0a\0\n")
+    put("fastq", "reads", text)
+    put("fastq", "end", text[:-1] + b"\n\n\n")
+    for index, step in enumerate(STEPS):
+        put("steps", f"{index}", step.encode() + b"\n%\n" + text)
+
+
+main(Path(sys.argv[1]))
