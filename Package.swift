@@ -26,7 +26,9 @@ if isEmbedded {
   ]
 }
 if isFuzzed {
-  floorSettings += [.unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library", "-enable-testing"])]
+  floorSettings += [
+    .unsafeFlags(["-sanitize=fuzzer,address", "-parse-as-library", "-enable-testing"])
+  ]
 }
 
 let package = Package(

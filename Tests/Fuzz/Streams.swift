@@ -15,8 +15,10 @@ extension Fuzz {
     if choice & 4 != 0 { options.maxWindow = 1 << 20 }
     let whole = decoded(file, options, readSize: 256 << 10, piece: 64 << 10)
     let pieces = decoded(file, options, readSize: 1 + Int(choice >> 3), piece: 1 + Int(choice >> 4))
-    check(whole == pieces, "\(whole.error ?? "the end") with large reads, "
-      + "\(pieces.error ?? "the end") with small ones, or other bytes or notes")
+    check(
+      whole == pieces,
+      "\(whole.error ?? "the end") with large reads, "
+        + "\(pieces.error ?? "the end") with small ones, or other bytes or notes")
   }
 
   /// A file without a name, for one input after the other.
