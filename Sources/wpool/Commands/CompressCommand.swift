@@ -42,8 +42,8 @@ struct CompressCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Level, also as -N: gzip 0 to 9 [\(PlanBuilder.gzipLevel)], zstd 1 to 22 [5].", valueName: "n"
-    ))
+      "Level, also as -N: gzip 0 to 9 [\(PlanBuilder.gzipLevel)], zstd 1 to 22 [\(zstdLevel)].",
+      valueName: "n"))
   var level: Int?
 
   @Flag var effort: Effort?
@@ -73,7 +73,10 @@ struct CompressCommand: ParsableCommand {
     return named == .plain ? .gzip : named
   }
 
-  private func level(_ compression: Compression) throws(Failure) -> Int? {
+  /// That of the program zstd: smaller files at higher levels cost several times as much.
+  static let zstdLevel = 3
+
+  private func level(_ compression: Compression) throws(Failure) -> Int {
     if let effort {
       if level != nil { throw .usage("--level and --\(effort) exclude each other") }
       return effort == .fast ? 1 : compression == .gzip ? 9 : 19
@@ -83,11 +86,11 @@ struct CompressCommand: ParsableCommand {
       throw .usage(
         "--level \(level): \(compression.name) has \(levels.lowerBound) to \(levels.upperBound)")
     }
-    return level ?? (compression == .gzip ? PlanBuilder.gzipLevel : nil)
+    return level ?? (compression == .gzip ? PlanBuilder.gzipLevel : Self.zstdLevel)
   }
 
   private func pack(
-    _ input: FileInput, _ compression: Compression, _ level: Int?, _ session: FileSession
+    _ input: FileInput, _ compression: Compression, _ level: Int, _ session: FileSession
   ) throws(WorkpoolError) {
     let endpoint = try output.endpoint(input) { path throws(WorkpoolError) in
       if !output.force, let suffix = PackedName.suffix(of: path) {
