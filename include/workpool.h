@@ -183,7 +183,10 @@ typedef struct wp_pool_options {
    * With as many as workers the pool has no threads, and all callbacks run on the host's.
    * The seats are the last ones of `workers`: see wp_pool_set_workers. */
   uint32_t host_workers;
-  uint32_t reserved_2;     /* 0 */
+  /* 0-1024: up to so many further workers work while others sit in stages with WP_STAGE_MAY_BLOCK,
+   * so that CPUs do not idle meanwhile. They have threads of their own, which sleep at other times,
+   * and the indices from max_workers on. Not counted by wp_pool_workers. */
+  uint32_t blocking_extra;
 } wp_pool_options;
 #define WP_POOL_OPTIONS_INIT \
   { sizeof(wp_pool_options), 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, 0, 0 }
@@ -216,7 +219,7 @@ WP_API uint32_t wp_pool_workers(const wp_pool *pool);
  * thread of the host gives its seat back and goes on waiting, in wp_pool_run_worker until there is
  * room again. Then its thread sleeps, without a wake-up, until the number rises or the pool is
  * destroyed. What a pipeline delivers does not depend on any of this. Memory: a run has room for
- * max_workers. Returns WP_OK; WP_INVALID_ARGUMENT; WP_NO_THREAD if a thread cannot be created, then the
+ * max_workers + blocking_extra. Returns WP_OK; WP_INVALID_ARGUMENT; WP_NO_THREAD if a thread cannot be created, then the
  * number stays as it was; WP_FORKED.
  * Threads: any, also inside callbacks. */
 WP_API int32_t wp_pool_set_workers(wp_pool *pool, uint32_t workers);
@@ -244,7 +247,7 @@ typedef struct wp_worker_statistics {
   uint64_t wakes;          /* how often it was woken */
 } wp_worker_statistics;
 
-/* The same of worker `index`, 0 ... max_workers - 1. Takes no lock. Returns WP_OK,
+/* The same of worker `index`, 0 ... max_workers + blocking_extra - 1. Takes no lock. Returns WP_OK,
  * WP_INVALID_ARGUMENT (no such worker), WP_FORKED.
  * Threads: any. */
 WP_API int32_t wp_pool_worker_statistics(const wp_pool *pool, uint32_t index,
@@ -382,7 +385,12 @@ typedef int32_t (*wp_stage_fn)(void *context, wp_block *block, void *scratch, co
  * that were made so far. */
 
 #define WP_STAGE_SEE_ALL 1u   /* a stop in a later stage does not keep blocks from this one */
-#define WP_STAGE_MAY_BLOCK 2u /* the callback may wait for a disk, a child or the network */
+/* The callback may wait for a disk, a child, the network or another block. A worker that is about to
+ * call it keeps nothing that others could go on with, and wakes one if there is work. As many further
+ * workers may run meanwhile as wp_pool_options.blocking_extra says. One of these that is still at work
+ * when the callback has returned finishes the block that it carries, then rests. So at most workers +
+ * blocking_extra callbacks run at once. */
+#define WP_STAGE_MAY_BLOCK 2u
 
 typedef struct wp_stage_options {
   uint32_t struct_size;

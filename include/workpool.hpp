@@ -199,6 +199,11 @@ class PoolOptions {
     native_.host_workers = count;
     return *this;
   }
+  // 0-1024: up to so many further workers work while others sit in stages that may_block().
+  PoolOptions &blocking_extra(uint32_t count) {
+    native_.blocking_extra = count;
+    return *this;
+  }
   // Go on with the threads that could be created.
   PoolOptions &allow_fewer_workers(bool yes = true) {
     native_.flags = yes ? native_.flags | WP_POOL_ALLOW_FEWER_WORKERS

@@ -312,7 +312,7 @@ extension PipelineRun {
     let waits = waits + stage
     var depth = 0
     if takesTimes {
-      record.pointee.parkedAt = Clock.now
+      record.pointee.parkedAt.store(Clock.now, ordering: .relaxed)
       // Before the exchange: who finds the block there counts it out.
       depth = waits.pointee.enter()
     }
@@ -352,7 +352,7 @@ extension PipelineRun {
   }
 
   private func sinceParked(_ record: UnsafeMutablePointer<Record>) -> UInt64 {
-    UInt64(clamping: Clock.now &- record.pointee.parkedAt)
+    UInt64(clamping: Clock.now &- record.pointee.parkedAt.load(ordering: .relaxed))
   }
 
   /// Makes a block available to every worker.
@@ -384,7 +384,7 @@ extension PipelineRun {
     record.pointee.stage = Int32(truncatingIfNeeded: stage)
     var depth = 0
     if takesTimes {
-      record.pointee.parkedAt = Clock.now
+      record.pointee.parkedAt.store(Clock.now, ordering: .relaxed)
       depth = waits[stage].enter()
     }
     let index = places.park(recordIndex(record), oldest: oldestRecord)
@@ -484,7 +484,8 @@ extension PipelineRun {
   }
 
   /// The call whose time is taken, with what follows from it. Costs two looks at the clock, and some
-  /// of these calls two at the thread's own clock, which is a system call.
+  /// of these calls two at the thread's own clock, which is a system call. All calls that may block are
+  /// such calls.
   @inline(never)
   private func callTimed(
     _ record: UnsafeMutablePointer<Record>, _ stage: Int,
@@ -501,6 +502,8 @@ extension PipelineRun {
       }
     }
     let meter = meters[seat]
+    let mayBlock = state.pointee.mayBlock
+    if mayBlock { pool.beginBlockingCall(seat: seat) }
     let takesCPU = takesTimes && own.pointee.counts.untilCPU.load(ordering: .relaxed) == 0
     if takesTimes && state.pointee.isFree && stage != 0 {
       enterTogether(own, stage, looksRound: takesCPU)
@@ -513,11 +516,13 @@ extension PipelineRun {
     let code = function(state.pointee.context, record, own.pointee.scratch, own)
     let end = Clock.now
     if takesTimes { meter.pointee.enter(before, at: end) }
+    if mayBlock { pool.endBlockingCall(seat: seat) }
     let cpu: UInt64? = takesCPU ? UInt64(clamping: wpl_thread_cpu_time() - cpuBegin) : nil
     if takesTimes { own.pointee.counts.isInside.store(false, ordering: .relaxed) }
     let time = UInt64(clamping: end - begin)
     let (calls, untimed) = own.pointee.counts.note(
-      time, endingAt: end, cpu: cpu, takesTimes: takesTimes, timesEveryCall: timesEveryCall)
+      time, endingAt: end, cpu: cpu, takesTimes: takesTimes,
+      timesEveryCall: timesEveryCall || mayBlock)
     if takesTimes { meter.pointee.count(calls: calls, untimed: untimed) }
     if hasTimeline { noteCall(record, stage, code, from: begin, to: end, seat) }
     noteCost(stage: stage, nanoseconds: time)

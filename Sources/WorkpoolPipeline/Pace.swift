@@ -84,8 +84,11 @@ extension PipelineRun {
     }
   }
 
-  /// Workers there are at present, of `workerCount` at most.
-  var currentWorkers: Int { min(workerCount, pool.workerCount) }
+  /// Workers there are at present, of `workerCount` at most; with those that there may be while others
+  /// sit in a stage of this run.
+  var currentWorkers: Int {
+    min(workerCount, pool.workerCount &+ (mayBlock ? pool.extraCount : 0))
+  }
 
   @inline(__always) var isSpread: Bool { pace.pointee.isSpread.load(ordering: .relaxed) }
 

@@ -173,6 +173,7 @@ struct PipelineRun: ~Copyable {
     let isSerial: Bool
     let hasPlaces: Bool
     let hasScratch: Bool
+    let mayBlock: Bool
     /// Its cells in `turns`; meaningless unless serial.
     let turnIndex: Int
     let places: StagePlaces?

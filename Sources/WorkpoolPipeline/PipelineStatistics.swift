@@ -282,7 +282,8 @@ extension PipelineRun {
       return 1
     }
     let limit = plan.concurrencyLimit
-    return limit == 0 ? currentWorkers : min(limit, currentWorkers)
+    let workers = plan.mayBlock ? currentWorkers : min(workerCount, pool.workerCount)
+    return limit == 0 ? workers : min(limit, workers)
   }
 }
 

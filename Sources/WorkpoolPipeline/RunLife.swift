@@ -176,7 +176,7 @@ extension PipelineRun {
           isFree: turnIndices[index] < 0 && places[index] == nil,
           isSerial: turnIndices[index] >= 0,
           hasPlaces: places[index] != nil, hasScratch: stage?.workerStart != nil,
-          turnIndex: turnIndices[index], places: places[index], stage: stage,
+          mayBlock: stage?.mayBlock == true && !isSerialReference, turnIndex: turnIndices[index], places: places[index], stage: stage,
           cost: Atomic(Pace.unknownCost)))
     }
     for index in 0..<capacity { (records + index).initialize(to: Record(run: address)) }
@@ -207,7 +207,8 @@ extension PipelineRun {
           maxFailures: options.maxFailures, segmentStarts: shape.starts,
           isLast: shape.isLast)))
     pace.initialize(to: Pace())
-    if isSerialReference || pool.workerCount == 1 {
+    let mostAtOnce = pool.workerCount + (shape.mayBlock ? pool.extraCount : 0)
+    if isSerialReference || mostAtOnce == 1 {
       pace.pointee.isSpread.store(false, ordering: .relaxed)
       pace.pointee.batch.store(1, ordering: .relaxed)
     }

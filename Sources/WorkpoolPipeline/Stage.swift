@@ -58,7 +58,8 @@ public struct Stage: @unchecked Sendable {
   /// A stop in a later stage does not keep blocks from this one.
   public var seesAll = false
   /// The callback may wait for a disk, a child, the network or another block: then a worker that sits
-  /// in it holds nothing back from other workers.
+  /// in it holds nothing back from other workers, and wakes one who goes on before it enters. See
+  /// `Pool.Options.blockingExtra`.
   public var mayBlock = false
   /// Once per worker and run, before its first call there.
   public var workerStart:

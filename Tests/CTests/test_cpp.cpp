@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // workpool.hpp: errors, times, bytes, pools and tokens.
 #include <array>
+#include <future>
 #include <thread>
 
 #include "stages.hpp"
@@ -152,6 +153,23 @@ static void set_workers() {
   CHECK_THROWS(Pool(PoolOptions().workers(2).max_workers(1)), WP_INVALID_ARGUMENT);
 }
 
+static void blocking_extra() {
+  const Pool pool(PoolOptions().workers(1).blocking_extra(1));
+  CHECK_EQUAL(pool.workers(), 1);
+  std::promise<void> second;
+  workpool::Pipeline pipeline(pool);
+  pipeline.source("two", workpool::StageOptions(), [](workpool::Block &block) {
+    return block.number() < 2 ? workpool::Action::go_on : workpool::Action::end;
+  });
+  // Block 0 waits for block 1.
+  pipeline.stage("waits", workpool::StageOptions().may_block(), [&](workpool::Block &block) {
+    if (block.number() == 0) second.get_future().wait();
+    if (block.number() == 1) second.set_value();
+  });
+  CHECK_EQUAL(pipeline.run().blocks_delivered, 2);
+  CHECK_THROWS(Pool(PoolOptions().workers(1).blocking_extra(1025)), WP_INVALID_ARGUMENT);
+}
+
 static void tokens() {
   Token token;
   CHECK(!token.is_cancelled());
@@ -213,6 +231,7 @@ int main() {
   RUN("a pool moves, and is closed once", pools);
   RUN("hooks are called on each thread, and what they throw is told at the close", hooks);
   RUN("the number of workers changes", set_workers);
+  RUN("a further worker works while one blocks", blocking_extra);
   RUN("a thread of the host is a worker until its token is cancelled", host_workers);
   RUN("tokens have children, which keep them", tokens);
   RUN("pools, tokens and pipelines go in any order", any_order);

@@ -141,7 +141,7 @@ static void wrong_options_are_refused(void) {
   REFUSED(flags = 2);
   REFUSED(flags = UINT32_MAX);
   REFUSED(max_workers = 1025);
-  REFUSED(reserved_2 = 1);
+  REFUSED(blocking_extra = 1025);
   REFUSED(host_workers = 1025);
   bad = good;
   bad.workers = 2;
@@ -286,6 +286,62 @@ static void seats_of_the_host_come_and_go(void) {
   CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
 }
 
+typedef struct relay {
+  gate called, done; /* how often the source was called; how many blocks the stage has had */
+  int32_t worker[8];
+} relay;
+
+static int32_t call_after_stage(WITHIN(context)) {
+  relay *relay = context;
+  UNUSED;
+  gate_raise(&relay->called, 1);
+  gate_wait(&relay->done, block->number);
+  return block->number == 8 ? WP_SOURCE_END : WP_STAGE_OK;
+}
+
+static int32_t end_after_call(WITHIN(context)) {
+  relay *relay = context;
+  UNUSED;
+  CHECK_EQUAL(call->worker, wp_worker_index());
+  relay->worker[block->number] = (int32_t)call->worker;
+  gate_wait(&relay->called, block->number + 2);
+  gate_raise(&relay->done, 1);
+  return WP_STAGE_OK;
+}
+
+/* Each block waits for the next call of the source, and that for the block: with a single worker, which
+ * sits in one of the two, a further one is needed. */
+static void a_further_worker_works_while_one_blocks(void) {
+  wp_pool_options options = WP_POOL_OPTIONS_INIT;
+  wp_pool *pool = NULL;
+  options.workers = 1;
+  options.max_workers = 2;
+  options.blocking_extra = 1;
+  CHECK_EQUAL(wp_pool_create(&options, &pool), WP_OK);
+  CHECK_EQUAL(threads(), 3);
+  CHECK_EQUAL(wp_pool_workers(pool), 1);
+  for (int i = 0; i < 50; i++) {
+    relay relay = { GATE, GATE, { 0 } };
+    wp_pipeline *pipeline = pipeline_on(pool, 0, 4);
+    wp_stage_options source = stage(WP_SERIAL, call_after_stage, &relay);
+    wp_stage_options waits = stage(WP_PARALLEL, end_after_call, &relay);
+    source.flags = waits.flags = WP_STAGE_MAY_BLOCK;
+    CHECK_EQUAL(wp_pipeline_set_source(pipeline, &source), WP_OK);
+    CHECK_EQUAL(wp_pipeline_add_stage(pipeline, &waits), 1);
+    CHECK_EQUAL(wp_pipeline_run(pipeline), WP_OK);
+    for (int block = 0; block < 8; block++) CHECK(relay.worker[block] == 0 || relay.worker[block] == 2);
+    CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
+  }
+  wp_worker_statistics figures = { .struct_size = sizeof figures };
+  CHECK_EQUAL(wp_pool_worker_statistics(pool, 2, &figures), WP_OK);
+  CHECK(figures.calls > 0);
+  CHECK_EQUAL(figures.is_host_thread, 0);
+  CHECK_EQUAL(figures.busy_ns + figures.blocked_ns + figures.engine_ns + figures.idle_ns, figures.wall_ns);
+  CHECK_EQUAL(wp_pool_worker_statistics(pool, 3, &figures), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+  CHECK_EQUAL(threads(), 1);
+}
+
 int main(void) {
   RUN("a pool has the workers asked for, and none after destroy", a_pool_has_the_workers_asked_for);
   RUN("the default is one worker per usable CPU", the_default_is_one_worker_per_usable_cpu);
@@ -296,6 +352,7 @@ int main(void) {
   RUN("a worker cannot destroy its pool", a_worker_cannot_destroy_its_pool);
   RUN("the number of workers changes, also from a callback", the_number_of_workers_changes);
   RUN("seats of the host come and go with the number", seats_of_the_host_come_and_go);
+  RUN("a further worker works while one blocks", a_further_worker_works_while_one_blocks);
   RUN("pools come and go", pools_come_and_go);
   return CHECK_SUMMARY();
 }

@@ -132,6 +132,19 @@ class Pools(unittest.TestCase):
         with self.assertRaises(workpool.InvalidState):
             pool.set_workers(1)
 
+    def test_a_further_worker_works_while_one_blocks(self):
+        for extra in (-1, 1025):
+            with self.assertRaises(workpool.InvalidArgument):
+                workpool.Pool(1, blocking_extra=extra)
+        with workpool.Pool(1, blocking_extra=2) as pool:
+            self.assertEqual(pool.workers, 1)
+            all_three = threading.Barrier(3)
+            with workpool.Pipeline(pool) as pipeline:
+                pipeline.source([b"x"] * 3)
+                pipeline.stage(lambda block: all_three.wait(60) * 0 or None, may_block=True)
+                pipeline.sink(lambda block: None)
+                pipeline.run()
+
     def test_a_thread_is_a_worker_until_its_token_is_cancelled(self):
         with workpool.Pool(2, host_workers=1) as pool:
             token = workpool.Token()

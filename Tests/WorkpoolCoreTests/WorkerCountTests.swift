@@ -94,6 +94,41 @@ import WorkpoolTestSupport
     try pool.close()
   }
 
+  @Test("a dump says who rests")
+  func dump() throws {
+    let pool = try PoolTests.pool(3) {
+      $0.maxWorkers = 6
+      $0.blockingExtra = 2
+    }
+    waitUntil("all parked") { pool.parkedCount == 3 }
+    let further = "  workers 6-7: at rest until others are in callbacks that may block\n"
+    #expect(pool.dump() == "pool of 3: 3 asleep, 0 looking for work\n" + further)
+    try pool.setWorkers(1)
+    Self.waitUntilSettled(pool)
+    let fewer = ": at rest, there are fewer workers now\n"
+    #expect(
+      pool.dump() == "pool of 1: 1 asleep, 0 looking for work\n  workers 1-2\(fewer)" + further)
+    try pool.setWorkers(5)
+    waitUntil("all parked") { pool.parkedCount == 5 }
+    try pool.setWorkers(4)
+    #expect(pool.dump().contains("\n  worker 4\(fewer)"))
+    let (isInside, mayEnd) = (Gate(), Gate())
+    let pieces = Pieces(pool) { seat in
+      PoolLink(pool).beginBlockingCall(seat: Int(seat))
+      isInside.open()
+      mayEnd.pass()
+      PoolLink(pool).endBlockingCall(seat: Int(seat))
+    }
+    pieces.publish()
+    isInside.pass()
+    #expect(pool.dump().contains("\n  worker 0: in callbacks that may block\n"))
+    #expect(pool.dump().contains("\n  worker 7: at rest until others"))
+    mayEnd.open()
+    pieces.waitUntilDone(1)
+    pieces.end()
+    try pool.close()
+  }
+
   @Test("a callback asks for more workers, and has them")
   func raisedFromInside() throws {
     let pool = try Self.pool(1, most: 6)

@@ -152,7 +152,9 @@ extension EngineTests {
       return memory.index < wanted ? StageReturn.more : StageReturn.ok
     }
 
-    static func run(_ plan: Plan, workers: Int, label: String) throws -> Outcome {
+    static func run(
+      _ plan: Plan, workers: Int, on pool: Pool? = nil, label: String
+    ) throws -> Outcome {
       let payloads = Payloads()
       let attached = Tally()
       let faults = Tally()
@@ -215,7 +217,7 @@ extension EngineTests {
         return code
       }
       let pipeline = try Pipeline(
-        workers, limit: plan.limit, source: source, stages, sink: sink
+        workers, on: pool, limit: plan.limit, source: source, stages, sink: sink
       ) {
         $0.maxBytesInFlight = plan.maxBytes
         $0.collectsErrors = plan.collects

@@ -103,7 +103,7 @@ class wp_pool_options(Sized):
         ("context", c_void_p),
         ("destroy_context", context_hook),
         ("host_workers", c_uint32),
-        ("reserved_2", c_uint32),
+        ("blocking_extra", c_uint32),
     ]
 
 

@@ -52,6 +52,8 @@ class Pool:
     ``host_workers``: so many of the workers have no thread of their own; threads that wait for a
     pipeline, and those in ``run_worker``, take these seats.
     ``max_workers``: up to so many ``set_workers`` may ask for; None means ``workers``.
+    ``blocking_extra``: up to so many further workers work while others sit in stages made with
+    ``may_block=True``: 0 to 1024.
     A context manager: leaving it closes the pool.
     """
 
@@ -64,6 +66,7 @@ class Pool:
         allow_fewer_workers: bool = False,
         host_workers: int = 0,
         max_workers: Optional[int] = None,
+        blocking_extra: int = 0,
     ) -> None:
         if workers is not None and not 1 <= workers <= 1024:
             raise _errors.InvalidArgument(f"workers must be 1 to 1024, not {workers}")
@@ -72,7 +75,10 @@ class Pool:
         least = workers if workers is not None else usable_cpus()
         if max_workers is not None and not least <= max_workers <= 1024:
             raise _errors.InvalidArgument(f"max_workers must be {least} to 1024, not {max_workers}")
+        if not 0 <= blocking_extra <= 1024:
+            raise _errors.InvalidArgument(f"blocking_extra must be 0 to 1024, not {blocking_extra}")
         options = c.wp_pool_options(
+            blocking_extra=blocking_extra,
             max_workers=max_workers or 0,
             host_workers=host_workers,
             workers=workers or 0,

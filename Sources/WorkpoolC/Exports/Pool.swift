@@ -23,11 +23,14 @@ import Workpool
     wanted.stackSize = Int(given.stack_size)
     wanted.allowsFewerWorkers = given.flags & WP_POOL_ALLOW_FEWER_WORKERS != 0
     if let prefix = given.name_prefix { wanted.namePrefix = String(cString: prefix) }
-    guard given.reserved_2 == 0 else { throw invalid("reserved_2 is not 0") }
     guard given.host_workers <= UInt32(Pool.mostWorkers) else {
       throw invalid("host_workers is \(given.host_workers)")
     }
     wanted.hostWorkers = Int(given.host_workers)
+    guard given.blocking_extra <= UInt32(Pool.mostWorkers) else {
+      throw invalid("blocking_extra is \(given.blocking_extra), at most 1024 are possible")
+    }
+    wanted.blockingExtra = Int(given.blocking_extra)
     wanted.hooks.threadStart = given.thread_start
     wanted.hooks.threadStop = given.thread_stop
     wanted.hooks.context = given.context

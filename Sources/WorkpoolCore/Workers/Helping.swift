@@ -32,6 +32,8 @@ extension Pool {
       return monitor.unlock()
     }
     if seat >= 0, let source = sourceWithWork(of: group) {
+      let isBlocked = seats[Int(seat)].isBlocked
+      if isBlocked { unblock(Int(seat)) }
       enter(source)
       monitor.unlock()
       withUnsafePointer(to: limits) { terms in
@@ -39,7 +41,10 @@ extension Pool {
       }
       monitor.lock()
       _ = leave(source)
-      return monitor.unlock()
+      if isBlocked { block(Int(seat)) }
+      monitor.unlock()
+      if isBlocked { wakeForOtherWork() }
+      return
     }
     let sleeper = wpl_thread_sleeper().assumingMemoryBound(to: Sleeper.self)
     sleeper.initialize(to: Sleeper(seat: seat, group: group))

@@ -66,7 +66,8 @@ import Synchronization
 /// one of them has a token, workers come out of a source every millisecond, as if there were
 /// several; asleep it looks at its token every 100 ms, for a signal handler wakes nobody.
 ///
-/// A worker that there shall be no longer rests: see `setWorkers`.
+/// A worker that there shall be no longer rests: see `setWorkers`. So do the further workers that there are
+/// for as long as others sit in callbacks that block: see `BlockingCalls.swift`.
 public final class Pool: @unchecked Sendable {
   public struct Options {
     /// 0: `Pool.usableCPUs`.
@@ -80,6 +81,8 @@ public final class Pool: @unchecked Sendable {
     public var hostWorkers = 0
     /// Up to so many workers `setWorkers` may ask for; 0: `workers`. Runs have room for so many.
     public var maxWorkers = 0
+    /// Up to so many further workers work while others sit in callbacks that may block.
+    public var blockingExtra = 0
     public var hooks = Hooks()
     public init() {}
   }
@@ -113,6 +116,8 @@ public final class Pool: @unchecked Sendable {
     var mustLeave = false
     /// Under the lock: there are fewer workers now; its thread sleeps and does not count as parked.
     var isResting = false
+    /// Under the lock: in a callback that may block.
+    var isBlocked = false
 
     init(index: Int32, pool: Pool) {
       self.index = index
@@ -139,6 +144,8 @@ public final class Pool: @unchecked Sendable {
     /// Workers there are, and the seats they may work on; written under the lock.
     let workers = Atomic<Int>(0)
     let openSeats = Atomic<Int>(0)
+    /// Further workers that shall rest as soon as they can; written under the lock.
+    let surplusExtras = Atomic<Int>(0)
     let usableCPUs = Pool.usableCPUs
   }
   static let oneParked: UInt64 = 1
@@ -151,8 +158,11 @@ public final class Pool: @unchecked Sendable {
 
   /// Workers there are at present; with `allowsFewerWorkers` maybe fewer than asked for.
   public var workerCount: Int { shared.pointee.workers.load(ordering: .relaxed) }
-  /// Seats there are, for the largest number of workers; workers have indices below that.
+  /// Seats there are, for the largest number of workers and the further ones; workers have indices below
+  /// that.
   public let seatCount: Int
+  /// The seats of further workers, the last ones.
+  public let extraSeats: Range<Int>
   /// Those without a thread of their own.
   let hostSeats: Range<Int>
   public let forkGeneration: UInt32
@@ -173,6 +183,9 @@ public final class Pool: @unchecked Sendable {
   /// Somebody creates threads for `setWorkers`; workers that shall rest are not resting yet.
   var isChanging = false
   var isDraining = false
+  /// Workers that sit in callbacks that may block, and further workers that neither do that nor rest.
+  var blockedWorkers = 0
+  var extrasAwake = 0
   private var users = 0
   private var shares = FairShares()
   private var groupCount = 0
@@ -190,7 +203,11 @@ public final class Pool: @unchecked Sendable {
     guard wanted...Self.mostWorkers ~= most else {
       throw WorkpoolError(.invalidArgument, "maxWorkers must be \(wanted) to 1024")
     }
+    guard 0...Self.mostWorkers ~= options.blockingExtra else {
+      throw WorkpoolError(.invalidArgument, "blockingExtra must be 0 to 1024")
+    }
     let own = wanted - options.hostWorkers
+    let count = most + options.blockingExtra
     wpl_watch_forks()
     let monitor = try Monitor()
     do throws(WorkpoolError) {
@@ -200,20 +217,20 @@ public final class Pool: @unchecked Sendable {
       throw error
     }
     // Room at the end keeps other allocations off the line of the shared words.
-    let seatMemory = wpl_allocate_aligned(128, MemoryLayout<Seat>.stride * most)
+    let seatMemory = wpl_allocate_aligned(128, MemoryLayout<Seat>.stride * count)
     let sharedMemory = wpl_allocate_aligned(128, MemoryLayout<Shared>.stride + 128)
-    let meterMemory = wpl_allocate_aligned(128, MemoryLayout<WorkerMeter>.stride * most)
+    let meterMemory = wpl_allocate_aligned(128, MemoryLayout<WorkerMeter>.stride * count)
     guard let seatMemory, let sharedMemory, let meterMemory else {
       wpl_free(seatMemory)
       wpl_free(sharedMemory)
       wpl_free(meterMemory)
       monitor.destroy()
-      throw WorkpoolError(.noMemory, "no memory for \(most) workers")
+      throw WorkpoolError(.noMemory, "no memory for \(count) workers")
     }
     self.monitor = monitor
-    seats = seatMemory.bindMemory(to: Seat.self, capacity: most)
+    seats = seatMemory.bindMemory(to: Seat.self, capacity: count)
     shared = sharedMemory.bindMemory(to: Shared.self, capacity: 1)
-    meters = meterMemory.bindMemory(to: WorkerMeter.self, capacity: most)
+    meters = meterMemory.bindMemory(to: WorkerMeter.self, capacity: count)
     shared.initialize(to: Shared())
     hooks = options.hooks
     forkGeneration = wpl_fork_generation()
@@ -222,16 +239,18 @@ public final class Pool: @unchecked Sendable {
 
     // Every thread begins as a searcher.
     var started = 0
-    seatCount = most
+    seatCount = count
+    extraSeats = most..<count
     hostSeats = own..<wanted
     shared.pointee.word.store(UInt64(own) * Self.oneSearching, ordering: .relaxed)
     shared.pointee.workers.store(wanted, ordering: .relaxed)
     shared.pointee.openSeats.store(wanted, ordering: .relaxed)
-    for index in 0..<most {
+    for index in 0..<count {
       (seats + index).initialize(to: Seat(index: Int32(index), pool: self))
       (meters + index).initialize(to: WorkerMeter())
       if hostSeats.contains(index) { meters[index].isForHostThreads() }
       if index >= wanted { meters[index].enter(.idle, at: Clock.now) }
+      seats[index].isResting = extraSeats.contains(index)
     }
     while started < own, let thread = createThread(started) {
       seats[started].thread = thread
@@ -247,6 +266,16 @@ public final class Pool: @unchecked Sendable {
       }
       shared.pointee.workers.store(started + hostSeats.count, ordering: .relaxed)
       if hostSeats.isEmpty { shared.pointee.openSeats.store(started, ordering: .relaxed) }
+    }
+    for index in extraSeats {
+      if let thread = createThread(index) {
+        seats[index].thread = thread
+      } else if !options.allowsFewerWorkers {
+        joinAll()
+        free()
+        throw WorkpoolError(
+          .noThread, "the thread of further worker \(index - most + 1) could not be created")
+      }
     }
     // The threads keep the pool until `close`: one that nobody closes sleeps on, and hurts nobody.
     _ = Unmanaged.passRetained(self)
@@ -412,6 +441,15 @@ public final class Pool: @unchecked Sendable {
       "pool of \(workerCount): \(word & 0xffff_ffff) asleep, \(word >> 32) looking for work\n"
     var seen: [UnsafeMutablePointer<WorkSource>] = []
     monitor.lock()
+    let all = 0..<seatCount
+    let resting = all.filter { seats[$0].isResting && $0 < extraSeats.lowerBound }
+    let blocked = all.filter { seats[$0].isBlocked }
+    let further = extraSeats.filter { seats[$0].isResting && seats[$0].thread != nil }
+    monitor.unlock()
+    text += Self.line(resting, "at rest, there are fewer workers now")
+    text += Self.line(blocked, "in callbacks that may block")
+    text += Self.line(further, "at rest until others are in callbacks that may block")
+    monitor.lock()
     while let source = firstSource(notIn: seen) {
       seen.append(source)
       // As a worker would: it stays until this one has left.
@@ -424,6 +462,19 @@ public final class Pool: @unchecked Sendable {
     }
     monitor.unlock()
     return text
+  }
+
+  /// `  workers 2-3, 5: at rest`; nothing without workers.
+  private static func line(_ workers: [Int], _ state: String) -> String {
+    var words = ""
+    for (place, worker) in workers.enumerated() {
+      let isBehind = place > 0 && workers[place - 1] == worker - 1
+      let goesOn = place + 1 < workers.count && workers[place + 1] == worker + 1
+      if isBehind && goesOn { continue }
+      words += place == 0 ? "" : isBehind ? "-" : ", "
+      words += "\(worker)"
+    }
+    return words.isEmpty ? "" : "  worker\(workers.count == 1 ? "" : "s") \(words): \(state)\n"
   }
 
   private func firstSource(
@@ -623,9 +674,9 @@ public final class Pool: @unchecked Sendable {
     var lastSource: UnsafeMutablePointer<WorkSource>?
     search: while !isClosing && !seat.pointee.mustLeave {
       if let token, token.isCancelled { break }
-      let isOpen = index < shared.pointee.openSeats.load(ordering: .relaxed)
-      if !isOpen && !seat.pointee.isResting { rest(seat) }
-      if seat.pointee.isResting {
+      if !seat.pointee.isResting && !isOpen(Int(index)) { rest(seat) }
+      // Or parked by somebody else, before it was asleep: see `parkExtra`.
+      if seat.pointee.isResting || seat.pointee.isParked {
         sleep(seat, token)
         continue search
       }

@@ -12,6 +12,9 @@ public struct PoolLink: @unchecked Sendable {
 
   /// Whether threads of the host may be workers.
   public let hasHostSeats: Bool
+  /// How many further workers there may be while others block.
+  public let extraCount: Int
+  private let firstExtra: Int
 
   /// - Parameters:
   ///   - pool: nil: nobody is there to be woken.
@@ -22,6 +25,8 @@ public struct PoolLink: @unchecked Sendable {
     forkGeneration = wpl_fork_generation()
     self.group = pool == nil ? nil : group
     hasHostSeats = pool.map { !$0.hostSeats.isEmpty } ?? false
+    extraCount = pool?.extraSeats.count ?? 0
+    firstExtra = pool?.extraSeats.lowerBound ?? 0
   }
 
   /// What a child process inherits is the parent's: it must touch nothing.
@@ -65,6 +70,7 @@ public struct PoolLink: @unchecked Sendable {
   /// can be inside a source.
   public func isSurplus(seat: Int) -> Bool {
     guard let shared else { return false }
+    if seat >= firstExtra { return shared.pointee.surplusExtras.load(ordering: .relaxed) > 0 }
     return seat >= shared.pointee.openSeats.load(ordering: .relaxed)
   }
 
@@ -124,6 +130,24 @@ public struct PoolLink: @unchecked Sendable {
   public var isOnlySearcher: Bool {
     guard let shared else { return false }
     return shared.pointee.word.load(ordering: .relaxed) >> 32 == 1
+  }
+
+  // MARK: Callbacks that may block, see BlockingCalls.swift
+
+  /// The worker on this seat, inside a source, is going to call one: somebody else goes on with what there
+  /// is to be done.
+  @inline(never)
+  public func beginBlockingCall(seat: Int) {
+    guard let shared else { return }
+    if extraCount > 0 { pool?.takeUnretainedValue().beginBlockingCall(seat) }
+    schedulePoint()
+    let word = shared.pointee.word.load(ordering: .sequentiallyConsistent)
+    if word < Pool.oneSearching && (word != 0 || hasSleepers) { wakeForOtherWork() }
+  }
+
+  @inline(never)
+  public func endBlockingCall(seat: Int) {
+    if extraCount > 0 { pool?.takeUnretainedValue().endBlockingCall(seat) }
   }
 
   // MARK: Sources

@@ -30,8 +30,9 @@ extension Pool {
   /// - Parameter count: 1 to `Options.maxWorkers`.
   /// - Throws: `invalidArgument`; `noThread` if a thread cannot be created, and then the number stays.
   public func setWorkers(_ count: Int) throws(WorkpoolError) {
-    guard 1...seatCount ~= count else {
-      throw WorkpoolError(.invalidArgument, "this pool has 1 to \(seatCount) workers")
+    let most = extraSeats.lowerBound
+    guard 1...most ~= count else {
+      throw WorkpoolError(.invalidArgument, "this pool has 1 to \(most) workers")
     }
     monitor.lock()
     while isChanging { monitor.wait() }
@@ -54,6 +55,7 @@ extension Pool {
     monitor.wakeAll()
     if isComplete { open(count) }
     monitor.unlock()
+    if isComplete && !extraSeats.isEmpty { wakeForOtherWork() }
     if !isComplete {
       throw WorkpoolError(.noThread, "the thread of worker \(index - 1) could not be created")
     }
@@ -68,6 +70,7 @@ extension Pool {
       rouse(index)
       Parker.signal(parker(index))
     }
+    recountBlocked()
     if count > before { callSeatless() }
     guard count < before else { return noteDraining() }
     for index in count..<before where seats[index].isParked { layToRest(index) }
@@ -90,7 +93,7 @@ extension Pool {
   }
 
   /// With the lock held: one who is parked rests from now on, and sleeps on.
-  private func layToRest(_ index: Int) {
+  func layToRest(_ index: Int) {
     seats[index].isParked = false
     seats[index].isResting = true
     shared.pointee.word.wrappingSubtract(Self.oneParked, ordering: .sequentiallyConsistent)
@@ -111,6 +114,10 @@ extension Pool {
   /// more: it rests, and searches no more.
   func rest(_ seat: UnsafeMutablePointer<Seat>) {
     seat.pointee.isResting = true
+    if extraSeats.contains(Int(seat.pointee.index)) {
+      extrasAwake -= 1
+      noteSurplusExtras()
+    }
     if isDraining { noteDraining() }
     guard PoolLink(self).endSearch() else { return }
     monitor.unlock()
@@ -121,7 +128,15 @@ extension Pool {
   /// With the lock held: one who rests is a searcher from now on.
   func rouse(_ index: Int) {
     seats[index].isResting = false
+    if extraSeats.contains(index) { extrasAwake += 1 }
     shared.pointee.word.wrappingAdd(Self.oneSearching, ordering: .sequentiallyConsistent)
+  }
+
+  /// With the lock held: whether there shall be a worker on this seat.
+  func isOpen(_ index: Int) -> Bool {
+    extraSeats.contains(index)
+      ? extrasAwake <= blockedWorkers
+      : index < shared.pointee.openSeats.load(ordering: .relaxed)
   }
 
   /// With the lock held: workers inside look after each block whether they shall rest, as long as one
@@ -129,8 +144,9 @@ extension Pool {
   func noteDraining() {
     let open = shared.pointee.openSeats.load(ordering: .relaxed)
     var index = open
-    while index < seatCount && !isAwake(index) { index += 1 }
-    let isNeeded = index < seatCount
+    while index < extraSeats.lowerBound && !isAwake(index) { index += 1 }
+    let isNeeded =
+      index < extraSeats.lowerBound || shared.pointee.surplusExtras.load(ordering: .relaxed) > 0
     if isNeeded != isDraining {
       isDraining = isNeeded
       shared.pointee.sourceCount.wrappingAdd(
