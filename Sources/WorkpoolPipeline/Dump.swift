@@ -109,7 +109,12 @@ private struct RunDump {
     let unread = host.pointee.unreadResults
     let held = host.pointee.heldResults
     let isDecided = host.pointee.decision != nil
-    let waiting = host.pointee.waiting
+    var waits: [HostWait] = []
+    var wait = host.pointee.firstWait
+    while let here = wait {
+      waits.append(here.pointee)
+      wait = here.pointee.next
+    }
     run.pointee.monitor.unlock()
 
     run.pointee.noteSeats()
@@ -121,7 +126,7 @@ private struct RunDump {
     addCuts()
     addCalls()
     addBlocks()
-    addHost(waiting)
+    addHost(waits)
   }
 
   private mutating func add(_ line: String) { text += line + "\n" }
@@ -220,15 +225,16 @@ private struct RunDump {
         if let least = parked.first {
           add(
             "  \(blocks(parked, "waits", "wait")) in \(self.stage(stage)) for "
-              + "\(parked.count == 1 ? "its" : "their") turn: " + obstacle(at: stage, before: least)
+              + "\(parked.count == 1 ? "its" : "their") turn\(since(parked)): "
+              + obstacle(at: stage, before: least)
           )
         }
       } else if let places = state.pointee.places {
         let parked = (first..<end).filter { places.isWaiting(row($0)) }
         if !parked.isEmpty {
           add(
-            "  \(blocks(parked, "waits", "wait")) in \(self.stage(stage)): no place, "
-              + "\(places.taken) of \(places.limit) taken")
+            "  \(blocks(parked, "waits", "wait")) in \(self.stage(stage))\(since(parked)): "
+              + "no place, \(places.taken) of \(places.limit) taken")
         }
       }
     }
@@ -244,6 +250,14 @@ private struct RunDump {
       add("  never submitted so far: " + ranges(missing))
     }
   }
+
+  /// ` since 31.204 s`, for the first of the blocks that was parked; nothing if no times are taken.
+  private func since(_ parked: [UInt64]) -> String {
+    guard run.pointee.takesTimes else { return "" }
+    let times = parked.map { run.pointee.records[row($0)].parkedAt.load(ordering: .relaxed) }
+    return since(times.min() ?? now)
+  }
+  private func since(_ time: Int64) -> String { " since " + seconds(now &- time) }
 
   private func row(_ number: UInt64) -> Int { Int(truncatingIfNeeded: number & run.pointee.mask) }
 
@@ -300,10 +314,12 @@ private struct RunDump {
 
   // MARK: The host
 
-  private mutating func addHost(_ waiting: HostCalls) {
-    for call in HostCall.allCases where waiting[call] > 0 {
-      let count = waiting[call]
-      add("  \(count) thread\(count == 1 ? " waits" : "s wait") in \(call.name)")
+  private mutating func addHost(_ waits: [HostWait]) {
+    for call in HostCall.allCases {
+      let times = waits.filter { $0.call == call }.map { $0.since }
+      guard let first = times.min() else { continue }
+      let count = times.count
+      add("  \(count) thread\(count == 1 ? " waits" : "s wait") in \(call.name)\(since(first))")
     }
   }
 

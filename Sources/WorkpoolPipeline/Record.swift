@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
+import Synchronization
 import WorkpoolCore
 
 /// A block in flight with all that the engine knows about it. One per row; exactly one thread touches
 /// it at a time: who carries the block, or nobody while it is parked.
-struct Record {
+struct Record: ~Copyable {
   var block = Block()  // first: callbacks see a pointer to it
   var payload = Payload()
   /// The stage before which the block stands.
@@ -19,8 +20,8 @@ struct Record {
   var charged: Int64 = 0
   /// Not 0: a callback took a spare buffer or set an error text; to be looked after when it returns.
   var tidying: Int64 = 0
-  /// When it was parked; only where times are taken.
-  var parkedAt: Int64 = 0
+  /// When it was parked; only where times are taken. A dump looks at it.
+  let parkedAt = Atomic<Int64>(0)
   let run: UnsafeMutablePointer<PipelineRun>
 
   struct Flags: OptionSet {

@@ -10,7 +10,7 @@ struct HostState: ~Copyable {
   /// What the run has come to, for good; and the same once nothing of the run is left to be called.
   var decision: PipelineOutcome?
   var outcome: PipelineOutcome?
-  var waiting = HostCalls()
+  var firstWait: UnsafeMutablePointer<HostWait>?
   /// Submitters that wait.
   var waitingSubmitters = 0
 
@@ -36,7 +36,7 @@ struct HostState: ~Copyable {
 }
 
 /// What a thread waits in, for a dump.
-enum HostCall: Int, CaseIterable {
+enum HostCall: CaseIterable {
   case wait, flush, submit, nextResult
 
   var name: StaticString {
@@ -49,13 +49,36 @@ enum HostCall: Int, CaseIterable {
   }
 }
 
-/// How many threads wait in each of them.
-struct HostCalls {
-  private var counts = SIMD4<Int>()
+/// A thread that waits in one of them, in a list for dumps; in memory of that thread.
+struct HostWait {
+  let call: HostCall
+  /// When it came to wait.
+  let since: Int64
+  fileprivate(set) var next: UnsafeMutablePointer<HostWait>?
+  private var previous: UnsafeMutablePointer<HostWait>?
 
-  subscript(call: HostCall) -> Int {
-    get { counts[call.rawValue] }
-    set { counts[call.rawValue] = newValue }
+  init(_ call: HostCall, since: Int64) {
+    self.call = call
+    self.since = since
+  }
+
+  static func insert(
+    _ wait: UnsafeMutablePointer<HostWait>, _ first: inout UnsafeMutablePointer<HostWait>?
+  ) {
+    wait.pointee.next = first
+    first?.pointee.previous = wait
+    first = wait
+  }
+
+  static func remove(
+    _ wait: UnsafeMutablePointer<HostWait>, _ first: inout UnsafeMutablePointer<HostWait>?
+  ) {
+    wait.pointee.next?.pointee.previous = wait.pointee.previous
+    if let before = wait.pointee.previous {
+      before.pointee.next = wait.pointee.next
+    } else {
+      first = wait.pointee.next
+    }
   }
 }
 

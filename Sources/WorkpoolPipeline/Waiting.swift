@@ -41,6 +41,7 @@ struct RunMonitor: @unchecked Sendable {
 /// working, only while `calls` is what it was.
 struct RunWait {
   fileprivate var isBegun = false
+  fileprivate var since: Int64 = 0
   fileprivate var isInCallback = false
   fileprivate var seat: Int32?
   fileprivate var isSeatTaken = false
@@ -56,6 +57,7 @@ extension PipelineRun {
     if !wait.isBegun {
       guard PoolLink.beginWait(for: group) else { return false }
       wait.isBegun = true
+      wait.since = Clock.now
       wait.isInCallback = PoolLink.isInCallback
       if wait.isInCallback {
         monitor.unlock()
@@ -71,8 +73,17 @@ extension PipelineRun {
       WorkerMeter.endBlocking(state)
       endWait(for: call, since: begin)
     }
-    host.pointee.waiting[call] += 1
-    defer { host.pointee.waiting[call] -= 1 }
+    var listed = HostWait(call, since: wait.since)
+    withUnsafeMutablePointer(to: &listed) { listed in
+      HostWait.insert(listed, &host.pointee.firstWait)
+      sleep(&wait, deadline)
+      HostWait.remove(listed, &host.pointee.firstWait)
+    }
+    return true
+  }
+
+  /// With the monitor locked, which is given up meanwhile.
+  private func sleep(_ wait: inout RunWait, _ deadline: Int64?) {
     // With a token that a signal handler may set, it looks at that now and then.
     let slice = hostWordCount > 0 ? Clock.now + Self.tokenSlice : nil
     let end = deadline.map { min($0, slice ?? $0) } ?? slice
@@ -103,7 +114,6 @@ extension PipelineRun {
       cancel()
       monitor.lock()
     }
-    return true
   }
 
   /// Without the monitor: the wait is over.

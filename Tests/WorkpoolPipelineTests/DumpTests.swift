@@ -12,16 +12,12 @@ extension EngineTests {
 
     /// The dump without the times in it, which nobody can know.
     static func timeless(_ dump: String) -> [String] {
-      dump.split(separator: "\n").map { line in
-        line.split(separator: " ").map { word in
-          word.wholeMatch(of: /[0-9]+\.[0-9]{3}/) == nil ? String(word) : "T"
-        }.joined(separator: " ")
-      }
+      dump.replacing(/[0-9]+\.[0-9]{3}/, with: "T").split(separator: "\n").map(String.init)
     }
 
     static func wait(for words: String, in pipeline: Pipeline) {
       let deadline = Clock.now + TestScale.patienceNanoseconds
-      while !pipeline.dump().contains(words) {
+      while !(timeless(pipeline.dump()).joined(separator: "\n") + "\n").contains(words) {
         guard Clock.now < deadline else { fatalError("no \(words) in\n\(pipeline.dump())") }
         wpl_yield()
       }
@@ -58,7 +54,7 @@ extension EngineTests {
       try pipeline.start()
       isInside.pass("block 4")
       let waiter = Threads(1) { _ in _ = try? pipeline.wait() }
-      Self.wait(for: "1 thread waits in wait", in: pipeline)
+      Self.wait(for: "1 thread waits in wait since ", in: pipeline)
       Self.wait(for: "; 4 have left the last stage", in: pipeline)
       let lines = Self.timeless(pipeline.dump())
       #expect(lines[0] == "pipeline source > first > ordered: running, started T s ago", "\(lines)")
@@ -69,7 +65,8 @@ extension EngineTests {
         let lines = Self.timeless(pipeline.dump())
         #expect(
           lines.contains {
-            $0.contains("blocks 5-11 wait in stage 2 (ordered) for their turn: held by block 4 on")
+            $0.contains(
+              "blocks 5-11 wait in stage 2 (ordered) for their turn since T s: held by block 4 on")
           }, "\(lines)")
         #expect(lines.contains { $0.contains("places: 0 of 8 free") }, "\(lines)")
         #expect(lines.contains { $0.contains("the source waits for a place") }, "\(lines)")
@@ -89,11 +86,35 @@ extension EngineTests {
         #expect(try pipeline.submit(number: number, Submission(number)) == .ok)
       }
       let waits =
-        "  blocks 2-3, 6 wait in stage 1 (ordered) for their turn: number 1 was never submitted"
+        "  blocks 2-3, 6 wait in stage 1 (ordered) for their turn since T s: number 1 was never submitted"
       Self.wait(for: waits, in: pipeline)
       #expect(pipeline.dump().contains("  never submitted so far: 1, 4-5\n"))
       try pipeline.cancel()
       _ = try pipeline.end()
+      try pipeline.destroy()
+    }
+
+    @Test("waits are told from the first of several on, whoever comes and goes")
+    func since() throws {
+      let pipeline = try Pipeline(2, [.block("ordered", .serial) { _ in 0 }])
+      try pipeline.start()
+      func seconds() -> Double {
+        let match = pipeline.dump().firstMatch(of: /[0-9]+ threads? waits? in wait since ([0-9.]+) s/)
+        return match.flatMap { Double($0.output.1) } ?? -1
+      }
+      let first = Threads(1) { _ in _ = try? pipeline.wait() }
+      Self.wait(for: "  1 thread waits in wait since T s\n", in: pipeline)
+      let begin = Clock.now
+      // Others wait for a moment, again and again, until the time shows.
+      let others = Threads(3) { _ in
+        while Clock.now < begin + 20_000_000 { _ = try? pipeline.wait(timeout: 1_000_000) }
+      }
+      others.join()
+      #expect(seconds() >= 0.02)
+      Self.wait(for: "  1 thread waits in wait since T s\n", in: pipeline)
+      try pipeline.cancel()
+      first.join()
+      #expect(seconds() == -1)
       try pipeline.destroy()
     }
 
@@ -115,7 +136,7 @@ extension EngineTests {
       }
       try pipeline.start()
       for word in UInt64(0)..<5 { #expect(try pipeline.submit(Submission(word)) == .ok) }
-      Self.wait(for: " wait in stage 1 (narrow): no place, 2 of 2 taken\n", in: pipeline)
+      Self.wait(for: " wait in stage 1 (narrow) since T s: no place, 2 of 2 taken\n", in: pipeline)
       mayEnd.open()
       #expect(try pipeline.flush() == .ok)
       #expect(pipeline.dump().contains("results: 5 unread, 0 held by the host"))
