@@ -247,12 +247,18 @@ static int act(int t) {
     s.is_spread = 1;
     GO(TICK_UNPARK);
     break;
-  case TICK_UNPARK:
-    DO("Pool.tick: unpark");
+  case TICK_UNPARK: {
+    DO("Pool.tick: unpark, hand over");
     unpark(t);
+    int heir = first_parked(), wants = s.is_attached && s.active > 0 && s.phase == RUNNING && needs_sentinel();
+    if (wants && !s.has_sentinel && heir >= 0 && !has_bug("who finds stuck work hands no duty over")) {
+      s.has_sentinel = 1;
+      s.duty[heir] = SENTINEL;
+    }
     if (has_bug("a woken worker counts itself")) s.searching++;
     GO(SLEEP_AGAIN);
     break;
+  }
   case TICK_WANTS: {
     DO("Pool.tick: relieved");
     int lies = needs_sentinel();
@@ -922,6 +928,7 @@ int main(int count, char **words) {
   breaks("nobody is relieved", (setting){ 2, 2, 3, 0, 0, 0, 0, 1 });
   breaks("nothing is said of what a source has brought", (setting){ 2, 2, 3, 0, 0, 0, 1, 1 });
   breaks("the last searcher looks at its own source only", (setting){ 2, 1, 1, 1, 0, 0, 1, 2 });
+  breaks("who finds stuck work hands no duty over", (setting){ 3, 2, 2, 0, 0, 0, 0, 1 });
   breaks("a spread run needs no sentinel for the baton", (setting){ 3, 2, 2, 0, 0, 0, 0, 1 });
   printf("sleep: %" PRIu64 " states, %d passed, %d failed\n", states, passed, failed);
   return failed != 0;
