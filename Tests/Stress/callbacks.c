@@ -27,7 +27,7 @@ static void enter(post *post, const wp_block *block, void *scratch, const wp_cal
   ADD(post->calls, 1);
   REQUIRE(run, !LOAD(run->has_ended));
   REQUIRE_EQUAL(run, call->stage, post->stage);
-  REQUIRE(run, call->worker < plan->workers);
+  REQUIRE(run, call->worker < seats_of(plan));
   int64_t inside = ADD(post->inside, 1);
   int serial = is_serial(plan, post->stage);
   if (serial || stage->kind == WP_SERIAL_ANY_ORDER || post->stage > plan->stages) REQUIRE_EQUAL(run, inside, 1);

@@ -648,9 +648,9 @@ int run_case(lane *lane, uint64_t seed) {
   run->expected = &expected;
   pthread_mutex_init(&run->reading, NULL);
   STORE(lane->seed, seed);
-  wp_pool *pool = pool_take(plan.workers, plan.owns_pool, plan.host_workers);
+  wp_pool *pool = pool_take(plan.workers, plan.owns_pool ? &plan : NULL);
   run->pool = pool;
-  crew *crew = plan.mates ? crew_begin(run, pool, plan.mates) : NULL;
+  crew *crew = plan.mates || plan.most_workers ? crew_begin(run, pool) : NULL;
   if (is_split_case(seed) || is_nest_case(seed)) {
     run->lane = lane->index;
     watch_current(lane, run);

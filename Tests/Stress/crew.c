@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* Threads that come to a pool as its workers, are sent away by their token, and come again. */
+/* Threads that come to a pool as its workers, are sent away by their token, and come again; and a number of
+ * workers that changes all the time. */
 #include "stress.h"
 
 enum { MOST_MATES = 3 };
@@ -58,17 +59,21 @@ static void *send(void *argument) {
   while (!LOAD(crew->is_over)) {
     nanosleep(&(struct timespec){ .tv_nsec = 20000 + pick(&r, 300000) }, NULL);
     send_away(crew, pick(&r, 1u << MOST_MATES));
+    uint32_t most = crew->run->plan->most_workers;
+    if (most && pick(&r, 2)) {
+      REQUIRE_EQUAL(crew->run, wp_pool_set_workers(crew->pool, 1 + pick(&r, most)), WP_OK);
+    }
   }
   return NULL;
 }
 
-crew *crew_begin(run *run, wp_pool *pool, uint32_t mates) {
+crew *crew_begin(run *run, wp_pool *pool) {
   crew *crew = calloc(1, sizeof *crew);
   if (!crew) exit(2);
   crew->pool = pool;
   crew->run = run;
   crew->seed = run->plan->seed;
-  crew->mates = mates < MOST_MATES ? mates : MOST_MATES;
+  crew->mates = run->plan->mates < MOST_MATES ? run->plan->mates : MOST_MATES;
   pthread_mutex_init(&crew->lock, NULL);
   for (uint32_t i = 0; i < crew->mates; i++) {
     crew->mate[i].crew = crew;

@@ -118,6 +118,12 @@ plan plan_of(uint64_t seed, const settings *settings) {
   plan.watches = !pick(&r, 6);
   plan.statistics = pick(&r, 4) ? WP_STATISTICS_SAMPLED : 1 + pick(&r, 2);
   plan.events = pick(&r, 10) ? 0 : 1 + pick(&r, pick(&r, 2) ? 8 : 300);
+  if (!plan.owns_pool && !pick(&r, 12)) plan.owns_pool = 1;
+  if (plan.owns_pool && plan.workers <= 60) {
+    if (pick(&r, 2)) plan.blocking_extra = 1 + pick(&r, 4);
+    uint32_t room = 64 - plan.workers - plan.blocking_extra;
+    if (pick(&r, 2)) plan.most_workers = plan.workers + pick(&r, 1 + (room < 6 ? room : 6));
+  }
   return plan;
 }
 
@@ -160,6 +166,8 @@ void plan_print(const plan *plan, FILE *file) {
   if (plan->host_workers) {
     fprintf(file, "  %u seats for the host, %u threads that come and go\n", plan->host_workers, plan->mates);
   }
+  if (plan->most_workers) fprintf(file, "  1 to %u workers, again and again others\n", plan->most_workers);
+  if (plan->blocking_extra) fprintf(file, "  %u further workers while others block\n", plan->blocking_extra);
   if (plan->watches) fprintf(file, "  watched\n");
   if (plan->statistics) fprintf(file, "  statistics %u\n", plan->statistics);
   if (plan->events) fprintf(file, "  a timeline of %u events\n", plan->events);

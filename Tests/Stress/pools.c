@@ -10,11 +10,15 @@ static struct shared_pool {
   uint32_t users, cases;
 } pools[MOST_WORKERS + 1];
 
-static wp_pool *make(uint32_t workers, uint32_t host_workers) {
+static wp_pool *make(uint32_t workers, const plan *own) {
   wp_pool_options options = WP_POOL_OPTIONS_INIT;
   wp_pool *pool = NULL;
   options.workers = workers;
-  options.host_workers = host_workers;
+  if (own) {
+    options.host_workers = own->host_workers;
+    options.max_workers = own->most_workers;
+    options.blocking_extra = own->blocking_extra;
+  }
   int32_t status = wp_pool_create(&options, &pool);
   if (status == WP_OK) return pool;
   fprintf(stderr, "stress: no pool of %u workers: %s\n", workers, wp_last_error_text());
@@ -26,11 +30,11 @@ static void destroy(wp_pool *pool) {
   if (status != WP_OK) fault(NULL, __FILE__, __LINE__, "a pool that nobody uses: %s", wp_status_name(status));
 }
 
-wp_pool *pool_take(uint32_t workers, int is_own, uint32_t host_workers) {
-  if (is_own) return make(workers, host_workers);
+wp_pool *pool_take(uint32_t workers, const plan *own) {
+  if (own) return make(workers, own);
   pthread_mutex_lock(&lock);
   struct shared_pool *shared = &pools[workers];
-  if (!shared->pool) shared->pool = make(workers, 0);
+  if (!shared->pool) shared->pool = make(workers, NULL);
   shared->users++;
   wp_pool *pool = shared->pool;
   pthread_mutex_unlock(&lock);

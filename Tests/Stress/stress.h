@@ -4,7 +4,7 @@
  *
  *   plan.c       seed -> plan, plan -> text       case.c    builds, drives and checks one plan
  *   split.c      cases with splitters             nest.c    cases of pipelines that wait for each other
- *   crew.c       threads that come and go as workers
+ *   crew.c       threads that come and go as workers, numbers of workers that change
  *   oracle.c     plan -> what it must come to     pools.c   pools that cases share, and those they make
  *   callbacks.c  source, stages, sink, releases   watch.c   what hangs, what the process uses
  *                                                 idle.c    what idle workers cost
@@ -103,6 +103,8 @@ typedef struct plan {
   uint32_t subscribers;
   int64_t deadline;                   /* ns; 0: none */
   uint32_t host_workers, mates;       /* seats of a pool of its own, threads that come and go there */
+  uint32_t most_workers;              /* of a pool of its own whose number changes; 0: it does not */
+  uint32_t blocking_extra;            /* of a pool of its own */
   int watches;                        /* whether it is stuck, which it never is */
   uint32_t statistics, events;        /* WP_STATISTICS_..., timeline_events */
   disturbance disturbance;
@@ -133,6 +135,9 @@ static inline int is_skipped(const plan *plan, uint64_t number) {
 }
 static inline uint64_t weight_of(const plan *plan, uint64_t id) {
   return plan->bytes_limit ? 1 + mix(plan->seed ^ id << 20) % MOST_WEIGHT : 0;
+}
+static inline uint32_t seats_of(const plan *plan) {
+  return (plan->most_workers ? plan->most_workers : plan->workers) + plan->blocking_extra;
 }
 static inline int is_missing(const plan *plan, uint64_t number) {
   return plan->missing && number >= plan->first_missing
@@ -267,13 +272,14 @@ int run_case(lane *lane, uint64_t seed);
 /* Returns how many checks failed; takes twice so long. */
 int check_idle(int64_t seconds);
 
-/* Seats for threads of the host only in a pool of one's own. */
-wp_pool *pool_take(uint32_t workers, int is_own, uint32_t host_workers);
+/* A pool of one's own may be anything; one that is shared has workers and nothing else. */
+wp_pool *pool_take(uint32_t workers, const plan *own);
 void pool_give(wp_pool *pool, uint32_t workers, int is_own);
 void pools_close(void);
-/* Threads that are workers of the pool now and then. */
+/* Threads that are workers of the pool now and then, and one that sends them away and changes the number of
+ * workers. */
 typedef struct crew crew;
-crew *crew_begin(run *run, wp_pool *pool, uint32_t mates);
+crew *crew_begin(run *run, wp_pool *pool);
 void crew_end(crew *crew);
 
 void watch_begin(void);
