@@ -169,12 +169,12 @@ class Compress(Files):
 
     def test_a_file_that_changes_meanwhile_stays(self):
         self.write("a", TEXT)
-        self.write("b", TEXT)
+        self.write("b", noise(500_000))  # more than a pipe holds
         fifo = self.fifo("b.gz")
         process = self.start("compress", "--rm", "-f", "b", "a")
         with open(fifo, "rb") as file:  # the first file waits for this
             self.write("a", TEXT + b"more")
-            self.assertEqual(gzip.decompress(file.read()), TEXT)
+            self.assertEqual(gzip.decompress(file.read()), noise(500_000))
         self.assertEqual(process.wait(TIMEOUT), 1)
         self.assertIn(b"a: changed while it was read", process.stderr.read())
         self.assertEqual(self.names(), ["a", "a.gz", "b.gz"])
@@ -434,6 +434,15 @@ class Decompress(Files):
             self.assertEqual(len(ended.err.splitlines()), len(names), form)
             self.assertEqual([line.split(": ")[1] for line in ended.err.splitlines()], names)
 
+    def test_two_files_are_not_written_to_one(self):
+        self.write("a.gz", gzip.compress(TEXT))
+        self.write("a.bgz", gzip.compress(TEXT))
+        for args in (["decompress", "a.gz", "a.bgz"], ["decompress", "-f", "a.gz", "a.bgz"],
+                     ["compress", "-f", "b", "b"], ["decompress", "--rm", "a.gz", "a.gz"]):
+            self.fails(2, *args, says=["both"])
+        self.assertEqual(self.names(), ["a.bgz", "a.gz"])
+        self.assertEqual(self.ok("decompress", "-c", "a.gz", "a.bgz", "a.gz"), TEXT * 3)
+
     def test_several_files_are_tested_and_the_damaged_ones_named(self):
         for name in "abc":
             self.write(name + ".gz", gzip.compress(TEXT)[:None if name != "b" else -9])
@@ -597,14 +606,16 @@ class CatAndCount(Files):
         self.assertGreater(len(data), 3 << 20)
         self.write("a.gz", gzip.compress(data)[:-5])
         self.write("b", b"more")
-        outs = set()
         for jobs in JOBS:
             ended = self.fails(1, "cat", "a.gz", "none", "b", *jobs, says=["a.gz: member 1", "none: "])
-            self.assertTrue(data.startswith(ended.out[:-4]))
-            self.assertGreaterEqual(len(ended.out), len(data) - (1 << 20))
-            self.assertEqual(ended.out[-4:], b"more")
-            outs.add(ended.out)
-        self.assertEqual(len(outs), 1)
+            self.assertEqual(ended.out, data + b"more")
+        self.write("a.gz", gzip.compress(data)[:20_000])
+        packer = zlib.decompressobj(31)
+        whole = packer.decompress(self.content("a.gz"))
+        for jobs in JOBS:  # one codec sees some bytes more than another one
+            out = self.fails(1, "cat", "a.gz", *jobs).out
+            self.assertTrue(whole.startswith(out))
+            self.assertGreater(len(out), max(0, len(whole) - 1000))
 
     def test_an_empty_file_is_noted(self):
         self.write("a.gz", b"")

@@ -4,6 +4,8 @@
 public struct FixedSplitter: Sendable {
   let recordSize: Int
   private let blockSize: Int
+  /// Whether any bytes are whole records.
+  var takesAnyBytes: Bool { recordSize == 1 }
   private let allowsPartial: Bool
 
   /// - Parameters:

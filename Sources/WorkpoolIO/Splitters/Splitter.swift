@@ -49,6 +49,10 @@ public enum Splitter: Sendable {
     }
   }
 
+  var takesAnyBytes: Bool {
+    if case .fixed(let splitter) = self { splitter.takesAnyBytes } else { false }
+  }
+
   /// Where the record at `start` of a block ends. For splitters of lines and of fixed sizes.
   public func endOfRecord(_ block: UnsafeRawBufferPointer, _ start: Int) -> Int {
     switch self {

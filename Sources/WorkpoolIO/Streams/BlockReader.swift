@@ -48,7 +48,8 @@ public final class BlockReader {
   ///
   /// Errors: as `CompressedReader.read(into:)`, what `reserve` throws, `limitExceeded` for a
   /// record longer than the splitter allows, `malformedRecord` for a remainder. All blocks in
-  /// front of the error have been returned before; every later call throws it again.
+  /// front of the error have been returned before, of records of one byte all of them; every later call
+  /// throws it again.
   /// - Parameter reserve: called with growing sizes, at least once if there is a block.
   /// - Returns: nil at the end, when all of the stream was sound.
   public func next(reserve: Reserve) throws(WorkpoolError) -> BlockExtent? {
@@ -90,7 +91,14 @@ public final class BlockReader {
       if memory.count < count + wanted {
         memory = try reserve(max(count + Self.largestRead, count + count / 2))
       }
-      let got = try reader.read(into: memory.part(count..<count + wanted))
+      let got: Int
+      do throws(WorkpoolError) {
+        got = try reader.read(into: memory.part(count..<count + wanted))
+      } catch {
+        guard count > 0 && splitter.takesAnyBytes else { throw error }
+        failure = error
+        return extent(count, count, 0)
+      }
       count += got
       isStreamAtEnd = got == 0
       let bytes = UnsafeRawBufferPointer(memory.part(0..<count))

@@ -8,8 +8,7 @@ struct CatCommand: ParsableCommand {
     usage: "wpool cat [<file> ...] [<options>]",
     discussion: """
       Files are plain, gzip, BGZF or zstd, told apart by content; without a file, standard input \
-      is read. Of a damaged file all is written but the last MiB in front of the damage, or less, \
-      then the next file; the exit code is 1.
+      is read. What lies in front of a damage is written, then the next file; the exit code is 1.
       """)
 
   @Argument(help: "Files to read; - is standard input.", completion: .file())

@@ -53,8 +53,8 @@ struct CompressCommand: ParsableCommand {
 
   func run() throws {
     let inputs = try FileInput.all(files)
-    try output.check(inputs)
     let compression = compression
+    try output.check(inputs) { PackedName.packed($0, compression) }
     let level = try level(compression)
     let fillsOutput = inputs.contains { output.writesToOutput($0) }
     if fillsOutput && !output.force && isatty(1) == 1 {

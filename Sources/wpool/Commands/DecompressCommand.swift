@@ -62,7 +62,7 @@ struct DecompressCommand: ParsableCommand {
         throw .usage("\(flag) writes and removes nothing: no -c, -o, --rm or --sync")
       }
     } else {
-      try output.check(inputs)
+      try output.check(inputs) { PackedName.unpacked($0) }
     }
     if !output.force, inputs.contains(where: { $0.path == nil }), isatty(0) == 1 {
       throw .usage("packed bytes are not read from a terminal; -f reads them")

@@ -102,12 +102,20 @@ struct FileOutputOptions: ParsableArguments {
   @Flag(help: "Put outputs on the device before they get their names.")
   var sync = false
 
-  func check(_ inputs: [FileInput]) throws(Failure) {
+  /// - Parameter derive: the output's name where the command line has none; nil: there is no such name.
+  func check(_ inputs: [FileInput], _ derive: (String) -> String?) throws(Failure) {
     if output != nil && toOutput { throw .usage("-o and -c exclude each other") }
     if output == "" { throw .usage("the name of the output is empty") }
     if output != nil && inputs.count > 1 { throw .usage("-o takes a single file to read") }
     if fate == .remove && inputs.contains(where: { writesToOutput($0) }) {
       throw .usage("--rm needs an output in a file")
+    }
+    var writers: [String: String] = [:]
+    for input in inputs where !writesToOutput(input) && output == nil {
+      guard let path = input.path, let name = derive(path) else { continue }
+      if let other = writers.updateValue(path, forKey: name) {
+        throw .usage("\(other) and \(path) would both be written to \(name)")
+      }
     }
   }
 
