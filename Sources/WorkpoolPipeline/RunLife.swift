@@ -176,7 +176,8 @@ extension PipelineRun {
           isFree: turnIndices[index] < 0 && places[index] == nil,
           isSerial: turnIndices[index] >= 0,
           hasPlaces: places[index] != nil, hasScratch: stage?.workerStart != nil,
-          mayBlock: stage?.mayBlock == true && !isSerialReference, turnIndex: turnIndices[index], places: places[index], stage: stage,
+          mayBlock: stage?.mayBlock == true && !isSerialReference, turnIndex: turnIndices[index],
+          places: places[index], stage: stage,
           cost: Atomic(Pace.unknownCost)))
     }
     for index in 0..<capacity { (records + index).initialize(to: Record(run: address)) }

@@ -62,7 +62,8 @@ extension Pool {
   func recountBlocked() {
     if extraSeats.isEmpty { return }
     blockedWorkers = 0
-    for index in 0..<shared.pointee.openSeats.load(ordering: .relaxed) where seats[index].isBlocked {
+    for index in 0..<shared.pointee.openSeats.load(ordering: .relaxed) where seats[index].isBlocked
+    {
       blockedWorkers += 1
     }
     balanceExtras()
