@@ -100,7 +100,7 @@ extension EngineTests {
       let pipeline = try Pipeline(2, [.block("ordered", .serial) { _ in 0 }])
       try pipeline.start()
       func seconds() -> Double {
-        let match = pipeline.dump().firstMatch(of: / waits? in wait since ([0-9.]+) s/)
+        let match = pipeline.dump().firstMatch(of: /waits? in wait since ([0-9.]+) s/)
         return match.flatMap { Double($0.output.1) } ?? -1
       }
       let first = Threads(1) { _ in _ = try? pipeline.wait() }
