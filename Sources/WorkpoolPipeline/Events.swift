@@ -4,6 +4,9 @@ import WorkpoolCore
 
 /// What happens to a run by the clock, on the timer's thread; set before the first callback.
 struct EventState: ~Copyable {
+  /// On the timer's thread alone. First: to the thread sanitizer a change of it is one of the struct's
+  /// first byte.
+  var watch: StuckWatch
   /// Of the pool's timer; 0: none.
   var deadlineTimer: UInt64 = 0
   /// For the serial reference, which looks at the clock itself.
@@ -11,8 +14,6 @@ struct EventState: ~Copyable {
   /// Of the pipeline, which lives longer.
   var subscribers: Unmanaged<ProgressSubscribers>?
   var stuckTimer: UInt64 = 0
-  /// On the timer's thread alone.
-  var watch: StuckWatch
   let looks: UnsafeMutablePointer<SeatLook>
 
   init(looks: UnsafeMutablePointer<SeatLook>, patience: Int64) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Synchronization
 import Testing
 import WorkpoolTestSupport
 
@@ -56,10 +57,16 @@ extension EngineTests {
         let sink = Stage.closure("sink") { block, _, call in
           callback(kinds.count + 1, block, Int(call.worker))
         }
+        let isPrepared = Gate()
+        let source = Stage.source(count) { block in
+          if block.pointee.number == 0 { isPrepared.pass("the size of batches is set") }
+        }
         let pipeline = try WaitingTests.pipeline(
-          on: pool, limit: 16, source: .source(count), stages, sink: sink
+          on: pool, limit: 16, source: source, stages, sink: sink
         ) { $0.collectsErrors = true }
         try pipeline.start()
+        pipeline.current!.pointee.pace.pointee.fixedBatch.store(8, ordering: .relaxed)
+        isPrepared.open()
         let status = try pipeline.end("\(event) in stage \(place), \(workers) workers")
 
         let hit = (0..<count).filter { $0 % 13 == 12 }
