@@ -6,7 +6,6 @@ import WorkpoolCore
 /// The life of a worker inside a run, and the way of a block through the stages.
 extension PipelineRun {
   private static let mostDrained = 64
-  private static let timeSlice: Int64 = 1_000_000
   private static let looksBeforeSleep = 200
 
   /// Works as worker `seat` until there is nothing to do for it here. A helper, which has `terms`, is
@@ -30,7 +29,7 @@ extension PipelineRun {
         return true
       }
       if flow.pointee.readyCount.load(ordering: .relaxed) > 0,
-        isSearching || terms != nil || !isShared || !hasOverstayed(&sliceEnd),
+        isSearching || terms != nil || !isShared || !hasOverstayed(&sliceEnd, seat),
         let index = ready.take(from: oldestRecord)
       {
         flow.pointee.readyCount.wrappingSubtract(1, ordering: .relaxed)
@@ -60,7 +59,7 @@ extension PipelineRun {
         return isSearching
       } else {
         own.pointee.current.store(0, ordering: .relaxed)
-        if isShared && terms == nil && !isSearching && hasOverstayed(&sliceEnd) {
+        if isShared && terms == nil && !isSearching && hasOverstayed(&sliceEnd, seat) {
           pool.beginSearch()
           pace.pointee.active.wrappingSubtract(1, ordering: .sequentiallyConsistent)
           return true
@@ -95,10 +94,9 @@ extension PipelineRun {
 
   /// Where others want workers too: whether this one has been here for a while.
   @inline(__always)
-  private func hasOverstayed(_ sliceEnd: inout Int64) -> Bool {
-    let now = Clock.now
-    if sliceEnd == 0 { sliceEnd = now + Self.timeSlice }
-    return now > sliceEnd
+  private func hasOverstayed(_ sliceEnd: inout Int64, _ seat: Int) -> Bool {
+    if sliceEnd == 0 { sliceEnd = pool.sliceEnd(ofSeat: seat) }
+    return Clock.now > sliceEnd
   }
 
   /// Nothing to do: looks on for a moment, then goes, unless work has come.

@@ -11,7 +11,10 @@ import WorkpoolTestSupport
     let weight: UInt32
     /// Length of a slice, ns.
     var slice: Int64 = 1_000_000
+    var block: Int64 = 100_000
     var hasWork = true
+    /// Of so many looks at the group while it has workers one finds nothing; 0: none.
+    var hides: UInt64 = 0
     var workerTime: Int64 = 0
   }
 
@@ -21,6 +24,7 @@ import WorkpoolTestSupport
     /// Until when each worker is inside which group.
     var workers: [(until: Int64, group: Int?)]
     var now: Int64 = 0
+    var random = SeededRandom(seed: 5)
 
     init(_ groups: [Group], workers: Int) {
       self.groups = groups
@@ -48,19 +52,29 @@ import WorkpoolTestSupport
 
     private mutating func enter() -> (Int64, Int?) {
       shares.weights = groups.reduce(0) { $0 + UInt64($1.weight) }
-      var best: Int?
+      var (best, busy): (Int?, FairShares.Account?) = (nil, nil)
       for index in groups.indices where groups[index].hasWork {
+        let hides = groups[index].hides
+        if hides > 0 && groups[index].account.workersInside > 0 && random.chance(Int(hides)) {
+          shares.charge(&groups[index].account, weight: groups[index].weight, now: now)
+          busy = groups[index].account
+          continue
+        }
         shares.update(&groups[index].account, weight: groups[index].weight, now: now)
         if best.map({ shares.isBefore(groups[index].account, groups[$0].account) }) ?? true {
           best = index
         }
       }
       guard let best else { return (now + 10_000, nil) }
+      // A block at least, and as many as fit.
+      let end = shares.end(ofSliceFor: groups[best].account, busy: busy, now: now)
+      let isBrief = end - now < FairShares.slice
+      let length = isBrief ? min(groups[best].slice, groups[best].block) : groups[best].slice
       shares.serve(groups[best].account)
       shares.charge(&groups[best].account, weight: groups[best].weight, now: now)
       groups[best].account.workerEnters()
-      groups[best].workerTime += groups[best].slice
-      return (now + groups[best].slice, best)
+      groups[best].workerTime += length
+      return (now + length, best)
     }
 
     /// Worker time of each group since `before`.
@@ -100,6 +114,17 @@ import WorkpoolTestSupport
           before = simulation.times
         }
       }
+    }
+  }
+
+  @Test("a group that now and then has nothing for one more worker loses no share to others")
+  func hidden() {
+    for hides in [2, 3, 10] as [UInt64] {
+      var simulation = Simulation(
+        [Group(weight: 3, hides: hides), Group(weight: 1, slice: 1_100_000)], workers: 2)
+      simulation.run(until: Self.second)
+      let times = simulation.times
+      #expect(Self.isWithin15Percent(times, [3, 1]), "one of \(hides): \(times)")
     }
   }
 

@@ -10,8 +10,12 @@
 /// - A group that had no work begins again at the clock: it saves nothing up while it rests.
 /// - A group whose callbacks took long is ahead of the clock, but never so far that it would wait for
 ///   longer than `longestWait` of worker time: nobody starves, at any weight.
+/// - A worker stays for a `slice`. A group that has workers may have nothing for one more at the moment when
+///   he looks, although it is its turn: then he goes to another one for a `briefSlice`.
 public struct FairShares {
   static let longestWait: UInt64 = 2_000_000_000
+  static let slice: Int64 = 1_000_000
+  static let briefSlice: Int64 = 50_000
   public static let largestWeight: UInt32 = 1000
 
   /// Virtual times wrap round: they are compared by their distance.
@@ -66,6 +70,13 @@ public struct FairShares {
   /// Whether `one` is to be served before `other`.
   func isBefore(_ one: Account, _ other: Account) -> Bool {
     Int64(bitPattern: one.virtualTime &- other.virtualTime) < 0
+  }
+
+  /// Until when a worker that is sent to `one` stays.
+  /// - Parameter busy: of the groups that have workers but nothing for this one, whoever is next.
+  func end(ofSliceFor one: Account, busy: Account?, now: Int64) -> Int64 {
+    if let busy, isBefore(busy, one) { return now + Self.briefSlice }
+    return now + Self.slice
   }
 
   /// A worker is sent there.

@@ -118,6 +118,8 @@ public final class Pool: @unchecked Sendable {
     var isResting = false
     /// Under the lock: in a callback that may block.
     var isBlocked = false
+    /// Of the worker alone: until when it shall stay in the source it is in; 0: nobody else wants it.
+    let sliceEnd = Atomic<Int64>(0)
 
     init(index: Int32, pool: Pool) {
       self.index = index
@@ -680,7 +682,7 @@ public final class Pool: @unchecked Sendable {
         sleep(seat, token)
         continue search
       }
-      if let source = nextSource(after: lastSource) {
+      if let source = nextSource(for: seat, after: lastSource) {
         lastSource = source
         enter(source)
         monitor.unlock()
@@ -758,11 +760,12 @@ public final class Pool: @unchecked Sendable {
   /// With the lock held: of the sources that have work one of the group whose turn it is, in the order
   /// of the ring behind `last`. `last` may be gone by now, so it is only compared.
   private func nextSource(
-    after last: UnsafeMutablePointer<WorkSource>?
+    for seat: UnsafeMutablePointer<Seat>, after last: UnsafeMutablePointer<WorkSource>?
   ) -> UnsafeMutablePointer<WorkSource>? {
     let isShared = groupCount > 1
     let now = isShared ? Clock.now : 0
     var best: UnsafeMutablePointer<WorkSource>?
+    var busy: UnsafeMutablePointer<WorkGroup>?
     var bestIsBehindLast = false
     var isBehindLast = last == nil
     var weights: UInt64 = 0
@@ -791,13 +794,24 @@ public final class Pool: @unchecked Sendable {
           best = source
           bestIsBehindLast = isBehindLast
         }
+      } else if isShared && source.pointee.workersInside > 0 {
+        let group = source.pointee.group
+        settle(group)
+        let isSooner =
+          busy.map { shares.isBefore(group.pointee.account, $0.pointee.account) } ?? true
+        if isSooner { busy = group }
       }
       if source == last { isBehindLast = true }
       here = source.pointee.next
     }
     if isShared, let best {
       shares.weights = weights
-      shares.serve(best.pointee.group.pointee.account)
+      let account = best.pointee.group.pointee.account
+      shares.serve(account)
+      let end = shares.end(ofSliceFor: account, busy: busy?.pointee.account, now: now)
+      seat.pointee.sliceEnd.store(end, ordering: .relaxed)
+    } else {
+      seat.pointee.sliceEnd.store(0, ordering: .relaxed)
     }
     return best
   }

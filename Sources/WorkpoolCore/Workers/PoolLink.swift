@@ -74,6 +74,16 @@ public struct PoolLink: @unchecked Sendable {
     return seat >= shared.pointee.openSeats.load(ordering: .relaxed)
   }
 
+  /// Until when the calling worker, inside a source, shall stay there while others want it too.
+  @inline(never)
+  public func sliceEnd(ofSeat seat: Int) -> Int64 {
+    guard let pool else { return .max }
+    let seats = pool.takeUnretainedValue().seats
+    let end = seats[seat].sliceEnd.load(ordering: .relaxed)
+    // Then it was the only one when it came.
+    return end == 0 ? Clock.now + FairShares.slice : end
+  }
+
   /// Workers there are at present.
   public var workerCount: Int { shared?.pointee.workers.load(ordering: .relaxed) ?? 1 }
 
