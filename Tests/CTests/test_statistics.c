@@ -39,6 +39,35 @@ static int32_t burn(WITHIN(context)) {
   return WP_STAGE_OK;
 }
 
+static int32_t meet_two(WITHIN(context)) {
+  UNUSED;
+  gate_raise(context, 1);
+  gate_wait(context, 2);
+  return WP_STAGE_OK;
+}
+
+static void the_seat_of_a_host_thread_has_a_meter(void) {
+  wp_pool_options options = WP_POOL_OPTIONS_INIT;
+  wp_pool *pool = NULL;
+  options.workers = 2;
+  options.host_workers = 1;
+  CHECK_EQUAL(wp_pool_create(&options, &pool), WP_OK);
+  counter two = { 2, 0 };
+  gate both = GATE;
+  wp_pipeline *pipeline = pipeline_on(pool, 0, 0);
+  set_source(pipeline, count_up, &two);
+  add_stage(pipeline, WP_PARALLEL, meet_two, &both);
+  CHECK_EQUAL(wp_pipeline_run(pipeline), WP_OK);
+  for (uint32_t i = 0; i < 2; i++) {
+    wp_worker_statistics worker = { .struct_size = sizeof worker };
+    CHECK_EQUAL(wp_pool_worker_statistics(pool, i, &worker), WP_OK);
+    CHECK_EQUAL(worker.is_host_thread, i);
+    CHECK(worker.calls > 0);
+    CHECK_EQUAL(worker.busy_ns + worker.blocked_ns + worker.engine_ns + worker.idle_ns, worker.wall_ns);
+  }
+  destroy(pipeline, pool);
+}
+
 static void a17(void) {
   static const uint32_t workers[] = { 1, 2, 3, 8, 64 };
   for (int i = 0; i < 5; i++) {
@@ -151,6 +180,7 @@ static void refusals(void) {
 }
 
 int main(void) {
+  RUN("the seat of a thread of the host has a meter", the_seat_of_a_host_thread_has_a_meter);
   RUN("A17: calls are blocks, times of workers add up, the slow stage is the bottleneck", a17);
   RUN("a timeline shows every call, and its writer may refuse it", timeline);
   RUN("worker statistics refuse what is not there", refusals);

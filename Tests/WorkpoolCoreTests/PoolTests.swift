@@ -336,20 +336,23 @@ import WorkpoolTestSupport
     try pool.close()
   }
 
-  @Test("an idle pool uses no CPU time and wakes nobody")
-  func idle() throws {
-    let clocks = Locked<[clockid_t]>([])
-    let pool = try Self.pool(16)
-    let gate = Gate(opensAt: 16)
-    let pieces = Pieces(pool) { _ in
-      var clock = clockid_t()
-      pthread_getcpuclockid(pthread_self(), &clock)
-      clocks.with { $0.append(clock) }
-      gate.pass("all workers")
+  /// The CPU time of all threads of a pool, from the moment they exist.
+  final class ThreadClocks: @unchecked Sendable {
+    private let clocks = Locked<[clockid_t]>([])
+
+    func watch(_ options: inout Pool.Options) {
+      options.hooks.context = Unmanaged.passUnretained(self).toOpaque()
+      options.hooks.threadStart = { context, _ in
+        guard let context else { return }
+        var clock = clockid_t()
+        pthread_getcpuclockid(pthread_self(), &clock)
+        let clocks = Unmanaged<ThreadClocks>.fromOpaque(context).takeUnretainedValue().clocks
+        clocks.with { $0.append(clock) }
+      }
     }
-    pieces.publish(16)
-    pieces.waitUntilDone(16)
-    func cpuTime() -> Int {
+
+    var count: Int { clocks.with { $0.count } }
+    var nanoseconds: Int {
       clocks.with { clocks in
         clocks.reduce(0) { sum, clock in
           var time = timespec()
@@ -358,14 +361,67 @@ import WorkpoolTestSupport
         }
       }
     }
-    // Until all are asleep, and then for a while.
-    while pool.parkedCount < 16 { wpl_yield() }
-    let (before, wakes) = (cpuTime(), PoolLink(pool).wakes)
+  }
+
+  /// All are asleep: then for a while nobody uses CPU time, and nobody is woken.
+  static func expectIdle(_ pool: Pool, _ clocks: ThreadClocks, threads: Int, _ what: Comment) {
+    waitUntil("all threads") { clocks.count == threads }
+    usleep(20_000)
+    let (before, wakes) = (clocks.nanoseconds, PoolLink(pool).wakes)
     usleep(300_000)
-    #expect(cpuTime() - before < 5_000_000)
-    #expect(PoolLink(pool).wakes == wakes)
+    #expect(clocks.nanoseconds - before < 5_000_000, what)
+    #expect(PoolLink(pool).wakes == wakes, what)
+  }
+
+  @Test("idle workers, those at rest and further ones use no CPU time and wake nobody")
+  func idle() throws {
+    let clocks = ThreadClocks()
+    let pool = try Self.pool(16) {
+      $0.blockingExtra = 4
+      clocks.watch(&$0)
+    }
+    let gate = Gate(opensAt: 16)
+    let pieces = Pieces(pool) { _ in gate.pass("all workers") }
+    pieces.publish(16)
+    pieces.waitUntilDone(16)
+    waitUntil("all parked") { pool.parkedCount == 16 }
+    Self.expectIdle(pool, clocks, threads: 20, "16 workers, 4 further ones")
+
+    for count in [2, 16, 1] {
+      try pool.setWorkers(count)
+      waitUntil("parked or at rest") { pool.parkedCount == count && !pool.isDraining }
+      Self.expectIdle(pool, clocks, threads: 20, "\(count) workers, the others rest")
+      let word = pool.shared.pointee.word.load(ordering: .relaxed)
+      #expect(word == UInt64(count), "nobody searches")
+    }
     pieces.end()
     try pool.close()
+    withExtendedLifetime(clocks) {}
+  }
+
+  @Test("a callback that blocks costs the others no CPU time", arguments: [0, 2])
+  func idleBesideOne(extra: Int) throws {
+    let clocks = ThreadClocks()
+    let pool = try Self.pool(8) {
+      $0.blockingExtra = extra
+      clocks.watch(&$0)
+    }
+    let (isInside, mayEnd) = (Gate(), Gate())
+    let pieces = Pieces(pool) { seat in
+      PoolLink(pool).beginBlockingCall(seat: Int(seat))
+      isInside.open()
+      mayEnd.pass("the end")
+      PoolLink(pool).endBlockingCall(seat: Int(seat))
+    }
+    pieces.publish()
+    isInside.pass()
+    waitUntil("the others parked") { pool.parkedCount == 7 + min(extra, 1) }
+    Self.expectIdle(pool, clocks, threads: 8 + extra, "beside one that blocks")
+    mayEnd.open()
+    pieces.waitUntilDone(1)
+    pieces.end()
+    try pool.close()
+    withExtendedLifetime(clocks) {}
   }
 }
 

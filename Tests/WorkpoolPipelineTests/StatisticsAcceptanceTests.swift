@@ -26,6 +26,45 @@ extension EngineTests {
       }
     }
 
+    @Test("the seat of a thread of the host has a meter, which runs while somebody sits there")
+    func hostSeat() throws {
+      var poolOptions = Pool.Options()
+      poolOptions.workers = 2
+      poolOptions.hostWorkers = 1
+      poolOptions.blockingExtra = 1
+      let pool = try Pool(poolOptions)
+      func figures(_ index: Int) throws -> WorkerStatistics { try pool.statistics(ofWorker: index) }
+      #expect(try (0..<3).map { try figures($0).isHostThread } == [false, true, false])
+      let before = try figures(1)
+      #expect(before.calls == 0 && before.busyNanoseconds == 0 && before.blockedNanoseconds == 0)
+      for _ in 0..<3 {
+        let gate = Gate(opensAt: 2)
+        let seats = Log<Int32>()
+        let pipeline = try Pipeline(
+          2, on: pool, source: .source(2),
+          [
+            .block("meets") { _ in
+              gate.pass("both workers")
+              seats.append(Pool.currentWorker ?? -1)
+              return Self.burn(20_000) == 0 ? StageReturn.drop : 0
+            }
+          ]
+        ) { $0.statistics = .times }
+        let (calls, busy) = (try figures(1).calls, try figures(1).busyNanoseconds)
+        #expect(try pipeline.run() == .ok)
+        #expect(Set(seats.all) == [0, 1])
+        let after = try figures(1)
+        #expect(after.calls > calls && after.busyNanoseconds > busy)
+        try pipeline.destroy()
+        // Nobody sits there now: only the time at rest grows.
+        let (first, second) = (try figures(1), try figures(1))
+        #expect(first.busyNanoseconds == second.busyNanoseconds)
+        #expect(first.engineNanoseconds == second.engineNanoseconds)
+      }
+      try Self.checkWorkers(pool)
+      try pool.close()
+    }
+
     @Test(
       "A17: calls are blocks, times of workers add up, the slow stage is the bottleneck",
       arguments: [1, 2, 3, 8, 64], [StatisticsLevel.sampled, .times])
