@@ -149,9 +149,10 @@ extension PipelineRun {
         return outcome.status
       }
       var refusal: Status?
-      // Once the input has ended and results hold all places, nothing is left that needs one.
+      // Once the input has ended and results hold all places, nothing is left that needs one. After a
+      // cancel nobody waits for one.
       if options.pullsResults && !options.readerIsAnotherThread
-        && resultsHoldAll
+        && resultsHoldAll && !flow.pointee.isCancelled.load(ordering: .relaxed)
         && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
       {
         refusal = .resultsWaiting
