@@ -6,7 +6,7 @@ import PackageDescription
 let package = Package(
   name: "workpool-examples",
   dependencies: [.package(name: "workpool", path: "../..")],
-  targets: ["1_pool", "2_ordered", "3_stop", "4_errors", "5_fastq"].map { name in
+  targets: ["1_pool", "2_ordered", "3_stop", "4_errors", "5_fastq", "6_split"].map { name in
     .executableTarget(
       name: name, dependencies: [.product(name: "Workpool", package: "workpool")])
   }
