@@ -81,7 +81,8 @@ extension PipelineRun {
     let most = isSpread ? Pace.batchNanoseconds : Pace.compactBatchNanoseconds
     let byTime = Int(UInt64(most) / max(1, sum))
     let fixed = pace.pointee.fixedBatch.load(ordering: .relaxed)
-    let batch = fixed > 0 ? fixed : sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
+    let usual = sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
+    let batch = fixed > 0 ? fixed : usual
     if batch != pace.pointee.batch.load(ordering: .relaxed) {
       pace.pointee.batch.store(batch, ordering: .relaxed)
     }
