@@ -8,6 +8,7 @@
 #   make stress   100,000 random pipelines with a watchdog; larger models
 #   make fuzz     libFuzzer on decoders, splitters, parsers, steps: 10 minutes each
 #   make test-c   one suite: see SUITES
+#   make CODECS=zlib   without libdeflate and ISA-L, which are in where they are found
 #   make python   a wheel that carries the library
 
 SWIFT ?= swift
@@ -21,9 +22,19 @@ TOOL := build/bin/wpool
 SOURCES := Package.swift $(shell find Sources \( -path Sources/Python -o -path Sources/CMake \
   -o -name '*.md' \) -prune -o -print) include/workpool.h include/module.modulemap
 
+# zlib and zstd are in every build. Faster codecs are traits of the package: those that pkg-config finds
+# after set-up, or those named (`CODECS='libdeflate libisal'`, `CODECS=zlib` for none).
+OPTIONAL_CODECS := libdeflate libisal
+CODECS ?= $(shell for codec in $(OPTIONAL_CODECS); do pkg-config --exists $$codec && echo $$codec; done)
+FOUND_CODECS = $(filter $(OPTIONAL_CODECS),$(CODECS))
+traits = $(subst $() ,$(comma),$(patsubst libdeflate,Libdeflate,$(patsubst libisal,ISAL,$(strip $1))))
+comma := ,
+with = $(if $(strip $1),--traits $(call traits,$1))
+WITH_CODECS = $(call with,$(FOUND_CODECS))
+
 .DELETE_ON_ERROR:
-.PHONY: all run lib build python install install-lib install-tool test check format lint bench clean \
-  stress fuzz test-swift test-models test-c test-abi test-cli test-python test-examples test-tsan test-asan
+.PHONY: always all run lib build python install install-lib install-tool test check format lint bench clean \
+  stress fuzz test-swift test-codecs test-models test-c test-abi test-cli test-python test-examples test-tsan test-asan
 all: lib build
 lib: $(LIB)
 build: $(TOOL)
@@ -34,6 +45,10 @@ build/.setup-%: .ci/setup
 	@.ci/setup $*
 	@mkdir -p $(@D) && touch $@
 
+# Changes when other codecs are to be in.
+build/.codecs: always | build/.setup-build
+	@mkdir -p $(@D); echo '$(WITH_CODECS)' | cmp -s - $@ || echo '$(WITH_CODECS)' > $@
+
 # ----- library: Embedded Swift, no runtime to carry -------------------------------------------
 
 EMBEDDED := WORKPOOL_EMBEDDED=1 WORKPOOL_SWIFT_RESOURCES="$$($(SWIFT) -print-target-info | \
@@ -42,9 +57,9 @@ EMBEDDED := WORKPOOL_EMBEDDED=1 WORKPOOL_SWIFT_RESOURCES="$$($(SWIFT) -print-tar
 
 # Always from scratch: Embedded Swift puts code of lower modules into the objects of higher ones, and
 # Swift 6.3 does not rebuild those when only the lower module changes.
-build/unstripped/libworkpool.so: $(SOURCES) | build/.setup-build
+build/unstripped/libworkpool.so: $(SOURCES) build/.codecs | build/.setup-build
 	@rm -rf .build/embedded
-	$(EMBEDDED)
+	$(EMBEDDED) $(WITH_CODECS)
 	@mkdir -p $(@D)
 	cp .build/embedded/release/libworkpool.so $@
 	@touch $@
@@ -57,8 +72,8 @@ $(LIB): build/unstripped/libworkpool.so
 
 # ----- tool ---------------------------------------------------------------------------------
 
-$(TOOL): $(SOURCES) | build/.setup-build
-	$(SWIFT) build -c release --product wpool --static-swift-stdlib
+$(TOOL): $(SOURCES) build/.codecs | build/.setup-build
+	$(SWIFT) build -c release --product wpool --static-swift-stdlib $(WITH_CODECS)
 	@mkdir -p $(@D)
 	install -s .build/release/wpool $@
 
@@ -75,7 +90,7 @@ run: $(TOOL)
 
 # ----- tests --------------------------------------------------------------------------------
 
-SUITES := swift models c abi cli python examples
+SUITES := swift codecs models c abi cli python examples
 # A blocked thread must not block the run: every program has its seconds.
 LIMITED := timeout --kill-after=10
 
@@ -83,7 +98,15 @@ test: build/.setup-test
 	@MAKE="$(MAKE)" $(PYTHON) Tests/run_suites.py $(SUITES)
 
 test-swift: build/.setup-test
-	$(LIMITED) 1200 $(SWIFT) test
+	$(LIMITED) 1200 $(SWIFT) test $(WITH_CODECS)
+# The tests of WorkpoolIO again with fewer codecs: none of those that were found, and each alone.
+CODEC_SETS = '' $(if $(word 2,$(FOUND_CODECS)),$(foreach codec,$(FOUND_CODECS),'$(call with,$(codec))'))
+test-codecs: build/.setup-test
+	@for with in $(CODEC_SETS); do \
+	  echo "codecs: zlib and zstd $$with"; \
+	  WORKPOOL_ONLY_IO=1 $(LIMITED) 900 $(SWIFT) test $$with --scratch-path .build/codecs \
+	    --filter WorkpoolIOTests || exit 1; \
+	done
 # The engine, one test at a time: the sanitizer's runtime has room for 255 threads. A test asks for more
 # memory than there is: the sanitizers shall say so and not end.
 ENGINE_TESTS := --no-parallel --filter 'WorkpoolCoreTests|WorkpoolPipelineTests'
@@ -146,7 +169,7 @@ install-lib: lib
 	  > $(DESTDIR)$(PREFIX)/include/workpool/module.modulemap
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
 	  'Name: workpool' 'Description: ordered parallel pipelines over blocks' \
-	  'Version: $(VERSION)' 'Requires.private: zlib libzstd' 'Libs: -L$${libdir} -lworkpool' \
+	  'Version: $(VERSION)' 'Requires.private: zlib libzstd $(FOUND_CODECS)' 'Libs: -L$${libdir} -lworkpool' \
 	  'Libs.private: -lm -lpthread' 'Cflags: -I$${includedir}' \
 	  > $(DESTDIR)$(LIBDIR)/pkgconfig/workpool.pc
 	for file in workpool-config workpool-config-version; do \

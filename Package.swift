@@ -6,6 +6,9 @@ import PackageDescription
 //
 //   swift build                                    ordinary Swift: the Swift package, its tests and the wpool tool
 //   WORKPOOL_EMBEDDED=1 swift build …              Embedded Swift: libworkpool.so with the C interface (`make lib`)
+//
+// zlib and zstd are always in. Faster codecs are traits, `--traits Libdeflate,ISAL`; `make` asks
+// pkg-config which of them are there.
 
 let isEmbedded = Context.environment["WORKPOOL_EMBEDDED"] == "1"
 // For `make fuzz`: everything with the coverage that libFuzzer looks at, and one program of targets.
@@ -36,14 +39,25 @@ let package = Package(
   products: [
     .library(name: "Workpool", targets: ["Workpool"])
   ],
+  traits: [
+    .trait(name: "Libdeflate", description: "Pack and unpack whole gzip blocks with libdeflate."),
+    .trait(name: "ISAL", description: "Unpack gzip streams and pack at level 1 with ISA-L."),
+  ],
   targets: [
     .target(
       name: "CPlatform",
-      cSettings: [.define("_GNU_SOURCE"), .define("WPL_SCHEDULES", .when(configuration: .debug))]
+      cSettings: [
+        .define("_GNU_SOURCE"), .define("WPL_SCHEDULES", .when(configuration: .debug)),
+        .define("WORKPOOL_LIBDEFLATE", .when(traits: ["Libdeflate"])),
+        .define("WORKPOOL_ISAL", .when(traits: ["ISAL"])),
+      ]
         + (isEmbedded ? [.define("WORKPOOL_EMBEDDED")] : []) + fuzzed,
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(
+      name: "CLibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+    .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
     .systemLibrary(name: "CWorkpool", path: "include"),
 
     .target(name: "WorkpoolCore", dependencies: ["CPlatform"], swiftSettings: floorSettings),
@@ -52,7 +66,12 @@ let package = Package(
       swiftSettings: floorSettings),
     .target(
       name: "WorkpoolIO",
-      dependencies: ["CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolPipeline"],
+      dependencies: [
+        "CPlatform", "CZlib", "CZstd",
+        .target(name: "CLibdeflate", condition: .when(traits: ["Libdeflate"])),
+        .target(name: "CISAL", condition: .when(traits: ["ISAL"])),
+        "WorkpoolCore", "WorkpoolPipeline",
+      ],
       swiftSettings: floorSettings),
     .target(
       name: "WorkpoolFASTQ",
@@ -111,6 +130,17 @@ if isFuzzed {
       path: "Tests/Fuzz", exclude: ["corpus", "Makefile", "make_corpus.py"],
       swiftSettings: floorSettings,
       linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address"])]))
+}
+
+// The floors up to WorkpoolIO and their tests, without the packages that the tool needs.
+if Context.environment["WORKPOOL_ONLY_IO"] == "1" {
+  let wanted: Set = [
+    "CPlatform", "CZlib", "CZstd", "CLibdeflate", "CISAL", "WorkpoolCore", "WorkpoolPipeline",
+    "WorkpoolIO", "WorkpoolTestSupport", "WorkpoolIOTests",
+  ]
+  package.dependencies = []
+  package.products = []
+  package.targets.removeAll { !wanted.contains($0.name) }
 }
 
 if isEmbedded {

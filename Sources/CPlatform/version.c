@@ -3,6 +3,18 @@
 #include "../../include/workpool.h"
 #include <zlib.h>
 #include <zstd.h>
+#ifdef WORKPOOL_LIBDEFLATE
+#include <libdeflate.h>
+#define LIBDEFLATE " libdeflate " LIBDEFLATE_VERSION_STRING
+#else
+#define LIBDEFLATE ""
+#endif
+#ifdef WORKPOOL_ISAL
+#include <isa-l.h>
+#define ISAL " isa-l " TEXT(ISAL_MAJOR_VERSION) "." TEXT(ISAL_MINOR_VERSION) "." TEXT(ISAL_PATCH_VERSION)
+#else
+#define ISAL ""
+#endif
 
 #define TEXT(macro) TEXT_OF(macro)
 #define TEXT_OF(words) #words
@@ -12,5 +24,5 @@
 const char *wpl_version(void) { return VERSION; }
 
 const char *wpl_build_info(void) {
-  return "libworkpool " VERSION " zlib " ZLIB_VERSION " zstd " ZSTD_VERSION_STRING;
+  return "libworkpool " VERSION " zlib " ZLIB_VERSION " zstd " ZSTD_VERSION_STRING LIBDEFLATE ISAL;
 }

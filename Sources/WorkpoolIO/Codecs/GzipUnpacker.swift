@@ -19,6 +19,8 @@ final class GzipUnpacker: Unpacker {
 
   private let inflater: Inflater
   private var state = State.between
+  /// Whether no more decoded bytes are held back for want of room.
+  private var isFlushed = true
   private var dataChecksum: uLong = 0
   private var dataSize: UInt64 = 0
   private var headerChecksum: uLong = 0
@@ -49,17 +51,20 @@ final class GzipUnpacker: Unpacker {
   private func inflate(
     into bytes: UnsafeMutableRawBufferPointer, count: inout Int
   ) throws(WorkpoolError) {
-    let packed = try input.more()
-    let (taken, made, outcome) = inflater.inflate(packed, into: bytes.part(count..<bytes.count))
-    dataChecksum = checksum(dataChecksum, UnsafeRawBufferPointer(bytes.part(count..<count + made)))
-    dataSize &+= UInt64(made)
-    count += made
-    input.skip(taken)
-    switch outcome {
+    let room = bytes.part(count..<bytes.count)
+    let packed = isFlushed ? try input.more() : input.unread
+    let step = inflater.inflate(packed, into: room)
+    let isCut = isFlushed && packed.isEmpty && step.made == 0
+    isFlushed = step.made < room.count
+    dataChecksum = checksum(dataChecksum, UnsafeRawBufferPointer(room.part(0..<step.made)))
+    dataSize &+= UInt64(step.made)
+    count += step.made
+    input.skip(step.taken)
+    switch step.outcome {
     case .ended: try endMember()
-    case .goesOn where packed.isEmpty && made == 0: throw truncated(in: "deflate data")
+    case .goesOn where isCut: throw truncated(in: "deflate data")
     case .goesOn: break
-    case .damaged(let why): throw fault(.corruptInput, "damaged deflate data (\(why))")
+    case .damaged: throw fault(.corruptInput, "damaged deflate data")
     case .noMemory: throw fault(.noMemory, "no memory to unpack")
     }
   }
@@ -124,6 +129,7 @@ final class GzipUnpacker: Unpacker {
     }
     if parts == 1 { beganBlocked = blockSize != nil }
     inflater.reset()
+    isFlushed = true
     state = .inMember
   }
 
@@ -150,7 +156,7 @@ final class GzipUnpacker: Unpacker {
 
   private func headerByte() throws(WorkpoolError) -> UInt8 {
     guard var byte = try input.byte() else { throw truncated(in: "a gzip header") }
-    headerChecksum = crc32_z(headerChecksum, &byte, 1)
+    headerChecksum = withUnsafeBytes(of: &byte) { checksum(headerChecksum, $0) }
     return byte
   }
 

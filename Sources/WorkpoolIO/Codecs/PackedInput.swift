@@ -6,6 +6,8 @@ import WorkpoolCore
 final class PackedInput {
   /// The longest look ahead: a zstd frame header (RFC 8878 §3.1.1.1) with its magic number.
   static let maxPeek = 18
+  /// How far `skip` goes back: a codec that reads whole words took the beginning of what follows.
+  static let maxBack = 8
 
   let source: ByteSource
   private let buffer = ByteBuffer()
@@ -18,31 +20,30 @@ final class PackedInput {
   init(_ source: ByteSource, readSize: Int) throws(WorkpoolError) {
     self.source = source
     self.readSize = max(readSize, 1)
-    try buffer.reserve(self.readSize + Self.maxPeek)
+    try buffer.reserve(Self.maxBack + Self.maxPeek + self.readSize)
   }
 
   /// Bytes that are here.
   var unread: UnsafeRawBufferPointer { buffer.bytes.part(position..<buffer.count) }
 
+  /// - Parameter count: of bytes that are here; from `-maxBack` where so many have been taken.
   func skip(_ count: Int) {
     position += count
-    offset += UInt64(count)
+    offset = UInt64(Int64(offset) + Int64(count))
   }
 
   /// The next bytes, at least one; empty only at the end of the file.
   func more() throws(WorkpoolError) -> UnsafeRawBufferPointer {
-    if position == buffer.count { try fill(from: 0) }
+    if position == buffer.count { try fill() }
     return unread
   }
 
   /// At least `count` bytes, or as many as are left of the file.
   func peek(_ count: Int) throws(WorkpoolError) -> UnsafeRawBufferPointer {
     while buffer.count - position < count {
-      let held = buffer.count - position
-      memmove(buffer.memory.baseAddress!, buffer.memory.baseAddress! + position, held)
-      position = 0
-      try fill(from: held)
-      if buffer.count == held { break }
+      let held = unread.count
+      try fill()
+      if unread.count == held { break }
     }
     return unread
   }
@@ -67,9 +68,12 @@ final class PackedInput {
     return count
   }
 
-  private func fill(from start: Int) throws(WorkpoolError) {
-    position = 0
-    buffer.count = start
-    buffer.count += try source.read(into: buffer.memory.part(start..<start + readSize))
+  private func fill() throws(WorkpoolError) {
+    let gone = max(position - Self.maxBack, 0)
+    memmove(buffer.memory.baseAddress!, buffer.memory.baseAddress! + gone, buffer.count - gone)
+    position -= gone
+    buffer.count -= gone
+    buffer.count += try source.read(
+      into: buffer.memory.part(buffer.count..<buffer.count + readSize))
   }
 }

@@ -62,7 +62,8 @@ struct StreamOptions: ParsableArguments {
   var compression: CompressionChoice?
 
   @Option(
-    help: ArgumentHelp("Level: gzip 0 to 9 [4], zstd 1 to 22 [5].", valueName: "n"))
+    help: ArgumentHelp(
+      "Level: gzip 0 to 9 [\(PlanBuilder.gzipLevel)], zstd 1 to 22 [5].", valueName: "n"))
   var level: Int?
 
   @Flag(help: "Replace outputs that exist. No input is ever written.")

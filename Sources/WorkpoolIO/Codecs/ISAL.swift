@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#if ISAL
+  import CISAL
+  import CPlatform
+  import WorkpoolCore
+
+  /// Decodes up to three literals at once: the last two before a cut may be missing, and of damaged
+  /// codes it may see some a little later than zlib does.
+  struct ISALInflater: ~Copyable {
+    private let context: UnsafeMutableRawPointer
+
+    init() throws(WorkpoolError) {
+      guard let context = wpl_allocate_zeroed(wpi_inflater_size()) else { throw noMemory }
+      self.context = context
+      reset()
+    }
+
+    deinit { wpl_free(context) }
+
+    func reset() { wpi_inflate_reset(context) }
+
+    func inflate(
+      _ packed: UnsafeRawBufferPointer, into bytes: UnsafeMutableRawBufferPointer
+    ) -> Inflation {
+      var (taken, made) = (0, 0)
+      let code = wpi_inflate(
+        context, packed.baseAddress, packed.count, bytes.baseAddress, bytes.count, &taken, &made)
+      return Inflation(
+        taken: taken, made: made, outcome: code == 0 ? .goesOn : code > 0 ? .ended : .damaged)
+    }
+  }
+
+  struct ISALDeflater: ~Copyable {
+    private let context: UnsafeMutableRawPointer
+
+    init() throws(WorkpoolError) {
+      guard let context = wpl_allocate_zeroed(wpi_deflater_size()) else { throw noMemory }
+      self.context = context
+    }
+
+    deinit { wpl_free(context) }
+
+    func deflate(
+      _ bytes: UnsafeRawBufferPointer, into packed: UnsafeMutableRawBufferPointer
+    ) -> Int? {
+      let size = wpi_deflate(
+        context, bytes.baseAddress, bytes.count, packed.baseAddress, packed.count)
+      return size == 0 ? nil : size
+    }
+  }
+
+  private var noMemory: WorkpoolError { WorkpoolError(.noMemory, "no memory for ISA-L") }
+#endif
