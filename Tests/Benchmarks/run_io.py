@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""run_io.py --wpool PROGRAM --text FILE [--folder F] [--rounds N] [--only unpack,pack] [--venv F] [--megabytes N]
+"""run_io.py --wpool PROGRAM --text FILE [--folder F] [--rounds N] [--only unpack,count,pack] [--venv F] [--megabytes N]
 
 Unpacks and packs the same text with wpool and with the programs of this machine that do the same, in turn
 (A B C, A B C, ...), takes medians and prints a table for each kind of file. Every output is compared once with
@@ -60,7 +60,7 @@ class Bench:
         self.own_cpu = 0.0
 
     def exists(self, name, command):
-        if shutil.which(command.split()[0]):
+        if all(shutil.which(part.split()[0]) for part in command.split("|")):
             return True
         self.missing.add(name)
         return False
@@ -69,7 +69,8 @@ class Bench:
         """Wall and CPU seconds."""
         began = time.monotonic()
         with open(os.devnull, "wb") as nothing:
-            process = subprocess.Popen(command.split(), stdin=subprocess.DEVNULL, stdout=nothing)
+            words = ["bash", "-o", "pipefail", "-c", command] if "|" in command else command.split()
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=nothing)
             _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -140,6 +141,33 @@ def unpack(bench, text, size, want):
         os.unlink(path)
 
 
+def count(bench, text, size, want):
+    """Records and bases of FASTQ."""
+    path = f"{bench.options.folder}/reads.fq.gz"
+    awk = r"mawk 'NR%4==2{b+=length($0)}END{print NR/4,b}'"
+    for kind, make in (("single-member gzip", f"gzip -6 -c {text} > {path}"), ("BGZF", f"bgzip -@{CPUS} -c {text} > {path}")):
+        if not bench.exists(make.split()[0], make.split()[0]):
+            continue
+        shell(make)
+        commands = [("wpool", f"{bench.options.wpool} count -j {CPUS} {path}")]
+        commands += [c for c in (("seqkit stats", f"seqkit stats -T -j {CPUS} {path}"),
+                                 ("gzip | mawk", f"gzip -dc {path} | {awk}"),
+                                 ("igzip | mawk", f"igzip -dc {path} | {awk}")) if bench.exists(*c)]
+        answers = {name: subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout
+                   for name, command in commands}
+        records = str(int(answers["wpool"].split()[6]))
+        for name, answer in answers.items():
+            if records not in answer.split():
+                sys.exit(f"{name} counts otherwise than wpool: {answer}")
+        found = bench.measure(commands)
+        rows = [["", "MB/s", "seconds", "CPU s", "its time / wpool's"]]
+        for name, (wall, cpu) in found.items():
+            rows.append([name, f"{size / wall / 1e6:.0f}", f"{wall:.3f}", f"{cpu:.3f}",
+                         f"{wall / found['wpool'][0]:.2f}"])
+        table(f"records and bases of {kind}", rows)
+        os.unlink(path)
+
+
 def pack(bench, text, size, want):
     readers = {"gzip": "gzip -dc", "zstd": "zstd -q -dc"}
     for form, level, title in (("gzip", 1, "gzip -1"), ("gzip", 6, "gzip -6"), ("gzip", None, "gzip, defaults"),
@@ -178,7 +206,7 @@ def main():
     parser.add_argument("--text", required=True)
     parser.add_argument("--folder")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="unpack,pack")
+    parser.add_argument("--only", default="unpack,count,pack")
     parser.add_argument("--venv", default="", help="folder of rapidgzip, with a slash")
     parser.add_argument("--megabytes", type=int, default=120)
     options = parser.parse_args()
@@ -186,6 +214,9 @@ def main():
         options.folder = folder
         with open(options.text, "rb") as file:
             data = file.read(options.megabytes << 20)
+        lines = data.count(b"\n")
+        for _ in range(lines % 4 + (not data.endswith(b"\n"))):  # whole records
+            data = data[:data.rfind(b"\n", 0, -1) + 1]
         times = -(-(options.megabytes << 20) // len(data))
         text = f"{folder}/text"
         with open(text, "wb") as file:
@@ -197,10 +228,9 @@ def main():
         busy, total = cpu_times()
         hertz = os.sysconf("SC_CLK_TCK")
         print(f"{size / 1e6:.0f} MB of text, {CPUS} CPUs, medians of {options.rounds}; from memory to /dev/null")
-        if "unpack" in options.only:
-            unpack(bench, text, size, want)
-        if "pack" in options.only.split(","):
-            pack(bench, text, size, want)
+        for name, part in (("unpack", unpack), ("count", count), ("pack", pack)):
+            if name in options.only.split(","):
+                part(bench, text, size, want)
         busy_now, total_now = cpu_times()
         print()
         if bench.missing:

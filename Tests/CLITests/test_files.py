@@ -21,6 +21,8 @@ from support import PROJECT, TIMEOUT, WPOOL, Case, environment, fastq, reads
 JOBS = [["-j", "1"], ["-j", "2"], ["-j8"]]
 RECORDS = reads(300, seed=21)
 TEXT = fastq(RECORDS)
+#: Packed it is more than a file that is done without workers.
+BIG = fastq(reads(2500, seed=22))
 HAS_ZSTD, HAS_BGZIP = bool(shutil.which("zstd")), bool(shutil.which("bgzip"))
 
 
@@ -208,6 +210,7 @@ class Compress(Files):
         with open(self.path("a"), "ab") as stdout:
             self.fails(2, "compress", "a", "-c", stdout=stdout, says="input")
             self.fails(2, "cat", "a", stdout=stdout, says="input")
+            self.fails(2, "cat", "none", "a", stdout=stdout, says="input")
         self.assertEqual(self.content("a"), TEXT)
         self.assertEqual(self.names(), ["a", "a.gz", "c"])
 
@@ -390,18 +393,23 @@ class Decompress(Files):
         self.assertEqual(self.ok("decompress", "-cf", "a.gz"), TEXT)
 
     def test_a_damaged_file_leaves_nothing_and_says_where(self):
-        packed = bgzf(TEXT)
+        for text in TEXT, BIG:
+            with self.subTest(size=len(text)):
+                self.damage(text)
+
+    def damage(self, text):
+        packed = bgzf(text)
         wrong = bytearray(packed)
         wrong[-60] ^= 1
         # The first byte that is wrong lies in the last block but the end marker.
         last = packed[:-28].rfind(b"\x1f\x8b\x08\x04")
-        blocks = -(-len(TEXT) // 1000)
+        blocks = -(-len(text) // 1000)
         for name, data, says in (
-            ("cut.gz", gzip.compress(TEXT)[:-20], ["member 1", "byte"]),
-            ("second.gz", gzip.compress(TEXT) + gzip.compress(TEXT)[:-3], ["member 2", "byte"]),
+            ("cut.gz", gzip.compress(text)[:-20], ["member 1", "byte"]),
+            ("second.gz", gzip.compress(text) + gzip.compress(text)[:-3], ["member 2", "byte"]),
             ("block.gz", bytes(wrong), [f"block {blocks}", "byte"]),
             ("inside.gz", packed[:last + 30], [f"block {blocks}", "byte"]),
-            ("tail.gz", gzip.compress(TEXT) + b"tail", ["byte", "other bytes"]),
+            ("tail.gz", gzip.compress(text) + b"tail", ["byte", "other bytes"]),
         ):
             self.write(name, data)
             for jobs in JOBS:
@@ -412,7 +420,8 @@ class Decompress(Files):
         self.assertFalse([n for n in self.names() if n.endswith(".part")])
         self.ok("decompress", "-t", "tail.gz", "--trailing", "ignore")
         self.ok("decompress", "tail.gz", "--trailing", "ignore")
-        self.assertEqual(self.content("tail"), TEXT)
+        self.assertEqual(self.content("tail"), text)
+        os.unlink(self.path("tail"))
 
     def test_a_file_cut_anywhere_is_damaged(self):
         text = TEXT[:300]

@@ -21,12 +21,13 @@ struct CatCommand: ParsableCommand {
     let inputs = try FileInput.all(files)
     let session = try FileSession(
       words, total: FileInput.size(of: inputs), hasReads: false, fillsOutput: true)
+    try check(inputs)
     var options = FileWriter.Options()
     options.compression = .plain
-    options.inputs = inputs.map { $0.endpoint }
     throw try session.run(inputs.count) { [self, options] index throws(WorkpoolError) in
       let reader = try FileReader(bytesOf: inputs[index].endpoint, options: unpack.reader)
-      let info = try session.write(.standardOutput, options) { pipeline throws(WorkpoolError) in
+      let info = try session.write(inputs[index], to: .standardOutput, options) {
+        pipeline throws(WorkpoolError) in
         try pipeline.setReader(reader)
         try pipeline.addProgress(session.progress)
       }
@@ -35,6 +36,18 @@ struct CatCommand: ParsableCommand {
         session.say(
           "\(reader.name): \(reader.info.compression.name), \(Figures.grouped(info.bytes)) bytes")
       }
+    }
+  }
+
+  /// No file is to be read that standard output is written to.
+  private func check(_ inputs: [FileInput]) throws(Failure) {
+    var options = OutputSet.Options()
+    options.hasMarker = false
+    do throws(WorkpoolError) {
+      _ = try OutputSet(
+        [OutputSet.Output(.standardOutput)], inputs: inputs.map { $0.endpoint }, options: options)
+    } catch {
+      throw Failure(beforeStart: error)
     }
   }
 }

@@ -103,7 +103,7 @@ struct CompressCommand: ParsableCommand {
     let source = try ByteSource(input.endpoint)
     let slice = compression.sliceSize
     let info = try session.write(
-      endpoint, output.writer(input, compression, level: level)
+      input, to: endpoint, output.writer(input, compression, level: level)
     ) { pipeline throws(WorkpoolError) in
       try pipeline.setBytes(of: source, size: slice * max(1, (1 << 20) / slice))
       try pipeline.addProgress(session.progress)

@@ -32,15 +32,18 @@ struct CountCommand: ParsableCommand {
       words, total: FileInput.size(of: inputs), hasReads: !lines, fillsOutput: false)
     let table = FileCounts(hasRecords: !lines)
     var code = try session.run(inputs.count) { [self] index throws(WorkpoolError) in
-      let name = inputs[index].endpoint.name
+      let input = inputs[index]
+      let name = input.endpoint.name
       do throws(WorkpoolError) {
         let splitter: Splitter =
           lines
           ? .fixed(FixedSplitter(recordSize: 1, count: 1 << 20, allowsPartial: true))
           : .fastq(FASTQSplitter(records: 2_500))
         let reader = try FileReader(
-          inputs[index].endpoint, splitter: splitter, options: unpack.reader)
-        let counts = try lines ? count(linesOf: reader, session) : count(recordsOf: reader, session)
+          input.endpoint, splitter: splitter, options: unpack.reader)
+        let counts =
+          try lines
+          ? count(linesOf: reader, input, session) : count(recordsOf: reader, input, session)
         table.add(name, reader.info, counts)
         session.note(reader.notes)
       } catch {
@@ -56,10 +59,10 @@ struct CountCommand: ParsableCommand {
   }
 
   private func count(
-    linesOf reader: FileReader, _ session: FileSession
+    linesOf reader: FileReader, _ input: FileInput, _ session: FileSession
   ) throws(WorkpoolError) -> FileCounts.Counts {
     let tally = Tally()
-    try session.run { (pipeline) throws(WorkpoolError) in
+    try session.run(input) { (pipeline) throws(WorkpoolError) in
       try pipeline.setReader(reader)
       try pipeline.addStage("count", .parallel) { block, _ throws(WorkpoolError) in
         let bytes = UnsafeRawBufferPointer(block.bytes)
@@ -80,7 +83,7 @@ struct CountCommand: ParsableCommand {
   }
 
   private func count(
-    recordsOf reader: FileReader, _ session: FileSession
+    recordsOf reader: FileReader, _ input: FileInput, _ session: FileSession
   ) throws(WorkpoolError) -> FileCounts.Counts {
     if let format = try reader.recordFormat(), format != .fastq {
       throw WorkpoolError(
@@ -89,7 +92,7 @@ struct CountCommand: ParsableCommand {
     }
     let tally = Tally()
     let counters = try FASTQCounters(workers: session.workers)
-    try session.run { (pipeline) throws(WorkpoolError) in
+    try session.run(input) { (pipeline) throws(WorkpoolError) in
       try pipeline.setReader(reader)
       try pipeline.addStage("count", .parallel) { block, context throws(WorkpoolError) in
         let origin = FASTQOrigin(

@@ -90,7 +90,7 @@ struct DecompressCommand: ParsableCommand {
     let reader = try reader(
       input, acceptsPlain: output.force && output.writesToOutput(input))
     let info = try session.write(
-      endpoint, output.writer(input, .plain, level: nil)
+      input, to: endpoint, output.writer(input, .plain, level: nil)
     ) { pipeline throws(WorkpoolError) in
       try pipeline.setReader(reader)
       try pipeline.addProgress(session.progress)
@@ -110,7 +110,7 @@ struct DecompressCommand: ParsableCommand {
   ) throws(WorkpoolError) {
     let reader = try reader(input, acceptsPlain: false)
     do throws(WorkpoolError) {
-      try session.run { (pipeline) throws(WorkpoolError) in
+      try session.run(input) { (pipeline) throws(WorkpoolError) in
         try pipeline.setReader(reader)
         try pipeline.setSink("check") { block, _ throws(WorkpoolError) in
           session.progress.add(block)

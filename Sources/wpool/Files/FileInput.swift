@@ -63,6 +63,9 @@ struct FileInput {
     return info.size
   }
 
+  /// Whether nothing is won by several workers.
+  var isSmall: Bool { (size ?? .max) <= 64 << 10 }
+
   /// nil for standard input.
   var path: String? {
     if case .path(let path) = endpoint { path } else { nil }

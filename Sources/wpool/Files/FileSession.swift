@@ -92,11 +92,15 @@ final class FileSession: @unchecked Sendable {
   }
 
   /// Runs a pipeline that `build` makes of a source and an end.
-  func run(_ build: (Pipeline) throws(WorkpoolError) -> Void) throws(WorkpoolError) {
+  func run(
+    _ input: FileInput, _ build: (Pipeline) throws(WorkpoolError) -> Void
+  ) throws(WorkpoolError) {
     var options = Pipeline.Options()
     options.token = token
     options.maxBlocksInFlight = min(100, 4 * workers + 4)
-    let pipeline = try Pipeline(on: try sharedPool(), options)
+    // A file of a block or two is done before a worker has woken up.
+    options.isSerialReference = input.isSmall
+    let pipeline = try Pipeline(on: input.isSmall ? nil : try sharedPool(), options)
     var failure: WorkpoolError?
     do throws(WorkpoolError) {
       try build(pipeline)
@@ -110,7 +114,7 @@ final class FileSession: @unchecked Sendable {
 
   /// The same, to the end of an output, which appears if all goes well or not at all.
   func write(
-    _ endpoint: Endpoint, _ options: FileWriter.Options,
+    _ input: FileInput, to endpoint: Endpoint, _ options: FileWriter.Options,
     _ setSource: (Pipeline) throws(WorkpoolError) -> Void
   ) throws(WorkpoolError) -> WriterInfo {
     let writer: FileWriter
@@ -122,7 +126,7 @@ final class FileSession: @unchecked Sendable {
     hold(writer)
     defer { hold(nil) }
     do throws(WorkpoolError) {
-      try run { (pipeline) throws(WorkpoolError) in
+      try run(input) { (pipeline) throws(WorkpoolError) in
         try setSource(pipeline)
         try pipeline.setWriter(writer)
       }
