@@ -217,7 +217,7 @@ def main():
         lines = data.count(b"\n")
         for _ in range(lines % 4 + (not data.endswith(b"\n"))):  # whole records
             data = data[:data.rfind(b"\n", 0, -1) + 1]
-        times = -(-(options.megabytes << 20) // len(data))
+        times = max(1, round((options.megabytes << 20) / len(data)))
         text = f"{folder}/text"
         with open(text, "wb") as file:
             for _ in range(times):
