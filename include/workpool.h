@@ -154,6 +154,11 @@ WP_API const char *wp_status_text(int32_t status);
  * Threads: any. */
 WP_API int32_t wp_last_error(void);
 
+/* errno of the operating system in that failure; 0 if it had no part in it, or a stage's error is
+ * concerned.
+ * Threads: any. */
+WP_API int32_t wp_last_error_errno(void);
+
 /* What went wrong there, and where: "reads.fq.gz: member 2 (byte 812): CRC-32 does not match".
  * Never NULL; borrowed until this thread's next failing call; at most 1023 bytes.
  * Threads: any. */
@@ -902,8 +907,9 @@ typedef struct wp_reader_options {
   uint32_t has_delimiter;      /* WP_SPLIT_LINES: 1 if `delimiter` counts; 0: line feed */
   uint32_t delimiter;          /* 0-255 */
   uint32_t reserved;           /* 0 */
+  const char *bgzf_index;      /* path of a .gzi index of this file, for seeks; NULL: none */
 } wp_reader_options;
-#define WP_READER_OPTIONS_INIT { sizeof(wp_reader_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define WP_READER_OPTIONS_INIT { sizeof(wp_reader_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL }
 
 /* Opens a plain, gzip (any number of members), BGZF or zstd (any number of frames) file, told apart
  * by content. "-" is not special here: see wp_reader_open_fd. options: borrows. Returns WP_OK,
@@ -930,8 +936,10 @@ typedef struct wp_chunk {
   const uint8_t *data; /* borrowed until the next call for this reader */
   size_t size;
   uint64_t records;
-  uint64_t first_record; /* records of the file before this block */
+  uint64_t first_record; /* records before this block, from the start or the last seek */
   uint64_t offset;       /* decoded bytes of the file before this block */
+  uint64_t first_line;   /* lines before this block, as first_record; fixed records have none: 0 */
+  uint64_t packed_bytes; /* bytes of the file that were taken when the block was complete */
 } wp_chunk;
 
 /* The next block, as `split` says. Returns as wp_reader_read, and WP_MALFORMED_RECORD for a remainder
@@ -939,6 +947,43 @@ typedef struct wp_chunk {
  * has all four, is judged by whoever parses it.
  * Threads: one at a time. */
 WP_API int32_t wp_reader_next(wp_reader *reader, wp_chunk *out_chunk);
+
+/* The same into the caller's memory: `data` has room for `capacity` bytes, and out_chunk->data is
+ * `data`. A block that is larger stays the next one: WP_LIMIT_EXCEEDED, and out_chunk->size says how
+ * much room it needs (0 for any other failure); a call with capacity 0 just asks. With room for 64 KiB
+ * more than the block it is decoded where it shall be, else copied. Else as wp_reader_next.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_next_into(wp_reader *reader, void *data, size_t capacity,
+                                   wp_chunk *out_chunk);
+
+/* Makes the byte at `offset` of the decoded bytes the next one, for wp_reader_read and wp_reader_next;
+ * behind the end: the end. What can be sought are regular files: plain ones; BGZF, by the index of the
+ * options or by the headers of all blocks, which the first seek reads; zstd with a seek table, or whose
+ * frames say their sizes. An offset of 0 works with every regular file. Other files are
+ * WP_UNSUPPORTED, and so is BGZF with other members in between. A descriptor counts from where it was
+ * when it was opened. Records, members, blocks and frames count from the place sought; what is passed
+ * over is not checked. An index that does not fit is WP_CORRUPT_INPUT. Returns WP_OK, WP_UNSUPPORTED,
+ * WP_CORRUPT_INPUT, WP_BUSY (a pipeline reads from it), and what wp_reader_read returns.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_seek(wp_reader *reader, uint64_t offset);
+
+/* Where the next byte, or block, lies in the decoded bytes; for any file. After wp_reader_seek_virtual
+ * this needs what wp_reader_seek needs. Returns as that.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_tell(wp_reader *reader, uint64_t *out_offset);
+
+/* The same for virtual offsets of BGZF (SAM specification 4.1.1): where a block begins in the file,
+ * times 65536, and a byte in that block. No index is needed. Afterwards `offset` of a chunk counts from
+ * the start of that block. Where no block begins, or it is shorter: WP_INVALID_ARGUMENT; a file that is
+ * no BGZF: WP_UNSUPPORTED. Else returns as wp_reader_seek.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_seek_virtual(wp_reader *reader, uint64_t virtual_offset);
+
+/* The virtual offset of the next byte or block; at the end of a block that of the next one with data,
+ * at the end of the file its size, times 65536. Looks once at the header of every block read since the
+ * last seek. Returns as wp_reader_seek_virtual.
+ * Threads: one at a time. */
+WP_API int32_t wp_reader_tell_virtual(wp_reader *reader, uint64_t *out_virtual_offset);
 
 typedef struct wp_reader_info {
   uint32_t struct_size;  /* set by the caller */
@@ -973,6 +1018,7 @@ typedef struct wp_writer wp_writer;
 
 #define WP_WRITER_OVERWRITE 1u /* replace an existing file */
 #define WP_WRITER_SYNC 2u      /* fsync before the name appears */
+#define WP_WRITER_ZSTD_SEEK_TABLE 4u /* zstd: ends with a seek table (zstd's seekable format) */
 
 typedef struct wp_writer_options {
   uint32_t struct_size;
@@ -981,8 +1027,9 @@ typedef struct wp_writer_options {
   int32_t level;        /* gzip 0-9 [6], zstd 1-22 [5] */
   uint32_t flags;       /* WP_WRITER_... */
   uint32_t reserved;    /* 0 */
+  const char *bgzf_index; /* gzip: also writes this index, as bgzip --reindex does (.gzi); NULL: no */
 } wp_writer_options;
-#define WP_WRITER_OPTIONS_INIT { sizeof(wp_writer_options), 0, 0, 0, 0, 0 }
+#define WP_WRITER_OPTIONS_INIT { sizeof(wp_writer_options), 0, 0, 0, 0, 0, NULL }
 
 /* Opens an output. The file has a temporary name until wp_writer_finish, so nothing that looks whole
  * is ever incomplete. Returns WP_OK, WP_OUTPUT_EXISTS, WP_IO_FAILED, WP_INVALID_ARGUMENT,

@@ -76,6 +76,9 @@ class Error : public std::runtime_error {
   explicit Error(int32_t status, const std::string &text = {})
       : std::runtime_error(text.empty() ? std::string(wp_status_text(status)) : text),
         status_(status) {}
+  Error(int32_t status, const std::string &text, int system_error) : Error(status, text) {
+    system_error_ = system_error;
+  }
   Error(int32_t status, const std::string &text, uint64_t block, uint32_t stage)
       : Error(status, text) {
     if (block != UINT64_MAX) block_ = block;
@@ -88,12 +91,15 @@ class Error : public std::runtime_error {
   const char *name() const noexcept { return wp_status_name(status_); }
   // What went wrong, and where; the same as what().
   const char *text() const noexcept { return what(); }
+  // errno where the operating system refused, else 0.
+  int system_error() const noexcept { return system_error_; }
   // The block and the stage (0 is the source) that failed, if the error is that of a run.
   std::optional<uint64_t> block() const noexcept { return block_; }
   std::optional<uint32_t> stage() const noexcept { return stage_; }
 
  private:
   int32_t status_;
+  int system_error_ = 0;
   std::optional<uint64_t> block_;
   std::optional<uint32_t> stage_;
 };
@@ -129,7 +135,8 @@ inline constexpr Timeout forever = Timeout::forever();
 namespace detail {
 
 [[noreturn]] inline void fail(int32_t status) {
-  throw Error(status, wp_last_error() == status ? wp_last_error_text() : "");
+  if (wp_last_error() != status) throw Error(status);
+  throw Error(status, wp_last_error_text(), wp_last_error_errno());
 }
 
 inline int32_t check(int32_t status) {
@@ -1728,10 +1735,21 @@ class ReaderOptions {
     native_.trailing = static_cast<uint32_t>(what);
     return *this;
   }
+  // Path of a .gzi index of the file, for seeks.
+  ReaderOptions &bgzf_index(std::string path) {
+    bgzf_index_ = std::move(path);
+    return *this;
+  }
 
  private:
   friend class Reader;
+  wp_reader_options native() const {
+    wp_reader_options native = native_;
+    if (!bgzf_index_.empty()) native.bgzf_index = bgzf_index_.c_str();
+    return native;
+  }
   wp_reader_options native_ = WP_READER_OPTIONS_INIT;
+  std::string bgzf_index_;
 };
 
 using Chunk = wp_chunk;
@@ -1744,13 +1762,15 @@ class Reader {
   // Throws Error: WP_IO_FAILED, WP_UNSUPPORTED, WP_INVALID_ARGUMENT, WP_NO_MEMORY.
   explicit Reader(const std::string &path, const ReaderOptions &options = {}) {
     wp_reader *reader = nullptr;
-    detail::check(wp_reader_open(path.c_str(), &options.native_, &reader));
+    const wp_reader_options native = options.native();
+    detail::check(wp_reader_open(path.c_str(), &native, &reader));
     owner_ = detail::own<detail::ReaderOwner>(reader);
   }
   // The descriptor is duplicated. `name` stands for the path in messages; nullptr: "descriptor".
   explicit Reader(int descriptor, const char *name = nullptr, const ReaderOptions &options = {}) {
     wp_reader *reader = nullptr;
-    detail::check(wp_reader_open_fd(descriptor, name, &options.native_, &reader));
+    const wp_reader_options native = options.native();
+    detail::check(wp_reader_open_fd(descriptor, name, &native, &reader));
     owner_ = detail::own<detail::ReaderOwner>(reader);
   }
   Reader(Reader &&) noexcept = default;
@@ -1769,6 +1789,32 @@ class Reader {
     Chunk chunk{};
     if (detail::check(wp_reader_next(handle(), &chunk)) == WP_END) return std::nullopt;
     return chunk;
+  }
+  // The same in memory of the caller, which grows where a block needs more; the chunk is at its start.
+  std::optional<Chunk> next(std::vector<uint8_t> &memory) {
+    Chunk chunk{};
+    int32_t status = wp_reader_next_into(handle(), memory.data(), memory.size(), &chunk);
+    if (status == WP_LIMIT_EXCEEDED && chunk.size > memory.size()) {
+      memory.resize(chunk.size);
+      status = wp_reader_next_into(handle(), memory.data(), memory.size(), &chunk);
+    }
+    if (detail::check(status) == WP_END) return std::nullopt;
+    return chunk;
+  }
+
+  // Random access, for the files that wp_reader_seek names: a byte of the decoded bytes, or a virtual
+  // offset of BGZF. Throws Error: WP_UNSUPPORTED, WP_BUSY (a pipeline reads) and as the C functions.
+  void seek(uint64_t offset) { detail::check(wp_reader_seek(handle(), offset)); }
+  uint64_t tell() const {
+    uint64_t offset = 0;
+    detail::check(wp_reader_tell(handle(), &offset));
+    return offset;
+  }
+  void seek_virtual(uint64_t offset) { detail::check(wp_reader_seek_virtual(handle(), offset)); }
+  uint64_t tell_virtual() const {
+    uint64_t offset = 0;
+    detail::check(wp_reader_tell_virtual(handle(), &offset));
+    return offset;
   }
 
   // What the file turned out to be so far.
@@ -1817,6 +1863,13 @@ class WriterOptions {
   WriterOptions &overwrite(bool yes = true) { return flag(WP_WRITER_OVERWRITE, yes); }
   // fsync before the name appears.
   WriterOptions &sync(bool yes = true) { return flag(WP_WRITER_SYNC, yes); }
+  // gzip: also write an index there, as bgzip --reindex does (.gzi).
+  WriterOptions &bgzf_index(std::string path) {
+    bgzf_index_ = std::move(path);
+    return *this;
+  }
+  // zstd: end with a seek table.
+  WriterOptions &zstd_seek_table(bool yes = true) { return flag(WP_WRITER_ZSTD_SEEK_TABLE, yes); }
 
  private:
   friend class Writer;
@@ -1824,7 +1877,13 @@ class WriterOptions {
     native_.flags = yes ? native_.flags | bit : native_.flags & ~bit;
     return *this;
   }
+  wp_writer_options native() const {
+    wp_writer_options native = native_;
+    if (!bgzf_index_.empty()) native.bgzf_index = bgzf_index_.c_str();
+    return native;
+  }
   wp_writer_options native_ = WP_WRITER_OPTIONS_INIT;
+  std::string bgzf_index_;
 };
 
 // An output, which gets its name when it is finished; without that it is removed. Threads: one at a
@@ -1834,13 +1893,15 @@ class Writer {
   // Throws Error: WP_OUTPUT_EXISTS, WP_IO_FAILED, WP_INVALID_ARGUMENT, WP_NO_MEMORY.
   explicit Writer(const std::string &path, const WriterOptions &options = {}) {
     wp_writer *writer = nullptr;
-    detail::check(wp_writer_open(path.c_str(), &options.native_, &writer));
+    const wp_writer_options native = options.native();
+    detail::check(wp_writer_open(path.c_str(), &native, &writer));
     owner_ = detail::own<detail::WriterOwner>(writer);
   }
   // The descriptor is duplicated. `name` stands for the path in messages; nullptr: "descriptor".
   explicit Writer(int descriptor, const char *name = nullptr, const WriterOptions &options = {}) {
     wp_writer *writer = nullptr;
-    detail::check(wp_writer_open_fd(descriptor, name, &options.native_, &writer));
+    const wp_writer_options native = options.native();
+    detail::check(wp_writer_open_fd(descriptor, name, &native, &writer));
     owner_ = detail::own<detail::WriterOwner>(writer);
   }
   Writer(Writer &&) noexcept = default;

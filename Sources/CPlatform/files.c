@@ -66,6 +66,22 @@ int64_t wpl_file_read(int32_t fd, void *bytes, size_t size) {
   return n < 0 ? -errno : n;
 }
 
+int64_t wpl_file_read_at(int32_t fd, uint64_t offset, void *bytes, size_t size) {
+  size_t count = 0;
+  while (count < size) {
+    ssize_t n = pread(fd, (char *)bytes + count, size - count, (off_t)(offset + count));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return -errno;
+    if (n == 0) break;
+    count += (size_t)n;
+  }
+  return (int64_t)count;
+}
+int64_t wpl_file_place(int32_t fd) {
+  off_t place = lseek(fd, 0, SEEK_CUR);
+  return place < 0 ? -errno : place;
+}
+
 int64_t wpl_file_write(int32_t fd, const void *bytes, size_t size) {
   /* The host may not have ignored SIGPIPE and SIGXFSZ: they are blocked meanwhile, and one that
    * this write brought is taken away. */

@@ -193,14 +193,16 @@ uint32_t wpl_fork_generation(void) {
 }
 
 static _Thread_local struct {
-  int32_t code;
+  int32_t code, system_error;
   char text[WPL_ERROR_TEXT_SIZE];
 } last_error;
-void wpl_set_last_error(int32_t code, const char *text, size_t size) {
+void wpl_set_last_error(int32_t code, int32_t system_error, const char *text, size_t size) {
   if (size >= WPL_ERROR_TEXT_SIZE) size = WPL_ERROR_TEXT_SIZE - 1;
   last_error.code = code;
+  last_error.system_error = system_error;
   memcpy(last_error.text, text, size);
   last_error.text[size] = 0;
 }
 int32_t wpl_last_error_code(void) { return last_error.code; }
+int32_t wpl_last_error_errno(void) { return last_error.system_error; }
 const char *wpl_last_error_text(void) { return last_error.text; }

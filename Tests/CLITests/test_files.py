@@ -257,6 +257,21 @@ class Compress(Files):
         self.ok("compress", "-o", "d.gz", stdin=TEXT)
         self.assertEqual(gzip.decompress(self.content("d.gz")), TEXT)
 
+    def test_indexes_come_with_the_output_as_asked(self):
+        path = self.write("a", b"some text\n" * 50_000)
+        self.ok("compress", path, "--bgzf-index")
+        self.assertEqual(self.names(), ["a", "a.gz", "a.gz.gzi"])
+        if shutil.which("bgzip"):
+            theirs = self.path("theirs")
+            subprocess.run(["bgzip", "-r", "-I", theirs, self.path("a.gz")], check=True)
+            self.assertEqual((self.folder / "a.gz.gzi").read_bytes(), Path(theirs).read_bytes())
+        self.ok("compress", path, "--format", "zstd", "--zstd-seek-table")
+        self.assertEqual((self.folder / "a.zst").read_bytes()[-4:], b"\xb1\xea\x92\x8f")
+        self.assertEqual(self.ok("decompress", "-c", self.path("a.zst")), b"some text\n" * 50_000)
+        self.fails(2, "compress", path, "--zstd-seek-table", says="--zstd-seek-table")
+        self.fails(2, "compress", path, "--bgzf-index", "--format", "zstd", says="--bgzf-index")
+        self.fails(2, "compress", "-c", path, "--bgzf-index", says="--bgzf-index")
+
     def test_several_files_go_on_after_one_that_fails(self):
         for name in "abc":
             self.write(name, TEXT + name.encode())

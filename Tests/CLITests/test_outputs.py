@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import tempfile
+from pathlib import Path
 
 from support import MODES, Case, environment, fastq, reads, WPOOL
 
@@ -54,6 +55,38 @@ class Outputs(Case):
         path = self.write("in.fq", TEXT)
         for workers in ["1", "2", "8", "64"] * 15:
             self.fails(1, "process", path, "-o", "in.fq/none", "-j", workers)
+
+    def test_indexes_come_with_their_outputs_and_are_the_same_in_every_mode(self):
+        path = self.write("in.fq", fastq(reads(4000, seed=9)))
+        mate = self.write("m.fq", fastq(reads(4000, seed=9)))
+        seen = set()
+        for mode in MODES:
+            folder = Path(tempfile.mkdtemp(dir=self.folder))
+            self.ok("process", path, "--mate", mate, "-o", folder / "o_{segment}.gz",
+                    "--bgzf-index", *mode)
+            self.ok("process", path, "-o", folder / "o.zst", "--zstd-seek-table", *mode)
+            names = sorted(p.name for p in folder.iterdir())
+            self.assertEqual(names, ["o.zst", "o_read1.gz", "o_read1.gz.gzi", "o_read2.gz",
+                                     "o_read2.gz.gzi"])
+            seen.add(tuple((folder / name).read_bytes() for name in names))
+        self.assertEqual(len(seen), 1)
+        if shutil.which("bgzip"):
+            theirs = self.path("theirs.gzi")
+            subprocess.run(["bgzip", "-r", "-I", theirs, folder / "o_read1.gz"], check=True)
+            self.assertEqual((folder / "o_read1.gz.gzi").read_bytes(), Path(theirs).read_bytes())
+        if shutil.which("zstd"):
+            subprocess.run(["zstd", "-qt", folder / "o.zst"], check=True)
+        self.assertEqual((folder / "o.zst").read_bytes()[-4:], b"\xb1\xea\x92\x8f")
+
+    def test_an_index_that_cannot_be_is_refused(self):
+        path = self.write("in.fq", TEXT)
+        for output, flag in (("o.zst", "--bgzf-index"), ("o.fq", "--bgzf-index"),
+                             ("o.gz", "--zstd-seek-table"), ("-", "--bgzf-index")):
+            self.fails(2, "process", path, "-o", output, flag, says=flag)
+        self.write("o.gz.gzi", b"old")
+        self.fails(1, "process", path, "-o", "o.gz", "--bgzf-index", says=["o.gz.gzi", "exists"])
+        self.fails(1, "process", self.write("bad.fq", BAD), "-o", "p.gz", "--bgzf-index")
+        self.assertEqual(self.names(), ["bad.fq", "in.fq", "o.gz.gzi", "p.gz.incompleted"])
 
     def test_an_existing_output_is_replaced_if_allowed(self):
         self.write("out.fq", b"old")

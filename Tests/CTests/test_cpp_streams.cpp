@@ -101,6 +101,51 @@ static void chunks() {
   CHECK_THROWS(Reader("no such file"), WP_IO_FAILED);
 }
 
+static void random_access() {
+  for (const bool zstd : {false, true}) {
+    const std::string path = in_folder(zstd ? "cpp.seek.zst" : "cpp.seek.gz");
+    const std::string index = in_folder("cpp.seek.gzi");
+    WriterOptions options;
+    options.overwrite();
+    if (zstd) options.zstd_seek_table(); else options.bgzf_index(index);
+    Writer writer(path, options);
+    for (int i = 0; i < 10; i++) writer.write(lines());
+    writer.finish();
+    ReaderOptions reading;
+    if (!zstd) reading.bgzf_index(index);
+    Reader reader(path, reading.records_per_block(10));
+    const uint64_t place = 5 * lines().size();
+    reader.seek(place);
+    CHECK_EQUAL(reader.tell(), place);
+    std::vector<uint8_t> memory(5);
+    auto chunk = reader.next(memory);
+    CHECK_EQUAL(chunk->records, 10);
+    CHECK(chunk->data == memory.data());
+    CHECK(std::string(chunk->data, chunk->data + chunk->size) == lines().substr(0, chunk->size));
+    uint64_t records = 10;
+    while ((chunk = reader.next(memory))) records += chunk->records;
+    CHECK_EQUAL(records, 15000);
+    if (zstd) {
+      CHECK_THROWS(reader.tell_virtual(), WP_UNSUPPORTED);
+      continue;
+    }
+    reader.seek(place);
+    const uint64_t offset = reader.tell_virtual();
+    CHECK_EQUAL(offset & 0xffff, place % 65280);
+    reader.seek_virtual(offset);
+    CHECK_EQUAL(reader.tell(), place);
+    CHECK(all_of(reader).substr(0, lines().size()) == lines());
+  }
+  CHECK_THROWS(Writer(in_folder("cpp.no.txt"), WriterOptions().zstd_seek_table()),
+               WP_INVALID_ARGUMENT);
+  try {
+    Reader("no such file");
+    CHECK(false);
+  } catch (const workpool::Error &error) {
+    CHECK_EQUAL(error.system_error(), 2);
+  }
+}
+
 static void descriptors() {
   int ends[2];
   CHECK_EQUAL(pipe(ends), 0);
@@ -206,6 +251,7 @@ int main(int count, char **words) {
   sample = words[2];
   RUN("what is written is read again", round_trips);
   RUN("a reader gives blocks of whole records", chunks);
+  RUN("random access by offsets and virtual offsets, blocks in the caller's memory", random_access);
   RUN("descriptors are duplicated", descriptors);
   RUN("a pipeline keeps its reader and its writer", ends_of_a_pipeline);
   RUN("recipes run", recipes);

@@ -170,6 +170,8 @@ static void splits(void) {
       while ((status = wp_reader_next(reader, &chunk)) == WP_OK) {
         CHECK_EQUAL(chunk.first_record, before);
         CHECK_EQUAL(chunk.offset, offset);
+        CHECK_EQUAL(chunk.first_line, before * cases[i].lines_per_record);
+        CHECK(chunk.packed_bytes > 0);
         CHECK(chunk.records == records || at + chunk.size == text.size);
         CHECK_EQUAL(chunk.data[chunk.size - 1], '\n');
         CHECK(!memcmp(chunk.data, text.data + at, chunk.size));

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 import gzip
+import io
 import os
+import shutil
+import subprocess
 import threading
 import unittest
 
@@ -31,6 +34,8 @@ class Readers(Case):
         with workpool.open_reader(path, bytes_per_block=1000) as reader:
             for chunk in reader:
                 self.assertEqual((chunk.first_record, chunk.offset), (records, offset))
+                self.assertEqual(chunk.first_line, records)
+                self.assertGreater(chunk.packed_bytes, 0)
                 self.assertEqual(bytes(chunk)[-1:], b"\n")
                 self.assertEqual(bytes(chunk.data).count(b"\n"), chunk.records)
                 seen.append(bytes(chunk))
@@ -167,6 +172,130 @@ class Readers(Case):
         for call in (reader.read, reader.info, lambda: next(reader), lambda: reader.notes):
             with self.assertRaisesRegex(workpool.InvalidState, "the reader is closed"):
                 call()
+
+
+class RandomAccess(Case):
+    def test_seeking_in_every_kind_of_file(self):
+        content = LINES * 40
+        cases = []
+        for name, options in (
+            ("plain", {}), ("a.gz", {"bgzf_index": self.folder / "a.gzi"}), ("a.zst", {}),
+            ("table.zst", {"zstd_seek_table": True}),
+        ):
+            with workpool.open_writer(self.folder / name, **options) as writer:
+                writer.write(content)
+            cases.append((name, {}))
+        cases.append(("a.gz", {"bgzf_index": self.folder / "a.gzi"}))
+        for name, options in cases:
+            with workpool.open_reader(self.folder / name, **options) as reader:
+                for place in (1_000_000, 7, 0, len(content) - 3, len(content), 65_280):
+                    self.assertEqual(reader.seek(place), place)
+                    self.assertEqual(reader.read(100), content[place : place + 100], name)
+                    self.assertEqual(reader.tell(), min(place + 100, len(content)))
+                self.assertEqual(reader.seek(2**60), len(content))
+                self.assertEqual(reader.read(), b"")
+                reader.seek(len(LINES))
+                chunk = next(reader)
+                self.assertEqual((chunk.offset, chunk.first_record), (len(LINES), 0))
+                self.assertEqual(bytes(chunk), content[len(LINES) :][: len(chunk)])
+
+    def test_virtual_offsets(self):
+        content = LINES * 4
+        with workpool.open_writer(self.folder / "a.gz") as writer:
+            writer.write(content)
+        with workpool.open_reader(self.folder / "a.gz", records_per_block=700) as reader:
+            places = []
+            for chunk in reader:
+                places.append((reader.tell_virtual(), chunk.offset + len(chunk)))
+            for virtual, place in reversed(places):
+                reader.seek_virtual(virtual)
+                self.assertEqual(reader.tell(), place)
+                self.assertEqual(reader.read(50), content[place : place + 50])
+            for virtual in (-1, 2**64, 1 << 16):
+                with self.assertRaises(workpool.InvalidArgument):
+                    reader.seek_virtual(virtual)
+
+    def test_the_index_is_that_of_bgzip(self):
+        bgzip = shutil.which("bgzip")
+        if bgzip is None:
+            self.skipTest("there is no bgzip")
+        for size in (1, 65_280, 65_281, 500_000):
+            path, index = self.folder / "a.gz", self.folder / "a.gzi"
+            with workpool.open_writer(path, overwrite=True, bgzf_index=index) as writer:
+                writer.write((LINES * 10)[:size])
+            ours = index.read_bytes()
+            subprocess.run([bgzip, "-r", "-I", self.folder / "theirs", path], check=True)
+            self.assertEqual(ours, (self.folder / "theirs").read_bytes(), size)
+        # ... and theirs is read, of a file of theirs.
+        self.write("theirs.txt", LINES * 10)
+        subprocess.run([bgzip, "-i", self.folder / "theirs.txt"], check=True)
+        path = self.folder / "theirs.txt.gz"
+        with workpool.open_reader(path, bgzf_index=f"{path}.gzi") as reader:
+            for place in (400_000, 12):
+                reader.seek(place)
+                self.assertEqual(reader.read(10), (LINES * 10)[place : place + 10])
+
+    def test_zstd_reads_what_has_a_seek_table(self):
+        zstd = shutil.which("zstd")
+        if zstd is None:
+            self.skipTest("there is no zstd")
+        for content in (b"", LINES, LINES * 40):
+            path = self.folder / "a.zst"
+            with workpool.open_writer(path, overwrite=True, zstd_seek_table=True) as writer:
+                writer.write(content)
+            subprocess.run([zstd, "-qt", path], check=True)
+            unpacked = subprocess.run([zstd, "-dc", path], check=True, stdout=subprocess.PIPE)
+            self.assertEqual(unpacked.stdout, content)
+            with workpool.open_reader(path) as reader:
+                self.assertEqual(reader.read(), content)
+
+    def test_two_files_with_tables_that_were_joined(self):
+        parts = []
+        for content in (LINES * 30, LINES):
+            with workpool.open_writer(
+                self.folder / "a.zst", overwrite=True, zstd_seek_table=True
+            ) as writer:
+                writer.write(content)
+            parts.append((self.folder / "a.zst").read_bytes())
+        path = self.write("joined.zst", b"".join(parts))
+        with workpool.open_reader(path) as reader:
+            self.assertEqual(reader.seek(2**63), len(LINES) * 31)
+            reader.seek(len(LINES) * 30)
+            self.assertEqual(reader.read(), LINES)
+
+    def test_files_that_cannot_be_sought_say_so(self):
+        path = self.write("member.gz", gzip.compress(LINES))
+        with workpool.open_reader(path) as reader:
+            reader.read(10)
+            for call in (lambda: reader.seek(5), reader.tell_virtual,
+                         lambda: reader.seek_virtual(0)):
+                with self.assertRaisesRegex(workpool.Unsupported, "member.gz: "):
+                    call()
+            self.assertEqual(reader.tell(), 10)
+            self.assertEqual(reader.seek(0), 0)
+            self.assertEqual(reader.read(), LINES)
+        with self.assertRaises(io.UnsupportedOperation):
+            with workpool.open_reader(path) as reader:
+                reader.seek(1)
+
+    def test_blocks_in_memory_of_yours(self):
+        path = self.write("lines", LINES)
+        with workpool.open_reader(path, records_per_block=100) as reader:
+            room, seen = bytearray(10), []
+            while True:
+                try:
+                    chunk = reader.next_into(room)
+                except workpool.LimitExceeded as error:
+                    room = bytearray(error.needed)
+                    continue
+                if chunk is None:
+                    break
+                self.assertEqual(chunk.offset, len(b"".join(seen)))
+                seen.append(bytes(chunk))
+                self.assertEqual(bytes(room[: len(chunk)]), seen[-1])
+            self.assertEqual(b"".join(seen), LINES)
+            with self.assertRaises(TypeError):
+                reader.next_into(b"constant")
 
 
 class Writers(Case):

@@ -107,8 +107,9 @@ uint32_t wpl_fork_generation(void);
 
 /* This thread's last error, set by the C border. Text is cut to what fits. */
 #define WPL_ERROR_TEXT_SIZE 1024
-void wpl_set_last_error(int32_t code, const char *text, size_t size);
+void wpl_set_last_error(int32_t code, int32_t system_error, const char *text, size_t size);
 int32_t wpl_last_error_code(void);
+int32_t wpl_last_error_errno(void);
 const char *wpl_last_error_text(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Files and descriptors. Every function that can fail returns a negative errno; none seeks, maps
- * or writes to a file that it was not told to write to. Included by CPlatform.h.
+ * Files and descriptors. Every function that can fail returns a negative errno; none maps a file or
+ * writes to one that it was not told to write to. Included by CPlatform.h.
  */
 #ifndef WORKPOOL_CPLATFORM_FILES_H
 #define WORKPOOL_CPLATFORM_FILES_H
@@ -31,6 +31,10 @@ int32_t wpl_file_wait_input(int32_t descriptor, int32_t milliseconds);
 /* One read: the bytes that came, 0 at the end. Interruptions and a descriptor that does not
  * block are waited out. */
 int64_t wpl_file_read(int32_t descriptor, void *bytes, size_t size);
+/* Bytes of a regular file from `offset` on, fewer only at its end, wherever the descriptor is. */
+int64_t wpl_file_read_at(int32_t descriptor, uint64_t offset, void *bytes, size_t size);
+/* Where in a regular file the next read begins. */
+int64_t wpl_file_place(int32_t descriptor);
 /* One write: the bytes that went. Waits as above; a closed pipe or a size limit is an error
  * (EPIPE, EFBIG), never a signal. */
 int64_t wpl_file_write(int32_t descriptor, const void *bytes, size_t size);

@@ -2,6 +2,8 @@
 """Exceptions: one class for each error status of the library."""
 from __future__ import annotations
 
+import io
+import os
 from typing import Optional
 
 from . import _library as c
@@ -133,19 +135,22 @@ class Forked(WorkpoolError):
     code = c.WP_FORKED
 
 
-class Unsupported(WorkpoolError):
-    """This build of the library cannot do it."""
+class Unsupported(WorkpoolError, io.UnsupportedOperation):
+    """The library, or this build of it, cannot do that with this file."""
 
     code = c.WP_UNSUPPORTED
 
 
 class IOFailed(WorkpoolError, OSError):
-    """The operating system refused to read or write."""
+    """The operating system refused to read or write.
+
+    Where ``errno`` is known it is also what Python has for that: FileNotFoundError, PermissionError, ...
+    """
 
     code = c.WP_IO_FAILED
 
 
-class CorruptInput(WorkpoolError, ValueError):
+class CorruptInput(WorkpoolError, ValueError, OSError):
     """Compressed data is damaged."""
 
     code = c.WP_CORRUPT_INPUT
@@ -164,9 +169,10 @@ class MalformedRecord(WorkpoolError, ValueError):
 
 
 class LimitExceeded(WorkpoolError, ValueError):
-    """A record or a window is larger than its limit."""
+    """A record or a window is larger than its limit, or a block than the room for it (``needed``)."""
 
     code = c.WP_LIMIT_EXCEEDED
+    needed: Optional[int] = None
 
 
 class OutputExists(WorkpoolError, FileExistsError):
@@ -182,14 +188,26 @@ def _all(of: type[WorkpoolError]) -> dict[int, type[WorkpoolError]]:
 _by_code = _all(WorkpoolError)
 
 
-def error(code: int, text: str = "") -> WorkpoolError:
+_by_errno: dict[type, type[IOFailed]] = {OSError: IOFailed}
+
+
+def error(code: int, text: str = "", errno: int = 0) -> WorkpoolError:
     """The exception for a status; a callback's own code is a StageFailed."""
-    return _by_code.get(code, StageFailed)(text, code)
+    if code != c.WP_IO_FAILED or not errno:
+        return _by_code.get(code, StageFailed)(text, code)
+    theirs = type(OSError(errno, ""))
+    if theirs not in _by_errno:
+        _by_errno[theirs] = type("IOFailed", (IOFailed, theirs), {"__doc__": IOFailed.__doc__})
+    failure = _by_errno[theirs](text, code)
+    failure.errno, failure.strerror = errno, os.strerror(errno)
+    return failure
 
 
 def check(status: int) -> int:
     """Raises if a call has failed, with what the library says about it; else returns ``status``."""
     if status < 0:
-        text = lib.wp_last_error_text() if lib.wp_last_error() == status else b""
-        raise error(status, text.decode("utf-8", "replace"))
+        text, errno = b"", 0
+        if lib.wp_last_error() == status:
+            text, errno = lib.wp_last_error_text(), lib.wp_last_error_errno()
+        raise error(status, text.decode("utf-8", "replace"), errno)
     return status

@@ -42,7 +42,7 @@ WP_SPLIT_LINES, WP_SPLIT_FASTQ, WP_SPLIT_FIXED = 0, 1, 2
 WP_TRAILING_ERROR, WP_TRAILING_WARN, WP_TRAILING_IGNORE = 0, 1, 2
 WP_COMPRESSION_AUTO, WP_COMPRESSION_PLAIN, WP_COMPRESSION_GZIP = 0, 1, 2
 WP_COMPRESSION_BGZF, WP_COMPRESSION_ZSTD = 3, 4
-WP_WRITER_OVERWRITE, WP_WRITER_SYNC = 1, 2
+WP_WRITER_OVERWRITE, WP_WRITER_SYNC, WP_WRITER_ZSTD_SEEK_TABLE = 1, 2, 4
 WP_RUN_SERIAL_REFERENCE, WP_RUN_OVERWRITE = 1, 2
 NO_NUMBER, NO_STAGE, UNKNOWN_SIZE = 2**64 - 1, 2**32 - 1, 2**64 - 1
 
@@ -301,6 +301,7 @@ class wp_reader_options(Sized):
         ("has_delimiter", c_uint32),
         ("delimiter", c_uint32),
         ("reserved", c_uint32),
+        ("bgzf_index", c_char_p),
     ]
 
 
@@ -311,6 +312,8 @@ class wp_chunk(Structure):
         ("records", c_uint64),
         ("first_record", c_uint64),
         ("offset", c_uint64),
+        ("first_line", c_uint64),
+        ("packed_bytes", c_uint64),
     ]
 
 
@@ -333,6 +336,7 @@ class wp_writer_options(Sized):
         ("level", c_int32),
         ("flags", c_uint32),
         ("reserved", c_uint32),
+        ("bgzf_index", c_char_p),
     ]
 
 
@@ -385,6 +389,7 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_status_name": (c_char_p, c_int32),
     "wp_status_text": (c_char_p, c_int32),
     "wp_last_error": (c_int32,),
+    "wp_last_error_errno": (c_int32,),
     "wp_last_error_text": (c_char_p,),
     "wp_pool_create": (c_int32, POINTER(wp_pool_options), _out),
     "wp_pool_destroy": (c_int32, c_void_p),
@@ -447,6 +452,11 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_reader_open_fd": (c_int32, c_int32, c_char_p, POINTER(wp_reader_options), _out),
     "wp_reader_read": (c_int32, c_void_p, c_void_p, c_size_t, POINTER(c_size_t)),
     "wp_reader_next": (c_int32, c_void_p, POINTER(wp_chunk)),
+    "wp_reader_next_into": (c_int32, c_void_p, c_void_p, c_size_t, POINTER(wp_chunk)),
+    "wp_reader_seek": (c_int32, c_void_p, c_uint64),
+    "wp_reader_tell": (c_int32, c_void_p, POINTER(c_uint64)),
+    "wp_reader_seek_virtual": (c_int32, c_void_p, c_uint64),
+    "wp_reader_tell_virtual": (c_int32, c_void_p, POINTER(c_uint64)),
     "wp_reader_get_info": (c_int32, c_void_p, POINTER(wp_reader_info)),
     "wp_reader_note": (c_char_p, c_void_p, c_size_t),
     "wp_reader_close": (c_int32, c_void_p),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from ctypes import byref, c_size_t
+from ctypes import byref, c_size_t, c_uint64
 from types import TracebackType
 from typing import Callable, Iterator, NamedTuple, Optional, Protocol, Union
 
@@ -20,7 +20,8 @@ class HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-Place = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", int, HasFileno]
+Path = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]"]
+Place = Union[Path, int, HasFileno]
 
 _COMPRESSIONS = ("auto", "plain", "gzip", "bgzf", "zstd")
 _SPLITS = ("lines", "fastq", "fixed")
@@ -33,6 +34,13 @@ def choice(what: str, value: str, names: tuple[str, ...]) -> int:
     return names.index(value)
 
 
+def _path(path: Path) -> bytes:
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise _errors.InvalidArgument("a path cannot contain NUL")
+    return encoded
+
+
 def _open(
     place: Place,
     name: Optional[str],
@@ -42,10 +50,7 @@ def _open(
     close: Callable[..., int],
 ) -> Handle:
     if isinstance(place, (str, bytes, os.PathLike)):
-        path = os.fsencode(place)
-        if b"\0" in path:
-            raise _errors.InvalidArgument("a path cannot contain NUL")
-        return Handle(by_path, (path, options), close)
+        return Handle(by_path, (_path(place), options), close)
     descriptor = place if isinstance(place, int) else place.fileno()
     text = name.encode() if name else None
     return Handle(by_descriptor, (descriptor, text, options), close)
@@ -71,6 +76,10 @@ class _Stream:
         if self._is_lent:
             raise _errors.InvalidState(f"the {self._what} belongs to a pipeline")
         return self._native
+
+    def _take_home(self) -> None:
+        """The pipeline is destroyed."""
+        self._is_lent = False
 
     def _lend(self) -> Handle:
         handle = self._handle
@@ -99,13 +108,15 @@ class ReaderInfo(NamedTuple):
 class Chunk:
     """Some whole records of a file. ``data`` is valid until the reader goes on."""
 
-    __slots__ = ("data", "records", "first_record", "offset")
+    __slots__ = ("data", "records", "first_record", "offset", "first_line", "packed_bytes")
 
-    def __init__(self, data: memoryview, records: int, first_record: int, offset: int) -> None:
+    def __init__(self, data: memoryview, chunk: c.wp_chunk) -> None:
         self.data = data
-        self.records = records  #: how many
-        self.first_record = first_record  #: records of the file before this block
-        self.offset = offset  #: decoded bytes of the file before this block
+        self.records: int = chunk.records  #: how many
+        self.first_record: int = chunk.first_record  #: records before it, from the last seek on
+        self.offset: int = chunk.offset  #: decoded bytes of the file before this block
+        self.first_line: int = chunk.first_line  #: lines before it, from the last seek on
+        self.packed_bytes: int = chunk.packed_bytes  #: of the file, taken when it was complete
 
     def __len__(self) -> int:
         return len(self.data)
@@ -138,7 +149,7 @@ class Reader(_Stream):
         if chunk.data:
             self._view = View(chunk.data, chunk.size, readonly=True)
             data = self._view.view
-        return Chunk(data, chunk.records, chunk.first_record, chunk.offset)
+        return Chunk(data, chunk)
 
     def readinto(self, buffer: BytesLike) -> int:
         """Fills ``buffer`` with decoded bytes; returns how many: fewer only at the end."""
@@ -155,6 +166,69 @@ class Reader(_Stream):
         finally:
             room.release()
         return size.value
+
+    def _read_to(self, room: Buffer, size: c_size_t) -> None:
+        """Fills ``room``; ``size`` says how far, also when an interrupt comes with the answer."""
+        native = self._own
+        self._take_back()
+        _errors.check(lib.wp_reader_read(native, room.address, room.size, byref(size)))
+
+    def next_into(self, buffer: BytesLike) -> Optional[Chunk]:
+        """The next block in memory of yours; None at the end. ``data`` is the part of ``buffer`` that it
+        fills. One that is larger stays the next one: LimitExceeded, which has its size as ``needed``.
+        """
+        view = bytes_view(buffer)
+        if view.readonly and view.nbytes:
+            raise TypeError("a writable buffer is required")
+        native = self._own
+        self._take_back()
+        room, chunk = Buffer(view), c.wp_chunk()
+        try:
+            status = lib.wp_reader_next_into(native, room.address, room.size, byref(chunk))
+            if _errors.check(status) == c.WP_END:
+                return None
+        except _errors.LimitExceeded as error:
+            error.needed = chunk.size or None
+            raise
+        finally:
+            room.release()
+        return Chunk(view[: chunk.size], chunk)
+
+    def seek(self, offset: int) -> int:
+        """Goes on at a byte of the decoded bytes, at the end if it is behind that; returns which one.
+
+        For regular files that are plain, BGZF (by ``bgzf_index`` of ``open_reader`` or the headers of
+        all blocks) or zstd with a seek table or sizes in its frames; 0 for any regular file. Others raise
+        Unsupported. Records count from there.
+        """
+        if not 0 <= offset < 2**64:
+            raise _errors.InvalidArgument(f"an offset must not be negative, as {offset} is")
+        native = self._own
+        self._take_back()
+        _errors.check(lib.wp_reader_seek(native, offset))
+        return self.tell()
+
+    def tell(self) -> int:
+        """Which of the decoded bytes comes next."""
+        offset = c_uint64()
+        _errors.check(lib.wp_reader_tell(self._own, byref(offset)))
+        return offset.value
+
+    def seek_virtual(self, virtual_offset: int) -> None:
+        """As ``seek``, to a virtual offset of BGZF; needs no index. Afterwards ``Chunk.offset`` counts
+        from the start of that block.
+        """
+        if not 0 <= virtual_offset < 2**64:
+            raise _errors.InvalidArgument(f"{virtual_offset} is no virtual offset")
+        native = self._own
+        self._take_back()
+        _errors.check(lib.wp_reader_seek_virtual(native, virtual_offset))
+
+    def tell_virtual(self) -> int:
+        """The virtual offset of the byte that comes next; at the end of a block that of the next one."""
+        offset = c_uint64()
+        _errors.check(lib.wp_reader_tell_virtual(self._own, byref(offset)))
+        return offset.value
 
     def read(self, size: int = -1) -> bytes:
         """At most ``size`` decoded bytes, fewer only at the end; all the rest by default."""
@@ -221,6 +295,7 @@ def open_reader(
     max_window: int = 0,
     trailing: str = "error",
     delimiter: Optional[bytes] = None,
+    bgzf_index: Optional[Path] = None,
     name: Optional[str] = None,
 ) -> Reader:
     """Opens a plain, gzip, BGZF or zstd file, told apart by content.
@@ -229,6 +304,7 @@ def open_reader(
     path in messages. ``split``: how blocks are cut: "lines" (or records that end with the byte
     ``delimiter``), "fastq", or "fixed" with ``record_size``. 0 means the default of a limit.
     ``trailing``: what bytes behind the last member or frame are: "error", "warn", "ignore".
+    ``bgzf_index``: a .gzi index of the file, for ``seek``.
     """
     if delimiter is not None and len(delimiter) != 1:
         raise _errors.InvalidArgument("a delimiter is one byte")
@@ -242,6 +318,7 @@ def open_reader(
         trailing=choice("trailing", trailing, _TRAILING),
         has_delimiter=delimiter is not None,
         delimiter=delimiter[0] if delimiter else 0,
+        bgzf_index=_path(bgzf_index) if bgzf_index is not None else None,
     )
     handle = _open(
         place, name, byref(options), lib.wp_reader_open, lib.wp_reader_open_fd, lib.wp_reader_close
@@ -327,17 +404,23 @@ def open_writer(
     level: Optional[int] = None,
     overwrite: bool = False,
     sync: bool = False,
+    bgzf_index: Optional[Path] = None,
+    zstd_seek_table: bool = False,
     name: Optional[str] = None,
 ) -> Writer:
     """Opens an output. ``compression``: "auto" (by suffix: .gz .bgz .zst .zstd), "plain", "gzip",
     "bgzf" or "zstd"; ``level``: gzip 0-9, zstd 1-22. ``sync``: it is on the disk before its name
-    appears.
+    appears. ``bgzf_index``: path of an index of a gzip output, as ``bgzip --reindex`` makes it (.gzi);
+    ``zstd_seek_table``: a zstd output ends with one.
     """
     options = c.wp_writer_options(
         compression=choice("compression", compression, _COMPRESSIONS),
         has_level=level is not None,
         level=level or 0,
-        flags=(overwrite and c.WP_WRITER_OVERWRITE) | (sync and c.WP_WRITER_SYNC),
+        flags=(overwrite and c.WP_WRITER_OVERWRITE)
+        | (sync and c.WP_WRITER_SYNC)
+        | (zstd_seek_table and c.WP_WRITER_ZSTD_SEEK_TABLE),
+        bgzf_index=_path(bgzf_index) if bgzf_index is not None else None,
     )
     handle = _open(
         place, name, byref(options), lib.wp_writer_open, lib.wp_writer_open_fd, lib.wp_writer_close

@@ -39,14 +39,16 @@ func report(_ status: Status) -> Int32 {
 }
 
 func report(_ error: WorkpoolError) -> Int32 {
-  remember(error.status.rawValue, error.text)
+  remember(error.status.rawValue, error.text, error.systemError)
   return error.status.rawValue
 }
 
-private func remember(_ code: Int32, _ text: String) {
+private func remember(_ code: Int32, _ text: String, _ systemError: Int32 = 0) {
   var text = text
   text.withUTF8 { bytes in
-    bytes.withMemoryRebound(to: CChar.self) { wpl_set_last_error(code, $0.baseAddress, $0.count) }
+    bytes.withMemoryRebound(to: CChar.self) {
+      wpl_set_last_error(code, systemError, $0.baseAddress, $0.count)
+    }
   }
 }
 

@@ -77,7 +77,9 @@ func openReader(
         recordSize: recordSize, count: records > 0 ? records : max(1, bytes / recordSize)))
   default: throw invalid("there is no split \(given.split)")
   }
-  return try FileReader(endpoint, splitter: splitter, options: options)
+  return try FileReader(
+    endpoint, splitter: splitter, options: options,
+    gzi: given.bgzf_index.map { String(cString: $0) })
 }
 
 /// nil: by the suffix.
@@ -104,7 +106,8 @@ func openWriter(
   _ endpoint: Endpoint, _ pointer: UnsafePointer<wp_writer_options>?
 ) throws(WorkpoolError) -> FileWriter {
   let given = try read(pointer, wp_writer_options())
-  try checkFlags(given.flags, known: WP_WRITER_OVERWRITE | WP_WRITER_SYNC)
+  try checkFlags(
+    given.flags, known: WP_WRITER_OVERWRITE | WP_WRITER_SYNC | WP_WRITER_ZSTD_SEEK_TABLE)
   guard given.reserved == 0, given.has_level < 2 else {
     throw invalid("a field of the writer options is out of range")
   }
@@ -113,5 +116,16 @@ func openWriter(
   options.level = given.has_level == 1 ? Int(given.level) : nil
   options.outputSet.allowsOverwrite = given.flags & WP_WRITER_OVERWRITE != 0
   options.outputSet.syncs = given.flags & WP_WRITER_SYNC != 0
+  options.bgzfIndex = given.bgzf_index.map { String(cString: $0) }
+  options.hasSeekTable = given.flags & WP_WRITER_ZSTD_SEEK_TABLE != 0
   return try FileWriter(endpoint, options)
+}
+
+extension wp_chunk {
+  init(_ extent: BlockExtent, at data: UnsafeRawPointer?) {
+    self.init(
+      data: data?.assumingMemoryBound(to: UInt8.self), size: extent.size,
+      records: UInt64(extent.records), first_record: extent.recordsBefore, offset: extent.offset,
+      first_line: extent.linesBefore, packed_bytes: extent.packedBytes)
+  }
 }

@@ -17,6 +17,8 @@ import Workpool
   wpl_last_error_text()
 }
 
+@c @implementation public func wp_last_error_errno() -> Int32 { wpl_last_error_errno() }
+
 @c @implementation public func wp_usable_cpus() -> UInt32 { UInt32(Pool.usableCPUs) }
 
 @c @implementation public func wp_worker_index() -> Int32 { Pool.currentWorker ?? -1 }

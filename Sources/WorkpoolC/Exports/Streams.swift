@@ -49,9 +49,68 @@ import Workpool
     let reader = try checkedReader(reader)
     guard let out_chunk else { throw invalid("out_chunk is NULL") }
     guard let (bytes, extent) = try reader.next() else { return .end }
-    out_chunk.pointee = wp_chunk(
-      data: bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), size: bytes.count,
-      records: UInt64(extent.records), first_record: extent.recordsBefore, offset: extent.offset)
+    out_chunk.pointee = wp_chunk(extent, at: bytes.baseAddress)
+    return .ok
+  }
+}
+
+@c @implementation public func wp_reader_next_into(
+  _ reader: OpaquePointer!, _ data: UnsafeMutableRawPointer!, _ capacity: Int,
+  _ out_chunk: UnsafeMutablePointer<wp_chunk>!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let reader = try checkedReader(reader)
+    guard let out_chunk else { throw invalid("out_chunk is NULL") }
+    guard capacity >= 0, data != nil || capacity == 0 else {
+      throw invalid("capacity without data")
+    }
+    out_chunk.pointee = wp_chunk()
+    switch try reader.next(into: UnsafeMutableRawBufferPointer(start: data, count: capacity)) {
+    case .end: return .end
+    case .tooSmall(let size):
+      out_chunk.pointee.size = size
+      throw WorkpoolError(
+        .limitExceeded, "the block has \(size) bytes, there is room for \(capacity)",
+        path: reader.name)
+    case .block(let extent):
+      out_chunk.pointee = wp_chunk(extent, at: data)
+      return .ok
+    }
+  }
+}
+
+@c @implementation public func wp_reader_seek(_ reader: OpaquePointer!, _ offset: UInt64) -> Int32 {
+  border { () throws(WorkpoolError) in
+    try checkedReader(reader).seek(to: offset)
+    return .ok
+  }
+}
+
+@c @implementation public func wp_reader_tell(
+  _ reader: OpaquePointer!, _ out_offset: UnsafeMutablePointer<UInt64>!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    guard let out_offset else { throw invalid("out_offset is NULL") }
+    out_offset.pointee = try checkedReader(reader).tell()
+    return .ok
+  }
+}
+
+@c @implementation public func wp_reader_seek_virtual(
+  _ reader: OpaquePointer!, _ virtual_offset: UInt64
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    try checkedReader(reader).seek(toVirtual: virtual_offset)
+    return .ok
+  }
+}
+
+@c @implementation public func wp_reader_tell_virtual(
+  _ reader: OpaquePointer!, _ out_virtual_offset: UnsafeMutablePointer<UInt64>!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    guard let out_virtual_offset else { throw invalid("out_virtual_offset is NULL") }
+    out_virtual_offset.pointee = try checkedReader(reader).tellVirtual()
     return .ok
   }
 }

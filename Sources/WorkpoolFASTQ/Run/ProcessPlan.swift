@@ -21,6 +21,10 @@ public struct ProcessPlan {
     public var compression: Compression
     /// nil: the default of the compression.
     public var level: Int?
+    /// Path of a .gzi index, for gzip alone.
+    public var bgzfIndex: String?
+    /// Whether a seek table is at the end, for zstd alone.
+    public var hasSeekTable = false
     /// Who writes it, for messages.
     public var owner = "output"
 

@@ -78,7 +78,10 @@ public final class ProcessRun: @unchecked Sendable {
       return ProcessBlock(batch: batch, streams: streams, outputs: plan.outputs.count)
     }
     outputs = try OutputSet(
-      plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) },
+      plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) }
+        + plan.outputs.compactMap { output in
+          output.bgzfIndex.map { OutputSet.Output(.path($0), owner: "index of " + output.owner) }
+        },
       inputs: plan.inputs.flatMap { $0 }, options: plan.outputSet)
     let monitor = try Monitor()
     do throws(WorkpoolError) {
@@ -90,15 +93,25 @@ public final class ProcessRun: @unchecked Sendable {
     self.monitor = monitor
     do throws(WorkpoolError) {
       // A level that is not there must not leave anything behind.
-      for output in plan.outputs { _ = try Packer.make(output.compression, level: output.level) }
+      for output in plan.outputs {
+        _ = try Packer.make(output.compression, level: output.level)
+        try output.compression.checkIndex(
+          gzi: output.bgzfIndex != nil, seekTable: output.hasSeekTable, path: output.endpoint.name)
+      }
       let token = plan.pipeline.token
       try outputs.open { token?.isCancelled ?? false }
       let workers = plan.pipeline.isSerialReference ? 1 : pool?.seatCount ?? 1
+      var indexes = plan.outputs.count
       for (index, output) in plan.outputs.enumerated() {
+        var gzi: ByteSink?
+        if output.bgzfIndex != nil {
+          gzi = outputs.sink(indexes)
+          indexes += 1
+        }
         writers.append(
           try SlicedWriter(
             outputs.sink(index), compression: output.compression, level: output.level,
-            workers: workers))
+            workers: workers, gzi: gzi, seekTable: output.hasSeekTable))
       }
       try build()
     } catch {

@@ -15,10 +15,11 @@ final class PackedInput {
   private var position = 0
 
   /// Where `unread` begins, in bytes from the start of the file.
-  private(set) var offset: UInt64 = 0
+  private(set) var offset: UInt64
 
   init(_ source: ByteSource, readSize: Int) throws(WorkpoolError) {
     self.source = source
+    offset = source.bytesRead
     self.readSize = max(readSize, 1)
     try buffer.reserve(Self.maxBack + Self.maxPeek + self.readSize)
   }
@@ -73,7 +74,7 @@ final class PackedInput {
     memmove(buffer.memory.baseAddress!, buffer.memory.baseAddress! + gone, buffer.count - gone)
     position -= gone
     buffer.count -= gone
-    buffer.count += try source.read(
+    buffer.count += try source.readSome(
       into: buffer.memory.part(buffer.count..<buffer.count + readSize))
   }
 }

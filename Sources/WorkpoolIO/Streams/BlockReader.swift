@@ -31,14 +31,23 @@ public final class BlockReader {
   private var lastSize = 0
   private var records: UInt64 = 0
   private var lines: UInt64 = 0
-  private var offset: UInt64 = 0
+  /// Decoded bytes before the next block.
+  private(set) var offset: UInt64
+  /// Whether anybody asked for a block.
+  private(set) var hasBegun = false
 
   private static let largestRead = 256 << 10
   private static let smallestRead = 16 << 10
 
-  public init(_ reader: CompressedReader, splitter: Splitter) {
+  public convenience init(_ reader: CompressedReader, splitter: Splitter) {
+    self.init(reader, splitter: splitter, offset: 0)
+  }
+
+  /// - Parameter offset: decoded bytes before the first block.
+  init(_ reader: CompressedReader, splitter: Splitter, offset: UInt64) {
     self.reader = reader
     self.splitter = splitter
+    self.offset = offset
   }
 
   /// Puts the next block at the start of the caller's memory.
@@ -54,6 +63,7 @@ public final class BlockReader {
   /// - Returns: nil at the end, when all of the stream was sound.
   public func next(reserve: Reserve) throws(WorkpoolError) -> BlockExtent? {
     if let failure { throw failure }
+    hasBegun = true
     do {
       return try takeBlock(reserve)
     } catch {

@@ -2,7 +2,7 @@
 import CPlatform
 import WorkpoolCore
 
-/// Bytes of a file, FIFO, device or descriptor from its current place to its end. Never seeks.
+/// Bytes of a file, FIFO, device or descriptor from its current place to its end.
 ///
 /// Threads: one at a time.
 public final class ByteSource {
@@ -10,8 +10,12 @@ public final class ByteSource {
   public let name: String
   /// Bytes of a regular file when it was opened; nil for anything else.
   public let size: UInt64?
-  /// Bytes read so far.
+  /// Where the next read begins: bytes read so far, or the place sought and those read since.
   public private(set) var bytesRead: UInt64 = 0
+  /// Where a regular file was when it was opened; all places count from there.
+  private let start: UInt64
+  /// Whether the place is not that of the descriptor, which others may move.
+  private let hasOwnPlace: Bool
 
   private let descriptor: Int32
   private var isAtEnd = false
@@ -21,6 +25,7 @@ public final class ByteSource {
   /// the wait with the error `cancelled`. Regular files are never waited for.
   public var isCancelled: (() -> Bool)?
   private static let waitSlice: Int32 = 50
+  private static let largestOffset = UInt64(Int64.max) / 2
 
   /// Opens `path` for reading. A FIFO is waited for, by the first read, until somebody writes to it.
   ///
@@ -47,12 +52,23 @@ public final class ByteSource {
     }
   }
 
-  private init(owning descriptor: Int32, name: String) throws(WorkpoolError) {
+  /// - Parameter place: for a copy of a source, where that began and where this one does.
+  private init(
+    owning descriptor: Int32, name: String, place: (start: UInt64, offset: UInt64)? = nil
+  ) throws(WorkpoolError) {
     var info = wpl_file_info()
     var result = wpl_file_info_of(descriptor, &info)
     if result == 0 && info.isFolder { result = -EISDIR }
     self.descriptor = descriptor
     self.name = name
+    hasOwnPlace = place != nil
+    if let place {
+      start = place.start
+      bytesRead = place.offset
+    } else {
+      let found = result == 0 && info.isRegular ? wpl_file_place(descriptor) : 0
+      start = found < 0 ? 0 : UInt64(found)
+    }
     size = info.isRegular ? info.size : nil
     if result < 0 {
       throw WorkpoolError(.ioFailed, "cannot read", path: name, systemError: -result)
@@ -66,6 +82,17 @@ public final class ByteSource {
   /// What was read before an error is returned first, and the error at every call after it.
   /// - Returns: the bytes read; 0 only at the end.
   public func read(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
+    try read(into: bytes, waitsForAll: true)
+  }
+
+  /// The same, but of a pipe, FIFO or device what there is: a reader must not wait for more than it needs.
+  func readSome(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
+    try read(into: bytes, waitsForAll: size != nil)
+  }
+
+  private func read(
+    into bytes: UnsafeMutableRawBufferPointer, waitsForAll: Bool
+  ) throws(WorkpoolError) -> Int {
     if let failure { throw failure }
     if size == nil && bytesRead == 0 && isCancelled == nil {
       // A FIFO that nobody has opened yet is not at its end.
@@ -76,11 +103,13 @@ public final class ByteSource {
       if size == nil, isCancelled != nil, !waitForInput() {
         throw WorkpoolError(.cancelled, "cancelled", path: name)
       }
-      let got = wpl_file_read(descriptor, bytes.baseAddress! + count, bytes.count - count)
+      let (room, most) = (bytes.baseAddress! + count, bytes.count - count)
+      let got =
+        hasOwnPlace
+        ? wpl_file_read_at(descriptor, start + min(bytesRead, Self.largestOffset), room, most)
+        : wpl_file_read(descriptor, room, most)
       if got < 0 {
-        let error = WorkpoolError(
-          .ioFailed, "cannot read", path: name, place: "byte \(bytesRead) of the file",
-          systemError: Int32(-got))
+        let error = cannotRead(at: bytesRead, Int32(got))
         failure = error
         if count == 0 { throw error }
         break
@@ -89,8 +118,40 @@ public final class ByteSource {
       isAtEnd = got == 0
       count += Int(got)
       bytesRead += UInt64(got)
+      if !waitsForAll && got > 0 { break }
     }
     return count
+  }
+
+  // MARK: Regular files
+
+  /// Bytes of a regular file from where it was opened, when it was opened.
+  var sizeFromStart: UInt64? { size.map { $0 - min($0, start) } }
+
+  /// Bytes from `offset` on, wherever the next `read` begins; fewer only at the end.
+  func read(
+    at offset: UInt64, into bytes: UnsafeMutableRawBufferPointer
+  ) throws(WorkpoolError) -> Int {
+    guard let memory = bytes.baseAddress, offset <= Self.largestOffset else { return 0 }
+    let got = wpl_file_read_at(descriptor, start + offset, memory, bytes.count)
+    if got < 0 { throw cannotRead(at: offset, Int32(got)) }
+    return Int(got)
+  }
+
+  /// The same regular file from another place on. Where either of them is does not matter to the other.
+  func copy(at offset: UInt64) throws(WorkpoolError) -> ByteSource {
+    guard size != nil else {
+      throw WorkpoolError(.unsupported, "cannot be sought: it is no regular file", path: name)
+    }
+    let own = wpl_file_duplicate(descriptor)
+    if own < 0 { throw cannotRead(at: offset, own) }
+    return try ByteSource(owning: own, name: name, place: (start, offset))
+  }
+
+  private func cannotRead(at offset: UInt64, _ result: Int32) -> WorkpoolError {
+    WorkpoolError(
+      .ioFailed, "cannot read", path: name, place: "byte \(offset) of the file",
+      systemError: -result)
   }
 
   /// - Returns: false when the wait was cancelled; an error is left to the read.

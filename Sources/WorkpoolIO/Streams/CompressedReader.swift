@@ -37,7 +37,8 @@ public final class CompressedReader {
   private var headTaken = 0
   private var failure: WorkpoolError?
   private var isAtEnd = false
-  private var decodedBytes: UInt64 = 0
+  private var decodedBytes: UInt64
+  private let isContinued: Bool
   private var records: RecordFormat?
 
   /// What is worth telling but no error, complete with the path; complete itself at the end.
@@ -46,12 +47,33 @@ public final class CompressedReader {
   /// Reads the first bytes of `source`.
   ///
   /// Errors: `unsupported` for other packings, `ioFailed`, `noMemory`.
-  public init(_ source: ByteSource, options: Options = Options()) throws(WorkpoolError) {
+  public convenience init(
+    _ source: ByteSource, options: Options = Options()
+  ) throws(WorkpoolError) {
+    try self.init(source, options: options, continuing: nil, decodedBefore: 0)
+  }
+
+  /// Goes on where `source` is.
+  /// - Parameters:
+  ///   - compression: what the stream is known to be; nil: as its first bytes say.
+  ///   - decodedBefore: decoded bytes before that place.
+  init(
+    _ source: ByteSource, options: Options, continuing compression: Compression?,
+    decodedBefore: UInt64
+  ) throws(WorkpoolError) {
     let input = try PackedInput(source, readSize: options.readSize)
     self.source = source
+    decodedBytes = decodedBefore
+    isContinued = compression != nil
     do {
+      let known: Compression
+      if let compression {
+        known = compression
+      } else {
+        known = try Format.detect(packed: input.peek(Format.prefixSize))
+      }
       unpacker =
-        switch try Format.detect(packed: input.peek(Format.prefixSize)) {
+        switch known {
         case .plain: try Unpacker(input, trailing: options.trailing)
         case .gzip, .bgzf: try GzipUnpacker(input, trailing: options.trailing)
         case .zstd:
@@ -142,7 +164,9 @@ public final class CompressedReader {
       if count == 0 { throw error }
       return count
     }
-    if count < bytes.count { end(isEmpty: decodedBytes == 0 && count == 0 && head.count == 0) }
+    if count < bytes.count {
+      end(isEmpty: decodedBytes == 0 && count == 0 && head.count == 0 && !isContinued)
+    }
     return count
   }
 

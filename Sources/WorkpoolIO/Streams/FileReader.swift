@@ -7,8 +7,19 @@ import WorkpoolPipeline
 ///
 /// Threads: one at a time.
 public final class FileReader {
-  fileprivate let reader: CompressedReader
-  fileprivate let blocks: BlockReader
+  private(set) var reader: CompressedReader
+  private(set) var blocks: BlockReader
+  /// Where in the file reading began or was taken up again.
+  private(set) var origin = Origin()
+  private let source: ByteSource
+  private let splitter: Splitter
+  private let options: CompressedReader.Options
+  private let gzi: String?
+  private var knownPlaces: FilePlaces?
+  /// Where the last look at headers ended; nil after a seek.
+  var lastWalk: HeaderWalk?
+  /// A block that did not fit where it should go; it is in `buffer`.
+  private var pending: BlockExtent?
   /// A child process shares the place in the file with its parent, and must leave it alone.
   public let forkGeneration: UInt32
   private let buffer = ByteBuffer()
@@ -16,13 +27,18 @@ public final class FileReader {
   /// A pipeline reads from it.
   public fileprivate(set) var isAttached = false
 
+  /// - Parameter gzi: the path of a .gzi index of the file, for seeks; nil: headers are looked at.
   public init(
     _ endpoint: Endpoint, splitter: Splitter,
-    options: CompressedReader.Options = CompressedReader.Options()
+    options: CompressedReader.Options = CompressedReader.Options(), gzi: String? = nil
   ) throws(WorkpoolError) {
     wpl_watch_forks()
     forkGeneration = wpl_fork_generation()
-    reader = try CompressedReader(try ByteSource(endpoint), options: options)
+    source = try ByteSource(endpoint)
+    self.splitter = splitter
+    self.options = options
+    self.gzi = gzi
+    reader = try CompressedReader(source, options: options)
     blocks = BlockReader(reader, splitter: splitter)
   }
 
@@ -50,8 +66,95 @@ public final class FileReader {
   public func next() throws(WorkpoolError) -> (bytes: UnsafeRawBufferPointer, extent: BlockExtent)?
   {
     try checkIsFree()
+    if let extent = pending {
+      pending = nil
+      return (buffer.bytes, extent)
+    }
     guard let extent = try blocks.next(into: buffer) else { return nil }
     return (buffer.bytes, extent)
+  }
+
+  /// What became of a block that was to go into the caller's memory.
+  public enum Filled {
+    case block(BlockExtent)
+    /// The next block has so many bytes, more than there is room for. It stays the next one.
+    case tooSmall(Int)
+    case end
+  }
+
+  /// Puts the next block of whole records at the start of `room`. It is decoded there if there is room
+  /// for some more than the block, else it is copied.
+  public func next(into room: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Filled {
+    try checkIsFree()
+    if pending == nil {
+      var isElsewhere = false
+      buffer.removeAll()
+      let extent = try blocks.next { [buffer] (size) throws(WorkpoolError) in
+        if size <= room.count { return room }
+        let memory = try buffer.reserve(size)
+        if !isElsewhere { memory.copyMemory(from: UnsafeRawBufferPointer(room)) }
+        isElsewhere = true
+        return memory
+      }
+      guard let extent else { return .end }
+      if !isElsewhere { return .block(extent) }
+      buffer.count = extent.size
+      pending = extent
+    }
+    guard let extent = pending else { return .end }
+    guard extent.size <= room.count else { return .tooSmall(extent.size) }
+    room.copyMemory(from: buffer.bytes)
+    pending = nil
+    return .block(extent)
+  }
+
+  // MARK: Places
+
+  struct Origin {
+    var packed: UInt64 = 0
+    /// Decoded bytes between there and the first one that was read.
+    var within: UInt64 = 0
+    /// Decoded bytes before `packed`, where they are known.
+    var decoded: UInt64? = 0
+  }
+
+  /// Where the next decoded byte that nobody has got lies, from `origin.packed` or, where that is known,
+  /// from the start of the file.
+  var position: UInt64 {
+    if let pending { return pending.offset }
+    return blocks.hasBegun ? blocks.offset : reader.info.decodedBytes
+  }
+
+  /// Goes on reading at `origin`.
+  func enter(_ origin: Origin, _ compression: Compression) throws(WorkpoolError) {
+    try checkIsFree()
+    pending = nil
+    lastWalk = nil
+    let start = origin.decoded ?? 0
+    reader = try CompressedReader(
+      source.copy(at: origin.packed), options: options, continuing: compression,
+      decodedBefore: start)
+    self.origin = origin
+    var left = origin.within
+    while left > 0 {
+      let size = Int(min(left, 64 << 10))
+      let room = try buffer.reserve(size).part(0..<size)
+      let got = try reader.read(into: room)
+      guard got > 0 else {
+        throw WorkpoolError(
+          .corruptInput, "ends before the place that is sought", path: name)
+      }
+      left -= UInt64(got)
+    }
+    blocks = BlockReader(reader, splitter: splitter, offset: start + origin.within)
+  }
+
+  /// Where the file can be entered; an error for what is no regular file.
+  func places() throws(WorkpoolError) -> FilePlaces {
+    if let known = knownPlaces { return known }
+    let places = try FilePlaces(source, compression: reader.info.compression, gzi: gzi)
+    knownPlaces = places
+    return places
   }
 
   /// A note as C text, valid until the next call; nil beyond the last one.
@@ -63,7 +166,7 @@ public final class FileReader {
     return UnsafePointer(note)
   }
 
-  private func checkIsFree() throws(WorkpoolError) {
+  func checkIsFree() throws(WorkpoolError) {
     if isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
   }
 

@@ -12,6 +12,11 @@ public final class FileWriter {
     /// nil: by the suffix of the path; plain for descriptors.
     public var compression: Compression?
     public var level: Int?
+    /// Path of a .gzi index of a gzip output, as `bgzip --reindex` makes it; it gets its name right after
+    /// the output.
+    public var bgzfIndex: String?
+    /// Whether a zstd output ends with a seek table.
+    public var hasSeekTable = false
     public var outputSet = OutputSet.Options()
     /// What the output must not be, by device and inode.
     public var inputs: [Endpoint] = []
@@ -36,15 +41,21 @@ public final class FileWriter {
     let compression = options.compression ?? suffix
     // A level that is not there must not leave anything behind.
     _ = try Packer.make(compression, level: options.level)
+    try compression.checkIndex(
+      gzi: options.bgzfIndex != nil, seekTable: options.hasSeekTable, path: endpoint.name)
     wpl_watch_forks()
     forkGeneration = wpl_fork_generation()
     var outputOptions = options.outputSet
     outputOptions.hasMarker = false
-    outputs = try OutputSet(
-      [OutputSet.Output(endpoint)], inputs: options.inputs, options: outputOptions)
+    var all = [OutputSet.Output(endpoint)]
+    if let index = options.bgzfIndex {
+      all.append(OutputSet.Output(.path(index), owner: "its index"))
+    }
+    outputs = try OutputSet(all, inputs: options.inputs, options: outputOptions)
     try outputs.open()
     writer = try SlicedWriter(
-      outputs.sink(0), compression: compression, level: options.level, workers: 1)
+      outputs.sink(0), compression: compression, level: options.level, workers: 1,
+      gzi: all.count > 1 ? outputs.sink(1) : nil, seekTable: options.hasSeekTable)
   }
 
   public var info: WriterInfo { writer.info }

@@ -11,11 +11,22 @@ public final class SlicedWriter {
   /// One for each worker, made when it is first needed.
   private var packers: [Packer?]
   private var plainBytes: UInt64 = 0
+  private let index: OutputIndex?
+  /// Where a .gzi index goes.
+  private let gzi: ByteSink?
 
-  /// Errors: `invalidArgument` for a level that is not there, `noMemory`.
+  /// Errors: `invalidArgument` for a level that is not there, or an index that the compression does not
+  /// have; `noMemory`.
+  /// - Parameters:
+  ///   - gzi: gets the index of a BGZF output, which `bgzip --reindex` would make, and is closed with it.
+  ///   - seekTable: whether a zstd output ends with a seek table.
   public init(
-    _ sink: ByteSink, compression: Compression, level: Int?, workers: Int
+    _ sink: ByteSink, compression: Compression, level: Int?, workers: Int, gzi: ByteSink? = nil,
+    seekTable: Bool = false
   ) throws(WorkpoolError) {
+    try compression.checkIndex(gzi: gzi != nil, seekTable: seekTable, path: sink.name)
+    index = gzi != nil ? OutputIndex(.bgzf) : seekTable ? OutputIndex(.zstd) : nil
+    self.gzi = gzi
     self.sink = sink
     self.compression = compression
     self.level = level
@@ -58,6 +69,7 @@ public final class SlicedWriter {
   /// In order: writes what `pack` made; or any bytes of a plain output.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(WorkpoolError) {
     if !isPacked { plainBytes += UInt64(bytes.count) }
+    try index?.add(bytes)
     try sink.write(bytes)
   }
 
@@ -70,14 +82,35 @@ public final class SlicedWriter {
       let packer = try packer(0)
       packed.count = try packer.packEnd(
         rest.bytes, total: gatherer.total, into: try packed.reserve(packer.bound(rest.count)))
+      try index?.add(packed.bytes)
       try sink.write(packed.bytes)
     }
+    if let index {
+      let encoded = try index.encoded()
+      defer { withExtendedLifetime(encoded) {} }
+      try (gzi ?? sink).write(encoded.bytes)
+    }
     try sink.close()
+    try gzi?.close()
   }
 
   public var info: WriterInfo {
     WriterInfo(
       compression: compression, bytes: isPacked ? gatherer.total : plainBytes,
       packedBytes: sink.bytesWritten)
+  }
+}
+
+extension Compression {
+  /// Refuses an index of an output that cannot have it.
+  public func checkIndex(gzi: Bool, seekTable: Bool, path: String) throws(WorkpoolError) {
+    if gzi && self != .gzip && self != .bgzf {
+      throw WorkpoolError(
+        .invalidArgument, "a BGZF index is for gzip, and this is \(name)", path: path)
+    }
+    if seekTable && self != .zstd {
+      throw WorkpoolError(
+        .invalidArgument, "a seek table is for zstd, and this is \(name)", path: path)
+    }
   }
 }

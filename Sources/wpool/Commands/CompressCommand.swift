@@ -48,6 +48,13 @@ struct CompressCommand: ParsableCommand {
 
   @Flag var effort: Effort?
 
+  @Flag(
+    help: "Beside each gzip output write its index, <output>.gzi, which bgzip and samtools know.")
+  var bgzfIndex = false
+
+  @Flag(help: "End each zstd output with a seek table (zstd's seekable format).")
+  var zstdSeekTable = false
+
   @OptionGroup(title: "Outputs") var output: FileOutputOptions
   @OptionGroup(title: "Workers and words") var words: FileWordOptions
 
@@ -57,6 +64,14 @@ struct CompressCommand: ParsableCommand {
     try output.check(inputs) { PackedName.packed($0, compression) }
     let level = try level(compression)
     let fillsOutput = inputs.contains { output.writesToOutput($0) }
+    if bgzfIndex && compression != .gzip { throw Failure.usage("--bgzf-index is for gzip") }
+    if bgzfIndex && fillsOutput {
+      throw Failure.usage(
+        "--bgzf-index: standard output has no name to put an index beside")
+    }
+    if zstdSeekTable && compression != .zstd {
+      throw Failure.usage("--zstd-seek-table is for zstd")
+    }
     if fillsOutput && !output.force && isatty(1) == 1 {
       throw Failure.usage("packed bytes are not written to a terminal; -f writes them")
     }
@@ -102,9 +117,10 @@ struct CompressCommand: ParsableCommand {
     if output.fate == .remove { try input.checkIsRemovable() }
     let source = try ByteSource(input.endpoint)
     let slice = compression.sliceSize
-    let info = try session.write(
-      input, to: endpoint, output.writer(input, compression, level: level)
-    ) { pipeline throws(WorkpoolError) in
+    var options = output.writer(input, compression, level: level)
+    if bgzfIndex { options.bgzfIndex = endpoint.name + ".gzi" }
+    options.hasSeekTable = zstdSeekTable
+    let info = try session.write(input, to: endpoint, options) { pipeline throws(WorkpoolError) in
       try pipeline.setBytes(of: source, size: slice * max(1, (1 << 20) / slice))
       try pipeline.addProgress(session.progress)
     }

@@ -66,6 +66,15 @@ struct StreamOptions: ParsableArguments {
       "Level: gzip 0 to 9 [\(PlanBuilder.gzipLevel)], zstd 1 to 22 [5].", valueName: "n"))
   var level: Int?
 
+  @Flag(
+    help: """
+      Beside each gzip output write its index, <output>.gzi, which bgzip and samtools know.
+      """)
+  var bgzfIndex = false
+
+  @Flag(help: "End each zstd output with a seek table (zstd's seekable format).")
+  var zstdSeekTable = false
+
   @Flag(help: "Replace outputs that exist. No input is ever written.")
   var allowOverwrite = false
 

@@ -236,6 +236,15 @@ struct PlanBuilder {
       name == "-" ? .standardOutput : .path(name), segments: segments, compression: compression,
       level: streams.level ?? (compression == .gzip ? Self.gzipLevel : nil))
     output.owner = "-o " + name
+    if streams.bgzfIndex {
+      refuse(compression != .gzip, "--bgzf-index: \(shown(name)) is not gzip")
+      refuse(name == "-", "--bgzf-index: standard output has no name to put an index beside")
+      output.bgzfIndex = name + ".gzi"
+    }
+    if streams.zstdSeekTable {
+      refuse(compression != .zstd, "--zstd-seek-table: \(shown(name)) is not zstd")
+      output.hasSeekTable = true
+    }
     return output
   }
 
