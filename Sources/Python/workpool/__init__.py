@@ -39,6 +39,7 @@ from ._errors import (
     WouldBlock,
     WouldDeadlock,
 )
+from ._file import open
 from ._outcome import BlockError, Outcome
 from ._pipeline import Pipeline
 from ._pool import Pool, Token, build_info, usable_cpus, version
@@ -100,6 +101,7 @@ __all__ = [
     "Writer",
     "WriterInfo",
     "build_info",
+    "open",
     "open_reader",
     "open_writer",
     "steps",
