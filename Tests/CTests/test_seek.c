@@ -38,6 +38,8 @@ static void encode(const char *path, const char *index, uint32_t flags, size_t s
   wp_writer_options options = WP_WRITER_OPTIONS_INIT;
   wp_writer *writer = NULL;
   options.flags = WP_WRITER_OVERWRITE | flags;
+  options.has_level = 1;
+  options.level = 1;
   options.bgzf_index = index;
   CHECK_EQUAL(wp_writer_open(path, &options, &writer), WP_OK);
   for (size_t at = 0; at < size; at += 100000) {
@@ -173,6 +175,8 @@ static void pipelines(void) {
       wp_writer *writer = NULL;
       options.flags = WP_WRITER_OVERWRITE | (zstd ? WP_WRITER_ZSTD_SEEK_TABLE : 0);
       options.bgzf_index = zstd ? NULL : "p.gzi";
+      options.has_level = 1;
+      options.level = 1;
       CHECK_EQUAL(wp_writer_open(zstd ? "p.zst" : "p.gz", &options, &writer), WP_OK);
       CHECK_EQUAL(wp_pipeline_set_reader(pipeline, reader), WP_OK);
       CHECK_EQUAL(wp_pipeline_set_writer(pipeline, writer), WP_OK);
