@@ -164,6 +164,11 @@ wpl_thread *wpl_thread_create(const char *name, size_t stack_size,
   return t;
 }
 
+uintptr_t wpl_thread_identity(void) {
+  static _Thread_local char own;
+  return (uintptr_t)&own;
+}
+
 void wpl_thread_join(wpl_thread *t) {
   pthread_join(t->id, NULL);
   wpl_free(t);

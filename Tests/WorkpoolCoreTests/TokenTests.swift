@@ -95,6 +95,24 @@ import WorkpoolTestSupport
     }
   }
 
+  @Test("the last one who holds a child may let it go while it is told of the parent's cancel")
+  func lastReference() throws {
+    final class Holder: @unchecked Sendable {
+      var child: Token?
+      var wasTold = false
+    }
+    let parent = try Token()
+    let holder = Holder()
+    holder.child = try Token(parent: parent)
+    holder.child?.observe(Unmanaged.passUnretained(holder).toOpaque()) { context in
+      let holder = Unmanaged<Holder>.fromOpaque(context).takeUnretainedValue()
+      holder.child = nil
+      holder.wasTold = true
+    }
+    parent.cancel()
+    #expect(holder.wasTold && !parent.isObserved)
+  }
+
   @Test("children come and go while the parent is cancelled")
   func dying() throws {
     for _ in 0..<TestScale.scaled(500) {

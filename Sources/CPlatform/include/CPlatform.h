@@ -81,6 +81,7 @@ typedef struct wpl_thread wpl_thread;
 wpl_thread *wpl_thread_create(const char *name, size_t stack_size,
                               void (*body)(void *), void *argument);
 void wpl_thread_join(wpl_thread *thread); /* also frees it */
+uintptr_t wpl_thread_identity(void); /* not 0; of no two threads that live at once the same */
 
 /* CPUs this process may use: affinity mask ∩ cgroup quota (v1 and v2, the tightest level up to
  * the root, rounded up), at least 1. */

@@ -21,7 +21,11 @@ public final class Token: @unchecked Sendable {
     let tell: Observer
     var state: State
 
-    enum State { case untold, telling, told }
+    enum State: Equatable {
+      case untold
+      case telling(thread: UInt)
+      case told
+    }
   }
 
   /// 0, or the reason of the first cancel. At a fixed address, for readers in other languages.
@@ -50,7 +54,10 @@ public final class Token: @unchecked Sendable {
   }
 
   private static let parentWasCancelled: Observer = { context in
-    Unmanaged<Token>.fromOpaque(context).takeUnretainedValue().cancel(.parent)
+    // It lives until all is told, though the last one who holds it may let it go meanwhile.
+    withExtendedLifetime(Unmanaged<Token>.fromOpaque(context).takeUnretainedValue()) {
+      $0.cancel(.parent)
+    }
   }
 
   deinit {
@@ -66,7 +73,7 @@ public final class Token: @unchecked Sendable {
     monitor.lock()
     // Told without the lock, for what an observer does may end in code of the user's.
     while let index = observations.firstIndex(where: { $0.state == .untold }) {
-      observations[index].state = .telling
+      observations[index].state = .telling(thread: wpl_thread_identity())
       let observation = observations[index]
       monitor.unlock()
       observation.tell(observation.context)
@@ -107,11 +114,14 @@ public final class Token: @unchecked Sendable {
     if isLate { tell(context) }
   }
 
-  /// After this call `context` is not told any more; waits while it is being told. Not to be called
-  /// by the one who is being told.
+  /// After this call `context` is not told any more. Waits while another thread tells it; the thread
+  /// that tells it itself has nothing to wait for.
   public func forget(_ context: UnsafeMutableRawPointer) {
+    let caller = Observation.State.telling(thread: wpl_thread_identity())
     monitor.lock()
-    while observations.contains(where: { $0.context == context && $0.state == .telling }) {
+    while observations.contains(where: {
+      $0.context == context && $0.state != .untold && $0.state != .told && $0.state != caller
+    }) {
       monitor.wait()
     }
     observations.removeAll { $0.context == context }
