@@ -149,10 +149,9 @@ extension PipelineRun {
         return outcome.status
       }
       var refusal: Status?
-      // Once the input has ended and results hold all places, nothing is left that needs one. After a
-      // cancel nobody waits for one.
+      // Once the input has ended and results hold all places, nothing is left that needs one.
       if options.pullsResults && !options.readerIsAnotherThread
-        && resultsHoldAll && !flow.pointee.isCancelled.load(ordering: .relaxed)
+        && resultsHoldAll
         && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
       {
         refusal = .resultsWaiting

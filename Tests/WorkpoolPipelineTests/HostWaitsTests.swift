@@ -385,37 +385,6 @@ extension EngineTests {
       try pipeline.destroy()
     }
 
-    @Test("who waits for a cancelled run is not told to read")
-    func waitAfterCancel() throws {
-      let (isInside, mayEnd) = (Gate(), Gate())
-      let pipeline = try Pipeline(
-        1, limit: 2,
-        source: .source(10),
-        [
-          .block("waits") {
-            if $0.pointee.number == 1 {
-              isInside.open()
-              mayEnd.pass("the end")
-            }
-            return 0
-          }
-        ]
-      ) { $0.pullsResults = true }
-      try pipeline.start()
-      let (status, result) = try pipeline.nextResult()
-      #expect(status == .ok)
-      isInside.pass("block 1")
-      // From now on the result that the host holds has all places.
-      try pipeline.setMaxBlocksInFlight(1)
-      #expect(try pipeline.wait(timeout: 1_000_000) == .resultsWaiting)
-      try pipeline.cancel()
-      #expect(try pipeline.wait(timeout: 1_000_000) == .timedOut)
-      mayEnd.open()
-      result?.release()
-      #expect(try pipeline.end() == .cancelled)
-      try pipeline.destroy()
-    }
-
     @Test("waiting callers come back after a cancel", arguments: [true, false])
     func waiters(marks: Bool) throws {
       let token = try Token()
