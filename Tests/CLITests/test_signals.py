@@ -13,8 +13,9 @@ class Signals(Case):
     def running(self, *args, mode=("-j", "2"), name="in.fifo"):
         """A run that has read from its FIFO, and the FIFO's other end."""
         fifo = self.path(name)
-        if not os.path.exists(fifo):
-            os.mkfifo(fifo)
+        if os.path.exists(fifo):
+            os.remove(fifo)  # it may still hold what the last run has not read
+        os.mkfifo(fifo)
         process = self.start("process", fifo, *args, "--block-size", "100", *mode)
         # Opening waits for the reader. More than a pipe holds goes only if it is read.
         descriptor = os.open(fifo, os.O_WRONLY)
