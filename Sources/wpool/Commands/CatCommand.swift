@@ -19,6 +19,7 @@ struct CatCommand: ParsableCommand {
 
   func run() throws {
     let inputs = try FileInput.all(files)
+    try unpack.check()
     let session = try FileSession(
       words, total: FileInput.size(of: inputs), hasReads: false, fillsOutput: true)
     try check(inputs)

@@ -28,6 +28,7 @@ struct CountCommand: ParsableCommand {
 
   func run() throws {
     let inputs = try FileInput.all(files)
+    try unpack.check()
     let session = try FileSession(
       words, total: FileInput.size(of: inputs), hasReads: !lines, fillsOutput: false)
     let table = FileCounts(hasRecords: !lines)

@@ -55,6 +55,7 @@ struct DecompressCommand: ParsableCommand {
   }
 
   private func check(_ inputs: [FileInput]) throws(Failure) {
+    try unpack.check()
     if test && list { throw .usage("-t and -l exclude each other: -l tests, too") }
     if test || list {
       let flag = test ? "-t" : "-l"

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
-import Glibc
 import Workpool
 
 /// What commands on single files have in common.
@@ -11,60 +10,17 @@ struct FileWordOptions: ParsableArguments {
       "Workers. [$WPOOL_MAX_WORKERS, or auto: usable CPUs]", valueName: "n|auto"))
   var maxWorkers: WorkerCount?
 
-  @Option(
-    help: ArgumentHelp(
-      "auto, bar, plain, json or none. [$WPOOL_PROGRESS, or auto: a bar on a terminal, else none]",
-      valueName: "form"))
-  var progress: ProgressChoice?
-
-  @Option(
-    help: ArgumentHelp("Descriptor that progress is written to. [2]", valueName: "n"))
-  var progressFd: Int32?
-
-  @Flag(name: .shortAndLong, help: "No notes, and a bar only if it is asked for.")
-  var quiet = false
+  @OptionGroup var progress: ProgressOptions
 
   @Flag(name: .shortAndLong, help: "Tell what was done with each file.")
   var verbose = false
 
   func validate() throws {
-    if quiet && verbose { throw ValidationError("-q and -v exclude each other") }
-    if let progressFd, fcntl(progressFd, F_GETFD) < 0 {
-      throw ValidationError("--progress-fd \(progressFd) is not open")
-    }
+    if progress.quiet && verbose { throw ValidationError("-q and -v exclude each other") }
+    if let problem = progress.problem { throw ValidationError(problem) }
   }
 
-  func workers() throws(Failure) -> Int {
-    try Environment.value(maxWorkers, or: "WPOOL_MAX_WORKERS")?.number ?? Pool.usableCPUs
-  }
-
-  func progressForm() throws(Failure) -> ProgressChoice {
-    try Environment.value(progress, or: "WPOOL_PROGRESS") ?? .auto
-  }
-}
-
-/// How packed files are read.
-struct UnpackOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "Bytes behind the last gzip member or zstd frame: error, warn or ignore. [error]",
-      valueName: "outcome"))
-  var trailing: TrailingChoice?
-
-  @Option(
-    help: ArgumentHelp("Largest window of a zstd frame, up to 2G. [128M]", valueName: "size"))
-  var zstdWindow: Size?
-
-  func validate() throws {
-    if (zstdWindow?.bytes ?? 0) > 2 << 30 { throw ValidationError("--zstd-window is more than 2G") }
-  }
-
-  var reader: CompressedReader.Options {
-    var options = CompressedReader.Options()
-    options.trailing = trailing?.trailing ?? .error
-    if let zstdWindow { options.maxWindow = UInt64(zstdWindow.bytes) }
-    return options
-  }
+  func workers() throws(Failure) -> Int { try WorkerCount.chosen(maxWorkers) }
 }
 
 /// Where the result of a file goes, and what becomes of the file.

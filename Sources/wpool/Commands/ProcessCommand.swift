@@ -21,6 +21,7 @@ struct ProcessCommand: ParsableCommand {
       """)
 
   @OptionGroup(title: "Inputs and outputs") var streams: StreamOptions
+  @OptionGroup(title: "Reading") var unpack: UnpackOptions
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Workers and limits") var limits: LimitOptions
   @OptionGroup(title: "What is told") var words: WordOptions
@@ -83,12 +84,6 @@ struct StreamOptions: ParsableArguments {
 
   @Flag(help: "Put files and folders on the device before an output gets its name.")
   var sync = false
-
-  @Option(
-    help: ArgumentHelp(
-      "Bytes behind the last gzip member or zstd frame: error, warn or ignore. [error]",
-      valueName: "outcome"))
-  var trailing: TrailingChoice?
 }
 
 struct WorkOptions: ParsableArguments {
@@ -157,24 +152,12 @@ struct LimitOptions: ParsableArguments {
       "Bytes in a block of lines, delimited or fixed records. [1M]", valueName: "size"))
   var blockBytes: Size?
 
-  @Option(
-    help: ArgumentHelp("Largest window of a zstd frame, up to 2G. [128M]", valueName: "size"))
-  var zstdWindow: Size?
-
   @Option(help: ArgumentHelp("Longest record. [256M]", valueName: "size"))
   var maxRecord: Size?
 }
 
 struct WordOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp(
-      "auto, bar, plain, json or none. [$WPOOL_PROGRESS, or auto: a bar on a terminal, else none]",
-      valueName: "form"))
-  var progress: ProgressChoice?
-
-  @Option(
-    help: ArgumentHelp("Descriptor that progress is written to. [2]", valueName: "n"))
-  var progressFd: Int32?
+  @OptionGroup var progress: ProgressOptions
 
   @Flag(help: "Print a table of the run on standard error.")
   var stats = false
@@ -194,9 +177,6 @@ struct WordOptions: ParsableArguments {
 
   @Flag(name: [.customShort("n"), .long], help: "Check, print what would be done, write nothing.")
   var dryRun = false
-
-  @Flag(name: .shortAndLong, help: "No notes, and a bar only if it is asked for.")
-  var quiet = false
 
   @Flag(name: .shortAndLong, help: "More notes: what inputs and outputs are.")
   var verbose = false

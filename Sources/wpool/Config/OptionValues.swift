@@ -55,6 +55,11 @@ struct WorkerCount: ExpressibleByArgument {
       return nil
     }
   }
+
+  /// As the command line says, or the environment, or one for each CPU.
+  static func chosen(_ given: WorkerCount?) throws(Failure) -> Int {
+    try Environment.value(given, or: "WPOOL_MAX_WORKERS")?.number ?? Pool.usableCPUs
+  }
 }
 
 /// One byte: a character, or one of `\0 \n \r \t \\ \xHH`.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
-import Glibc
 import Workpool
 
 /// What a command line asks for, checked as far as it can be without opening anything.
@@ -22,6 +21,7 @@ struct ProcessJob {
 /// Makes a plan of a command line and collects all that is wrong with it.
 struct PlanBuilder {
   private let streams: StreamOptions
+  private let unpack: UnpackOptions
   private let work: WorkOptions
   private let limits: LimitOptions
   private let words: WordOptions
@@ -29,6 +29,7 @@ struct PlanBuilder {
 
   init(_ command: ProcessCommand) {
     streams = command.streams
+    unpack = command.unpack
     work = command.work
     limits = command.limits
     words = command.words
@@ -37,7 +38,7 @@ struct PlanBuilder {
   mutating func build() throws(Failure) -> ProcessJob {
     try refuseConfigurations()
     let workers = try workerCount()
-    let progress = try Environment.value(words.progress, or: "WPOOL_PROGRESS") ?? .auto
+    let progress = try words.progress.form()
     checkCombinations()
     let inputs = inputs()
     let outputs = outputs()
@@ -45,8 +46,7 @@ struct PlanBuilder {
 
     let recipe = try recipe()
     var plan = ProcessPlan(content: try content(recipe), inputs: inputs, outputs: outputs)
-    plan.reader.trailing = streams.trailing?.trailing ?? .error
-    if let window = limits.zstdWindow { plan.reader.maxWindow = UInt64(window.bytes) }
+    plan.reader = unpack.reader
     plan.maxRecord = maxRecord
     plan.commands = work.command.map { text in
       var command = BlockCommand(text)
@@ -84,8 +84,7 @@ struct PlanBuilder {
 
   private func workerCount() throws(Failure) -> Int {
     if limits.serial { return 0 }
-    let count = try Environment.value(limits.maxWorkers, or: "WPOOL_MAX_WORKERS")
-    return count?.number ?? Pool.usableCPUs
+    return try WorkerCount.chosen(limits.maxWorkers)
   }
 
   private mutating func checkCombinations() {
@@ -101,7 +100,7 @@ struct PlanBuilder {
     refuse(
       !streams.mate.isEmpty && streams.interleaved, "--mate and --interleaved exclude each other")
     refuse(limits.serial && limits.maxWorkers != nil, "--serial and -j exclude each other")
-    refuse(words.quiet && words.verbose, "-q and -v exclude each other")
+    refuse(words.progress.quiet && words.verbose, "-q and -v exclude each other")
     refuse(work.commandOk != nil && work.command.isEmpty, "--command-ok needs --command")
     refuse(
       limits.blockSize != nil && limits.blockBytes != nil,
@@ -115,12 +114,10 @@ struct PlanBuilder {
     refuse(
       (limits.maxBlocks?.number ?? 1) > Pipeline.mostBlocksInFlight,
       "--max-blocks is more than \(Pipeline.mostBlocksInFlight)")
-    refuse((limits.zstdWindow?.bytes ?? 0) > 2 << 30, "--zstd-window is more than 2G")
+    if let problem = unpack.problem { problems.append(problem) }
     refuse(
       (work.recordBytes?.number ?? 0) > maxRecord, "--record-bytes is more than --max-record")
-    if let descriptor = words.progressFd {
-      refuse(fcntl(descriptor, F_GETFD) < 0, "--progress-fd \(descriptor) is not open")
-    }
+    if let problem = words.progress.problem { problems.append(problem) }
   }
 
   private mutating func refuse(_ isWrong: Bool, _ message: String) {

@@ -38,8 +38,8 @@ final class FileSession: @unchecked Sendable {
     workers = try words.workers()
     progress = FileProgress(total: total)
     display = ProgressDisplay(
-      try words.progressForm(), descriptor: words.progressFd, hasReads: hasReads,
-      isQuiet: words.quiet || fillsOutput && isatty(1) == 1)
+      try words.progress.form(), descriptor: words.progress.descriptor, hasReads: hasReads,
+      isQuiet: words.progress.quiet || fillsOutput && isatty(1) == 1)
     do throws(WorkpoolError) {
       token = try Token()
       monitor = try Monitor()
@@ -88,7 +88,7 @@ final class FileSession: @unchecked Sendable {
   }
 
   func note(_ notes: [String]) {
-    if !words.quiet { for note in notes { say("note: " + note) } }
+    if !words.progress.quiet { for note in notes { say("note: " + note) } }
   }
 
   /// Runs a pipeline that `build` makes of a source and an end.

@@ -66,7 +66,7 @@ struct ProcessSession {
   private func end(_ ended: RunThread.Ended, _ file: SideFile?) -> ExitCode {
     let report = ended.report
     var code = exitCode(report)
-    if !job.words.quiet {
+    if !job.words.progress.quiet {
       for note in report.notes { Console.note(note) }
     }
     if job.words.verbose {

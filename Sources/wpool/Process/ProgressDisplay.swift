@@ -26,8 +26,8 @@ struct ProgressDisplay {
 
   init(_ job: ProcessJob) {
     self.init(
-      job.progress, descriptor: job.words.progressFd, hasReads: job.hasReads,
-      isQuiet: job.words.quiet)
+      job.progress, descriptor: job.words.progress.descriptor, hasReads: job.hasReads,
+      isQuiet: job.words.progress.quiet)
   }
 
   /// - Parameter isQuiet: no bar unless it is asked for.
