@@ -10,8 +10,8 @@ struct CompressCommand: ParsableCommand {
     discussion: """
       Packs FILE into FILE.gz or FILE.zst with its permissions, owner and times; without a file, \
       standard input into standard output. Files stay, as with zstd, unless --rm says otherwise. \
-      gzip output is BGZF: every gzip reads it, and wpool and bgzip unpack it in parallel. The \
-      packed bytes do not depend on the number of workers.
+      gzip output is BGZF: every gzip reads it, and bgzip unpacks it in parallel. The packed bytes \
+      do not depend on the number of workers.
 
       wpool compress reads.fq
       wpool compress -19 --format zstd --rm *.fq
