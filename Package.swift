@@ -114,7 +114,10 @@ if !isEmbedded {
       swiftSettings: floorSettings),
     .testTarget(
       name: "WorkpoolIOTests",
-      dependencies: ["CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolIO"],
+      dependencies: [
+        "CPlatform", "CZlib", "CZstd", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO",
+        "WorkpoolTestSupport",
+      ],
       swiftSettings: floorSettings),
     .testTarget(
       name: "WorkpoolFASTQTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolFASTQ"],

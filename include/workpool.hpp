@@ -422,6 +422,7 @@ class Pool {
 
  private:
   friend class Pipeline;
+  friend class ReaderOptions;
   std::shared_ptr<detail::FirstFailure> failure_;
   std::shared_ptr<detail::PoolOwner> owner_;
 };
@@ -1740,6 +1741,12 @@ class ReaderOptions {
     bgzf_index_ = std::move(path);
     return *this;
   }
+  // Unpacks on the workers of a pool, ahead of the reads; see wp_reader_open.
+  ReaderOptions &pool(const Pool &pool) {
+    native_.pool = pool.handle();
+    keeps_ = pool.owner_;
+    return *this;
+  }
 
  private:
   friend class Reader;
@@ -1750,6 +1757,7 @@ class ReaderOptions {
   }
   wp_reader_options native_ = WP_READER_OPTIONS_INIT;
   std::string bgzf_index_;
+  std::shared_ptr<void> keeps_;
 };
 
 using Chunk = wp_chunk;
@@ -1764,14 +1772,14 @@ class Reader {
     wp_reader *reader = nullptr;
     const wp_reader_options native = options.native();
     detail::check(wp_reader_open(path.c_str(), &native, &reader));
-    owner_ = detail::own<detail::ReaderOwner>(reader);
+    owner_ = detail::own<detail::ReaderOwner>(reader, options.keeps_);
   }
   // The descriptor is duplicated. `name` stands for the path in messages; nullptr: "descriptor".
   explicit Reader(int descriptor, const char *name = nullptr, const ReaderOptions &options = {}) {
     wp_reader *reader = nullptr;
     const wp_reader_options native = options.native();
     detail::check(wp_reader_open_fd(descriptor, name, &native, &reader));
-    owner_ = detail::own<detail::ReaderOwner>(reader);
+    owner_ = detail::own<detail::ReaderOwner>(reader, options.keeps_);
   }
   Reader(Reader &&) noexcept = default;
   Reader &operator=(Reader &&) noexcept = default;

@@ -98,7 +98,7 @@ extension UnsafeMutablePointer where Pointee == Block {
     return text.withUTF8 { fail(error.status.rawValue, UnsafeRawBufferPointer($0)) }
   }
 
-  func isWanted(by stage: Int) -> Bool {
+  package func isWanted(by stage: Int) -> Bool {
     let run = record.pointee.run
     return !run.pointee.isCut(pointee.number, stage - run.pointee.stageBase)
   }

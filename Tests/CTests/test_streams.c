@@ -97,6 +97,49 @@ static void round_trips(void) {
   }
 }
 
+/* Decodes with a pool, as `decode`. */
+static int32_t decode_pooled(const char *path, wp_pool *pool, size_t piece, bytes *bytes) {
+  wp_reader_options options = WP_READER_OPTIONS_INIT;
+  wp_reader *reader = NULL;
+  int32_t status;
+  options.pool = pool;
+  status = wp_reader_open(path, &options, &reader);
+  bytes->size = 0;
+  while (status == WP_OK) {
+    size_t got = 0;
+    status = wp_reader_read(reader, bytes->data + bytes->size, piece, &got);
+    bytes->size += got;
+  }
+  CHECK_EQUAL(wp_pool_destroy(pool), reader ? WP_BUSY : WP_OK); /* the reader keeps it */
+  CHECK_EQUAL(wp_reader_close(reader), WP_OK);
+  return status;
+}
+
+static void pooled(void) {
+  static const uint32_t workers[] = { 1, 2, 8 };
+  for (int i = 0; i < 3; i++) {
+    wp_pool_options options = WP_POOL_OPTIONS_INIT;
+    wp_pool *pool = NULL;
+    options.workers = workers[i];
+    CHECK_EQUAL(wp_pool_create(&options, &pool), WP_OK);
+    for (int j = 0; j < 3; j++) {
+      encode(paths[j], compressions[j], &text, 1 << 20);
+      CHECK_EQUAL(decode_pooled(paths[j], pool, 300000, &decoded), WP_END);
+      CHECK_EQUAL(decoded.size, text.size);
+      CHECK(!memcmp(decoded.data, text.data, text.size));
+      if (j == 0) continue;
+      get(paths[j], &packed);
+      packed.data[packed.size / 2] ^= 0x10;
+      put("damaged", packed.data, packed.size);
+      CHECK_EQUAL(decode("damaged", 300000, &decoded), WP_CORRUPT_INPUT);
+      CHECK_EQUAL(decode_pooled("damaged", pool, 300000, &again), WP_CORRUPT_INPUT);
+      CHECK_EQUAL(again.size, decoded.size);
+      CHECK(!memcmp(again.data, decoded.data, decoded.size));
+    }
+    CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+  }
+}
+
 static void nothing(void) {
   bytes *empty = calloc(1, sizeof *empty);
   for (int i = 0; i < 3; i++) {
@@ -383,6 +426,7 @@ int main(int count, char **words) {
   sample = full;
   CHECK_EQUAL(decode(sample, 1 << 20, &text), WP_END);
   RUN("what is written is read again, whatever the pieces", round_trips);
+  RUN("with a pool, of any number of workers, the same is read", pooled);
   RUN("a file of nothing is whole", nothing);
   RUN("a damaged file is an error that names it", damage);
   RUN("bytes behind the end are an error, a note or nothing, as asked", trailing_bytes);

@@ -28,6 +28,19 @@ class Readers(Case):
                 self.assertEqual((info.compression, info.bytes), (name, len(LINES)))
                 self.assertEqual(info.packed_size, (self.folder / name).stat().st_size)
 
+    def test_the_workers_of_a_pool_unpack(self):
+        self.write("gzip", gzip.compress(LINES * 50))
+        for name in ("bgzf", "zstd"):
+            with workpool.open_writer(self.folder / name, name) as writer:
+                writer.write(LINES * 50)
+        with workpool.Pool(2) as pool:
+            for name in ("gzip", "bgzf", "zstd"):
+                with workpool.open_reader(self.folder / name, pool=pool) as reader:
+                    self.assertEqual(reader.read(), LINES * 50, name)
+                    self.assertEqual(reader.info().compression, name)
+        with self.assertRaises(workpool.InvalidState):
+            workpool.open_reader(self.folder / "gzip", pool=pool)
+
     def test_blocks_are_whole_lines(self):
         path = self.write("lines.gz", gzip.compress(LINES))
         seen, records, offset = [], 0, 0

@@ -3,6 +3,7 @@ import CPlatform
 import Foundation
 import Testing
 import WorkpoolCore
+import WorkpoolTestSupport
 
 @testable import WorkpoolIO
 
@@ -12,6 +13,12 @@ private let all = first + second
 
 @Suite struct CompressedReaderTests {
   let folder = TemporaryFolder()
+
+  private var pooled: CompressedReader.Options {
+    var options = CompressedReader.Options()
+    options.pool = Pools.of(2)
+    return options
+  }
 
   /// Reads `packed` whole with several sizes of reads and windows, and from a FIFO.
   private func outcome(
@@ -28,6 +35,15 @@ private let all = first + second
       #expect(isSame, "\(readSize), \(chunk)", sourceLocation: location)
       #expect(other.error?.text == outcome.error?.text, sourceLocation: location)
       #expect(other.notes == outcome.notes, sourceLocation: location)
+    }
+    for workers in [1, 2, 8] {
+      for (readSize, chunk) in [(1 << 18, 1 << 16), (7, 1000)] {
+        var options = options
+        options.readSize = readSize
+        options.pool = Pools.of(workers)
+        let other = readAll(path, options: options, chunk: chunk)
+        #expect(other == outcome, "\(workers) workers", sourceLocation: location)
+      }
     }
     return outcome
   }
@@ -231,7 +247,9 @@ private let all = first + second
       let isWhole = readAll(folder.write("input", packed)).bytes == text
       #expect(isWhole)
       for count in 1..<packed.count {
-        let outcome = readAll(folder.write("input", packed.prefix(count)))
+        let path = folder.write("input", packed.prefix(count))
+        let outcome = readAll(path)
+        #expect(readAll(path, options: pooled) == outcome, "cut at \(count)")
         if count == 1 && packed[0] == 0x28 { continue }  // "(" is a text
         #expect((outcome.error == nil) == borders.contains(count), "cut at \(count)")
         let isPrefix = text.starts(with: outcome.bytes)
@@ -253,14 +271,20 @@ private let all = first + second
   @Test("a flipped bit gives an error or, in a field that nothing checks, the same bytes")
   func everyFlip() {
     let text = records(0..<4)
+    let (one, two) = (records(0..<2), records(2..<4))
     for packed in [
-      gzipped(text), bgzf(text, blockSize: 300), zstd(text, sized: true, checked: true),
+      gzipped(text), gzipped(one) + gzipped(two), bgzf(text, blockSize: 300),
+      zstd(text, sized: true, checked: true), zstd(one, checked: true) + zstd(two, checked: true),
     ] {
       for index in 0..<packed.count {
         for bit in 0..<8 {
           var flipped = packed
           flipped[index] ^= 1 << UInt8(bit)
-          let outcome = readAll(folder.write("input", flipped), chunk: 100)
+          let path = folder.write("input", flipped)
+          let outcome = readAll(path, chunk: 100)
+          if bit == index & 7 {
+            #expect(readAll(path, options: pooled) == outcome, "byte \(index), bit \(bit)")
+          }
           if outcome.error != nil || outcome.bytes == text { continue }
           // Without its magic number it is no such file, and no FASTQ either.
           #expect(index < 4 && outcome.info?.compression == .plain, "byte \(index), bit \(bit)")

@@ -147,35 +147,58 @@ func skippable(_ bytes: Bytes, magic: UInt32 = 0x184d_2a50) -> Bytes {
 // MARK: Reading
 
 /// What a reader made of a file.
-struct Outcome {
+struct Outcome: Equatable, CustomStringConvertible {
   var bytes = Bytes()
   var error: WorkpoolError?
   var notes: [String] = []
   var info: StreamInfo?
+
+  /// All that is promised to be the same, however a file is read.
+  static func == (one: Outcome, other: Outcome) -> Bool {
+    one.bytes == other.bytes && one.description == other.description
+  }
+
+  var description: String {
+    var text = "\(bytes.count) bytes (\(crc(bytes))), \(error?.text ?? "no error"), \(notes)"
+    if let info {
+      text +=
+        ", \(info.compression), \(info.parts) parts, \(info.packedBytes) of the file, "
+        + "\(info.decodedBytes) decoded"
+    }
+    return text
+  }
 }
 
 func readAll(
   _ path: String, options: CompressedReader.Options = .init(), chunk: Int = 1 << 16
 ) -> Outcome {
+  readAll(.path(path), options: options, chunk: { chunk })
+}
+
+func readAll(
+  _ input: Endpoint, options: CompressedReader.Options = .init(), chunk: () -> Int
+) -> Outcome {
   var outcome = Outcome()
+  var reader: CompressedReader?
   do throws(WorkpoolError) {
-    let reader = try CompressedReader(path: path, options: options)
-    var buffer = Bytes(repeating: 0, count: chunk)
+    let opened = try CompressedReader(ByteSource(input), options: options)
+    reader = opened
     while true {
+      var buffer = Bytes(repeating: 0, count: chunk())
       let result = buffer.withUnsafeMutableBytes { bytes -> Result<Int, WorkpoolError> in
-        do throws(WorkpoolError) { return .success(try reader.read(into: bytes)) } catch {
+        do throws(WorkpoolError) { return .success(try opened.read(into: bytes)) } catch {
           return .failure(error)
         }
       }
       let count = try result.get()
-      outcome.notes = reader.notes
-      outcome.info = reader.info
       if count == 0 { break }
       outcome.bytes += buffer[..<count]
     }
   } catch {
     outcome.error = error
   }
+  outcome.notes = reader?.notes ?? []
+  outcome.info = reader?.info
   return outcome
 }
 

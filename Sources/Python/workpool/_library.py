@@ -302,6 +302,7 @@ class wp_reader_options(Sized):
         ("delimiter", c_uint32),
         ("reserved", c_uint32),
         ("bgzf_index", c_char_p),
+        ("pool", c_void_p),
     ]
 
 

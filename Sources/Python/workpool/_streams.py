@@ -7,13 +7,14 @@ import os
 import weakref
 from ctypes import byref, c_size_t, c_uint64
 from types import TracebackType
-from typing import Callable, Iterator, NamedTuple, Optional, Protocol, Union
+from typing import Any, Callable, Iterator, NamedTuple, Optional, Protocol, Sequence, Union
 
 from . import _errors
 from . import _library as c
 from ._handles import Handle
 from ._library import lib
 from ._memory import LEFT_OVER, Buffer, BytesLike, View, bytes_view
+from ._pool import Pool
 
 
 class HasFileno(Protocol):
@@ -48,12 +49,13 @@ def _open(
     by_path: Callable[..., int],
     by_descriptor: Callable[..., int],
     close: Callable[..., int],
+    keeps: Sequence[Any] = (),
 ) -> Handle:
     if isinstance(place, (str, bytes, os.PathLike)):
-        return Handle(by_path, (_path(place), options), close)
+        return Handle(by_path, (_path(place), options), close, *keeps)
     descriptor = place if isinstance(place, int) else place.fileno()
     text = name.encode() if name else None
-    return Handle(by_descriptor, (descriptor, text, options), close)
+    return Handle(by_descriptor, (descriptor, text, options), close, *keeps)
 
 
 class _Stream:
@@ -297,6 +299,7 @@ def open_reader(
     delimiter: Optional[bytes] = None,
     bgzf_index: Optional[Path] = None,
     name: Optional[str] = None,
+    pool: Optional[Pool] = None,
 ) -> Reader:
     """Opens a plain, gzip, BGZF or zstd file, told apart by content.
 
@@ -305,7 +308,12 @@ def open_reader(
     ``delimiter``), "fastq", or "fixed" with ``record_size``. 0 means the default of a limit.
     ``trailing``: what bytes behind the last member or frame are: "error", "warn", "ignore".
     ``bgzf_index``: a .gzi index of the file, for ``seek``.
+    ``pool``: its workers unpack ahead of the reads (BGZF blocks and zstd frames any of them); a
+    pipeline that reads uses its own pool. What is read is the same.
     """
+    native_pool = pool._handle if pool is not None else None
+    if pool is not None and native_pool is None:
+        raise _errors.InvalidState("the pool is closed")
     if delimiter is not None and len(delimiter) != 1:
         raise _errors.InvalidArgument("a delimiter is one byte")
     options = c.wp_reader_options(
@@ -319,9 +327,11 @@ def open_reader(
         has_delimiter=delimiter is not None,
         delimiter=delimiter[0] if delimiter else 0,
         bgzf_index=_path(bgzf_index) if bgzf_index is not None else None,
+        pool=native_pool.pointer if native_pool is not None else None,
     )
     handle = _open(
-        place, name, byref(options), lib.wp_reader_open, lib.wp_reader_open_fd, lib.wp_reader_close
+        place, name, byref(options), lib.wp_reader_open, lib.wp_reader_open_fd,
+        lib.wp_reader_close, [native_pool],
     )
     return Reader(handle)
 

@@ -57,6 +57,10 @@ func openReader(
   guard given.reserved == 0, given.delimiter < 256, given.has_delimiter < 2 else {
     throw invalid("a field of the reader options is out of range")
   }
+  if let pool = given.pool {
+    try checkFork(pool.pool)
+    options.pool = pool.pool
+  }
   let splitter: Splitter
   switch given.split {
   case WP_SPLIT_LINES:

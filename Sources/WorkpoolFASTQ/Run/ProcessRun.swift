@@ -7,7 +7,8 @@ import WorkpoolPipeline
 
 /// Runs a plan: reads blocks, carries them through the steps, and writes what is left of them.
 ///
-/// The pipeline: a source that reads, inflates and cuts; parallel stages that parse, work and encode,
+/// The pipeline: a source that reads, unpacks and cuts (with a pool each input is unpacked by a pipeline of
+/// its own, ahead of it); parallel stages that parse, work and encode,
 /// and serial ones for the steps that must see reads in order; then a serial stage that gathers the
 /// exact slices of each output, a parallel one that packs them, and the sink that writes. Outputs
 /// appear when all is done, or not at all.
@@ -60,9 +61,11 @@ public final class ProcessRun: @unchecked Sendable {
       splitter = given
     }
     var readers: [JoinedBlockReader] = []
+    var options = plan.reader
+    if !plan.pipeline.isSerialReference { options.pool = pool }
     for inputs in plan.inputs {
       readers.append(
-        try JoinedBlockReader(inputs, splitter: splitter, records: format, options: plan.reader))
+        try JoinedBlockReader(inputs, splitter: splitter, records: format, options: options))
     }
     self.readers = readers
     packedBytesTotal = Self.totalSize(readers)
@@ -194,6 +197,7 @@ public final class ProcessRun: @unchecked Sendable {
       look(pipeline)
     }
     hasFinished = true
+    for reader in readers { reader.close() }
     if outcome != nil && !report.status.isError {
       do throws(WorkpoolError) {
         for writer in writers { try writer.finish() }

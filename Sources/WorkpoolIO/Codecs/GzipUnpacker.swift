@@ -5,9 +5,9 @@ import WorkpoolCore
 /// Gzip members back to back (RFC 1952), each a BGZF block (SAM specification §4.1) or not.
 ///
 /// Headers and trailers are read here and the codec sees raw deflate data only, so that every
-/// check is made for each member: header checksum, reserved flags, CRC-32, ISIZE, BSIZE.
+/// check is made for each member: header checksum, reserved flags, CRC-32, ISIZE, BSIZE. Blocks that are
+/// there as a whole are handed out; a block that is odd in any way is unpacked here like any member.
 final class GzipUnpacker: Unpacker {
-  private enum State { case between, inMember, ended }
 
   private enum Flag {
     static let headerChecksum: UInt8 = 2
@@ -18,7 +18,7 @@ final class GzipUnpacker: Unpacker {
   }
 
   private let inflater: Inflater
-  private var state = State.between
+  private var isInMember = false
   /// Whether no more decoded bytes are held back for want of room.
   private var isFlushed = true
   private var dataChecksum: uLong = 0
@@ -31,20 +31,88 @@ final class GzipUnpacker: Unpacker {
   override var compression: Compression { beganBlocked ? .bgzf : .gzip }
   override var partName: StaticString { blockSize == nil ? "member" : "block" }
 
-  override init(_ input: PackedInput, trailing: TrailingBytes) throws(WorkpoolError) {
+  override init(
+    _ input: PackedInput, trailing: TrailingBytes = .error, parts: UInt64 = 0
+  ) throws(WorkpoolError) {
     inflater = try Inflater()
-    try super.init(input, trailing: trailing)
+    try super.init(input, trailing: trailing, parts: parts)
   }
 
   override func unpack(
     into bytes: UnsafeMutableRawBufferPointer, count: inout Int
   ) throws(WorkpoolError) {
-    while count < bytes.count {
-      switch state {
-      case .between: try beginMember()
-      case .inMember: try inflate(into: bytes, count: &count)
-      case .ended: return
+    while count < bytes.count && !isAtEnd {
+      if isInMember {
+        try inflate(into: bytes, count: &count)
+      } else if try nextBlock(behind: 0) == nil {
+        try beginMember()
+      } else {
+        return
       }
+    }
+  }
+
+  /// Unpacks the block that is all of the input, to find out what is wrong with it.
+  func unpackBlock(
+    into bytes: UnsafeMutableRawBufferPointer, count: inout Int
+  ) throws(WorkpoolError) {
+    do throws(WorkpoolError) {
+      try beginMember()
+      while isInMember && count < bytes.count { try inflate(into: bytes, count: &count) }
+      // To the end of it, for what is wrong may be its own length.
+      let rest = try spill.reserve(BGZFBlock.largestDecoded)
+      while isInMember {
+        var more = 0
+        try inflate(into: rest, count: &more)
+      }
+    } catch {
+      guard error.status == .truncatedInput else { throw error }
+      throw fault(.corruptInput, "the block is longer than its header says (BSIZE)")
+    }
+  }
+
+  // MARK: Whole blocks
+
+  override func makeDecoder() throws(WorkpoolError) -> PartDecoder {
+    try BlockDecoder(blocksOf: input.name)
+  }
+
+  override func takeRun(atMost limit: Int) throws(WorkpoolError) -> PackedRun? {
+    if isInMember { return nil }
+    var (count, size, decodedSize) = (UInt64(0), 0, 0)
+    while let block = try nextBlock(behind: size) {
+      if count > 0 && decodedSize + block.decodedSize > limit { break }
+      count += 1
+      size += block.size
+      decodedSize += block.decodedSize
+      blockSize = UInt64(block.size)
+      dataSize = UInt64(block.decodedSize)
+      if size >= Self.runSize { break }
+    }
+    if count == 0 { return nil }
+    if parts == 0 { beganBlocked = true }
+    return handOut(count, .bgzf, size: size, decodedSize: decodedSize)
+  }
+
+  /// The whole block that begins `start` bytes behind the place of the input, if there is one.
+  private func nextBlock(
+    behind start: Int
+  ) throws(WorkpoolError) -> (size: Int, decodedSize: Int)? {
+    do throws(WorkpoolError) {
+      var bytes = try input.peek(start + 12)
+      guard let headerSize = BGZFBlock.headerSize(bytes.part(start..<bytes.count)) else {
+        return nil
+      }
+      bytes = try input.peek(start + headerSize)
+      guard let block = BGZFBlock(header: bytes.part(start..<bytes.count)) else { return nil }
+      bytes = try input.peek(start + block.size)
+      guard bytes.count >= start + block.size else { return nil }
+      let size = block.decodedSize(bytes.part(start..<start + block.size))
+      return size <= BGZFBlock.largestDecoded ? (block.size, size) : nil
+    } catch {
+      // What is whole goes first; the error comes again.
+      if start > 0 && error.status == .ioFailed { return nil }
+      throw error
     }
   }
 
@@ -77,21 +145,24 @@ final class GzipUnpacker: Unpacker {
       input.skip(trailer.count)
       throw truncated(in: "a gzip trailer")
     }
-    let wantedChecksum = UInt32(littleEndian: trailer.loadUnaligned(as: UInt32.self))
-    let wantedSize = UInt32(
-      littleEndian: trailer.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
+    let wantedChecksum = trailer.integer(at: 0, as: UInt32.self)
+    let wantedSize = trailer.integer(at: 4, as: UInt32.self)
     guard wantedChecksum == UInt32(dataChecksum) else {
       throw fault(.corruptInput, "the checksum of the data is wrong (CRC-32)")
     }
     guard wantedSize == UInt32(truncatingIfNeeded: dataSize) else {
-      throw fault(.corruptInput, "the length of the data is wrong (ISIZE)")
+      throw wrongSize
     }
     input.skip(8)
     if let blockSize, blockSize != partSize {
       throw fault(
         .corruptInput, "the block has \(partSize) bytes, its header says \(blockSize) (BSIZE)")
     }
-    state = .between
+    isInMember = false
+  }
+
+  private var wrongSize: WorkpoolError {
+    fault(.corruptInput, "the length of the data is wrong (ISIZE)")
   }
 
   // MARK: Header
@@ -100,7 +171,6 @@ final class GzipUnpacker: Unpacker {
     let start = try input.peek(2)
     // A lone first byte of the magic number is a member that stops there.
     guard start.first == 0x1f && (start.count == 1 || start[1] == 0x8b) else {
-      state = .ended
       return try endStream()
     }
     beginPart()
@@ -130,7 +200,7 @@ final class GzipUnpacker: Unpacker {
     if parts == 1 { beganBlocked = blockSize != nil }
     inflater.reset()
     isFlushed = true
-    state = .inMember
+    isInMember = true
   }
 
   /// Looks for the subfield `BC` of BGZF among all subfields (RFC 1952 §2.3.1.1).
@@ -179,7 +249,11 @@ final class GzipUnpacker: Unpacker {
     while case let bytes = try input.more(), !bytes.isEmpty {
       let zeros = bytes.firstIndex { $0 != 0 } ?? bytes.count
       input.skip(zeros)
-      if zeros < bytes.count { return try endWithTrailingBytes() }
+      if zeros < bytes.count {
+        try endWithTrailingBytes()
+        break
+      }
     }
+    isAtEnd = true
   }
 }

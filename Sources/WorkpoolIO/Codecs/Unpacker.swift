@@ -11,35 +11,126 @@ public enum TrailingBytes: Sendable {
   case ignore
 }
 
-/// Unpacks a stream from its first byte to its checked end.
+/// Whole BGZF blocks or zstd frames, one behind the other: each can be unpacked by itself.
+struct PackedRun {
+  /// `bgzf` or `zstd`.
+  let compression: Compression
+  /// Number of the first one in the file, from 1, and where it begins there.
+  let firstPart: UInt64
+  let offset: UInt64
+  /// The most that they unpack to.
+  let decodedSize: Int
+  /// Valid until the next look at the input.
+  let bytes: UnsafeRawBufferPointer
+}
+
+/// What comes next of a stream.
+enum Piece {
+  /// So many decoded bytes, at least one.
+  case decoded(Int)
+  /// What a `PartDecoder` unpacks, in this or another thread.
+  case packed(PackedRun)
+  /// The end: all that was unpacked here was sound.
+  case end
+}
+
+/// How far a stream was taken.
+struct StreamPlace {
+  var compression: Compression
+  /// Members, blocks or frames begun; 0 in a plain stream.
+  var parts: UInt64 = 0
+  /// Bytes of the file.
+  var packedBytes: UInt64 = 0
+}
+
+/// Takes a stream apart from its first byte to its checked end, in order.
+///
+/// Between two parts it alone looks at the headers. A part whose size is known before it is unpacked, and
+/// small enough, is handed out packed; all others it unpacks itself. What comes out, put together, what
+/// it notes and where it fails does not depend on how much is asked for at once.
 ///
 /// The plain stream unpacks to itself; each packed format is a subclass.
 class Unpacker {
+  /// About what a run of parts unpacks to, unless one of them is larger.
+  static let runSize = 1 << 20
+  /// Larger parts, packed or not, are unpacked here.
+  static let largestPart = 16 << 20
+
   let input: PackedInput
   let trailing: TrailingBytes
   /// Members, blocks or frames begun; 0 in a plain stream.
-  private(set) var parts: UInt64 = 0
+  private(set) var parts: UInt64
   /// What is worth telling, complete with the path.
   private(set) var notes: [String] = []
+  /// Whether the end of the stream was found, and all was sound.
+  final var isAtEnd = false
+  /// For bytes that should not be there.
+  final let spill = ByteBuffer()
   private var partStart: UInt64 = 0
+  private var failure: WorkpoolError?
 
   var compression: Compression { .plain }
   /// What one part is called in messages.
   var partName: StaticString { "part" }
 
-  init(_ input: PackedInput, trailing: TrailingBytes) throws(WorkpoolError) {
-    self.input = input
-    self.trailing = trailing
+  final var place: StreamPlace {
+    StreamPlace(compression: compression, parts: parts, packedBytes: input.offset)
   }
 
+  /// - Parameter parts: how many lie before the input.
+  init(
+    _ input: PackedInput, trailing: TrailingBytes = .error, parts: UInt64 = 0
+  ) throws(WorkpoolError) {
+    self.input = input
+    self.trailing = trailing
+    self.parts = parts
+  }
+
+  /// The next piece; once it throws, it always does.
+  /// - Parameters:
+  ///   - bytes: where decoded bytes are written; not empty.
+  ///   - limit: what a run may unpack to; a single part may always.
+  final func next(
+    into bytes: UnsafeMutableRawBufferPointer, runSize limit: Int
+  ) throws(WorkpoolError) -> Piece {
+    if let failure { throw failure }
+    var count = 0
+    do throws(WorkpoolError) {
+      while !isAtEnd {
+        if let run = try takeRun(atMost: limit) { return .packed(run) }
+        try unpack(into: bytes, count: &count)
+        if count > 0 { return .decoded(count) }
+      }
+    } catch {
+      failure = error
+      if count == 0 { throw error }
+      return .decoded(count)
+    }
+    return .end
+  }
+
+  // MARK: Of each format
+
+  /// For the runs that `next` hands out; one for each thread.
+  func makeDecoder() throws(WorkpoolError) -> PartDecoder {
+    preconditionFailure("a plain stream has no parts")
+  }
+
+  /// Whole parts, if such are next.
+  func takeRun(atMost limit: Int) throws(WorkpoolError) -> PackedRun? { nil }
+
   /// Writes decoded bytes behind the first `count` of `bytes` and raises `count`, until `bytes`
-  /// is full or the stream ends; after an error `count` says what came before it.
+  /// is full, the stream ends, or a whole part is next; after an error `count` says what came before
+  /// it.
   func unpack(
     into bytes: UnsafeMutableRawBufferPointer, count: inout Int
   ) throws(WorkpoolError) {
     while count < bytes.count {
       let got = try input.read(into: bytes.part(count..<bytes.count))
-      if got == 0 { return }
+      if got == 0 {
+        isAtEnd = true
+        return
+      }
       count += got
     }
   }
@@ -51,17 +142,29 @@ class Unpacker {
     partStart = input.offset
   }
 
+  /// Takes a run of `count` parts from the input.
+  final func handOut(
+    _ count: UInt64, _ compression: Compression, size: Int, decodedSize: Int
+  ) -> PackedRun {
+    let run = PackedRun(
+      compression: compression, firstPart: parts + 1, offset: input.offset,
+      decodedSize: decodedSize, bytes: input.unread.part(0..<size))
+    input.skip(size)
+    parts += count
+    return run
+  }
+
   /// Packed bytes of the current part so far.
   final var partSize: UInt64 { input.offset - partStart }
 
-  final func note(_ text: String) { notes.append(input.source.name + ": " + text) }
+  final func note(_ text: String) { notes.append(input.name + ": " + text) }
 
   /// An error in the current part, at `offset` of the file or where the input is now.
   final func fault(
     _ status: Status, _ message: String, at offset: UInt64? = nil
   ) -> WorkpoolError {
     WorkpoolError(
-      status, message, path: input.source.name,
+      status, message, path: input.name,
       place: "\(partName) \(parts) (byte \(offset ?? input.offset) of the file)")
   }
 
@@ -73,7 +176,7 @@ class Unpacker {
   final func endWithTrailingBytes() throws(WorkpoolError) {
     if trailing == .error {
       throw WorkpoolError(
-        .corruptInput, "other bytes follow the last \(partName)", path: input.source.name,
+        .corruptInput, "other bytes follow the last \(partName)", path: input.name,
         place: "byte \(input.offset) of the file")
     }
     let start = input.offset

@@ -5,13 +5,13 @@ import WorkpoolCore
 /// Zstd frames and skippable frames back to back (RFC 8878).
 ///
 /// Frame headers are judged here before libzstd sees them, so that a refusal says what to do;
-/// libzstd checks the data and its checksum.
+/// libzstd checks the data and its checksum. Frames that are there as a whole, and are no larger than
+/// `largestPart`, are handed out: what a frame unpacks to is limited by its blocks, also where its header
+/// does not say it.
 final class ZstdUnpacker: Unpacker {
-  private enum State { case between, inFrame, ended }
-
   private let maxWindow: UInt64
   private let context: OpaquePointer
-  private var state = State.between
+  private var isInFrame = false
   private var wantedSize: UInt64?
   private var frameSize: UInt64 = 0
   /// What is left of the current block or checksum, and where it began in the file.
@@ -26,7 +26,7 @@ final class ZstdUnpacker: Unpacker {
 
   /// - Parameter maxWindow: the largest window, in bytes, that a frame may ask for.
   init(
-    _ input: PackedInput, trailing: TrailingBytes, maxWindow: UInt64
+    _ input: PackedInput, trailing: TrailingBytes = .error, maxWindow: UInt64, parts: UInt64 = 0
   ) throws(WorkpoolError) {
     guard let context = ZSTD_createDCtx() else {
       throw WorkpoolError(.noMemory, "no memory for zstd")
@@ -36,7 +36,7 @@ final class ZstdUnpacker: Unpacker {
     _ = ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, largest)
     self.context = context
     self.maxWindow = maxWindow
-    try super.init(input, trailing: trailing)
+    try super.init(input, trailing: trailing, parts: parts)
   }
 
   deinit { ZSTD_freeDCtx(context) }
@@ -44,12 +44,81 @@ final class ZstdUnpacker: Unpacker {
   override func unpack(
     into bytes: UnsafeMutableRawBufferPointer, count: inout Int
   ) throws(WorkpoolError) {
-    while count < bytes.count {
-      switch state {
-      case .between: try begin()
-      case .inFrame: try decode(into: bytes, count: &count)
-      case .ended: return
+    while count < bytes.count && !isAtEnd {
+      if isInFrame {
+        try decode(into: bytes, count: &count)
+      } else if try nextFrame(behind: 0) == nil {
+        try begin()
+      } else {
+        return
       }
+    }
+  }
+
+  /// Unpacks the frame that is all of the input, to find out what is wrong with it.
+  func unpackFrame(
+    into bytes: UnsafeMutableRawBufferPointer, count: inout Int
+  ) throws(WorkpoolError) {
+    try beginFrame()
+    while isInFrame && count < bytes.count { try decode(into: bytes, count: &count) }
+    let rest = try spill.reserve(1)
+    while isInFrame {
+      var more = 0
+      try decode(into: rest, count: &more)
+      if more > 0 { throw fault(.corruptInput, "the frame has more bytes than its header says") }
+    }
+  }
+
+  // MARK: Whole frames
+
+  override func makeDecoder() throws(WorkpoolError) -> PartDecoder {
+    try FrameDecoder(framesOf: input.name, maxWindow: maxWindow)
+  }
+
+  override func takeRun(atMost limit: Int) throws(WorkpoolError) -> PackedRun? {
+    if isInFrame { return nil }
+    var (count, size, decodedSize) = (UInt64(0), 0, 0)
+    while let frame = try nextFrame(behind: size) {
+      if count > 0 && decodedSize + frame.decodedSize > limit { break }
+      count += 1
+      size += frame.size
+      decodedSize += frame.decodedSize
+      if size >= Self.runSize { break }
+    }
+    return count == 0 ? nil : handOut(count, .zstd, size: size, decodedSize: decodedSize)
+  }
+
+  /// The whole frame that begins `start` bytes behind the place of the input, if there is one.
+  private func nextFrame(
+    behind start: Int
+  ) throws(WorkpoolError) -> (size: Int, decodedSize: Int)? {
+    do throws(WorkpoolError) {
+      var bytes = try input.peek(start + ZstdFrameHeader.largest)
+      guard case .frame = ZstdMagic(bytes.part(start..<bytes.count)),
+        let header = ZstdFrameHeader(bytes.part(start..<bytes.count)), header.isPlain,
+        header.window <= maxWindow, header.contentSize ?? 0 <= UInt64(Self.largestPart)
+      else { return nil }
+      var end = start + header.size
+      var decodedSize = 0
+      while true {
+        bytes = try input.peek(end + 3)
+        guard bytes.count >= end + 3, let block = ZstdBlockHeader(bytes, at: end) else {
+          return nil
+        }
+        end += 3 + block.size
+        decodedSize += block.decodedSize(header.window)
+        guard end - start <= Self.largestPart,
+          decodedSize <= Self.largestPart || header.contentSize != nil
+        else { return nil }
+        if block.isLast { break }
+      }
+      if header.hasChecksum { end += 4 }
+      guard try input.peek(end).count >= end else { return nil }
+      return (end - start, header.contentSize.map { Int($0) } ?? decodedSize)
+    } catch {
+      // What is whole goes first; the error comes again.
+      if start > 0 && error.status == .ioFailed { return nil }
+      throw error
     }
   }
 
@@ -76,7 +145,7 @@ final class ZstdUnpacker: Unpacker {
     if let wantedSize, wantedSize != frameSize {
       throw fault(.corruptInput, "the frame has \(frameSize) bytes, its header says \(wantedSize)")
     }
-    state = .between
+    isInFrame = false
   }
 
   /// Finds the end of the next block (RFC 8878 §3.1.1.2), or of the checksum behind the last one.
@@ -86,12 +155,12 @@ final class ZstdUnpacker: Unpacker {
       pieceLeft = 4
       return
     }
-    let header = try input.peek(3)
-    guard header.count >= 3 else {
-      input.skip(header.count)
+    let bytes = try input.peek(3)
+    guard bytes.count >= 3 else {
+      input.skip(bytes.count)
       throw truncated(in: "a zstd frame")
     }
-    let bits = integer(header, at: 0, size: 3)
+    let bits = bytes.integer(at: 0, size: 3)
     let isRunLength = bits >> 1 & 3 == 1
     isLastBlockSeen = bits & 1 != 0
     pieceLeft = 3 + (isRunLength ? 1 : Int(bits >> 3))
@@ -119,7 +188,7 @@ final class ZstdUnpacker: Unpacker {
   private func begin() throws(WorkpoolError) {
     let magic = try input.peek(4)
     if magic.isEmpty {
-      state = .ended
+      isAtEnd = true
       return
     }
     switch ZstdMagic(magic) {
@@ -132,8 +201,8 @@ final class ZstdUnpacker: Unpacker {
       beginPart()
       throw fault(.unsupported, "zstd format 0.\(version) is not supported")
     case .none:
-      state = .ended
       try endWithTrailingBytes()
+      isAtEnd = true
     }
   }
 
@@ -143,8 +212,7 @@ final class ZstdUnpacker: Unpacker {
       beginPart()
       throw truncated(in: "a skippable frame")
     }
-    var left = Int(
-      UInt32(littleEndian: header.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
+    var left = Int(header.integer(at: 4, as: UInt32.self))
     input.skip(8)
     while left > 0 {
       let count = min(left, try input.more().count)
@@ -157,57 +225,34 @@ final class ZstdUnpacker: Unpacker {
     }
   }
 
-  /// RFC 8878 §3.1.1.1.
   private func beginFrame() throws(WorkpoolError) {
     beginPart()
-    let header = try input.peek(PackedInput.maxPeek)
-    guard header.count > 4 else { throw truncated(in: "a zstd header") }
-    let descriptor = header[4]
-    let isSingleSegment = descriptor & 0x20 != 0
-    let dictionarySize = [0, 1, 2, 4][Int(descriptor & 3)]
-    let contentSize = [isSingleSegment ? 1 : 0, 2, 4, 8][Int(descriptor >> 6)]
-    let dictionaryAt = isSingleSegment ? 5 : 6
-    let contentAt = dictionaryAt + dictionarySize
-    guard header.count >= contentAt + contentSize else { throw truncated(in: "a zstd header") }
-    guard descriptor & 0x08 == 0 else {
+    guard let header = ZstdFrameHeader(try input.peek(ZstdFrameHeader.largest)) else {
+      throw truncated(in: "a zstd header")
+    }
+    guard !header.hasReservedBit else {
       throw fault(.corruptInput, "a reserved bit is set in the header")
     }
-
-    let dictionary = integer(header, at: dictionaryAt, size: dictionarySize)
-    guard dictionary == 0 else {
-      throw fault(.unsupported, "packed with dictionary \(dictionary): not supported")
+    guard header.dictionary == 0 else {
+      throw fault(.unsupported, "packed with dictionary \(header.dictionary): not supported")
     }
-    wantedSize =
-      contentSize == 0
-      ? nil : integer(header, at: contentAt, size: contentSize) + (contentSize == 2 ? 256 : 0)
-    var window = wantedSize ?? 0
-    if !isSingleSegment {
-      let base = UInt64(1) << (10 + UInt64(header[5] >> 3))
-      window = base + base / 8 * UInt64(header[5] & 7)
-    }
-    guard window <= maxWindow else {
+    guard header.window <= maxWindow else {
       throw fault(
         .limitExceeded,
-        "needs a window of \(window) bytes, more than the limit of \(maxWindow): "
+        "needs a window of \(header.window) bytes, more than the limit of \(maxWindow): "
           + "--zstd-window allows up to 2G")
     }
+    wantedSize = header.contentSize
     ZSTD_DCtx_reset(context, ZSTD_reset_session_only)
     // The header alone and no room, or libzstd would look for a whole frame to unpack at once.
     pieceStart = input.offset
     let (taken, _, _) = try feed(
-      header.part(0..<contentAt + contentSize),
-      into: UnsafeMutableRawBufferPointer(start: nil, count: 0))
+      input.unread.part(0..<header.size), into: UnsafeMutableRawBufferPointer(start: nil, count: 0))
     input.skip(taken)
     pieceLeft = 0
     isFlushed = true
     isLastBlockSeen = false
     frameSize = 0
-    state = .inFrame
-  }
-
-  private func integer(_ bytes: UnsafeRawBufferPointer, at offset: Int, size: Int) -> UInt64 {
-    var value: UInt64 = 0
-    for index in (0..<size).reversed() { value = value << 8 | UInt64(bytes[offset + index]) }
-    return value
+    isInFrame = true
   }
 }

@@ -28,15 +28,29 @@ public final class CompressedReader {
     public var maxWindow: UInt64 = 128 << 20
     /// Bytes asked of the source at once; changes no result.
     public var readSize = 256 << 10
+    /// Unpacks on the workers of this pool, ahead of the reads: BGZF blocks and zstd frames of up to 16 MiB
+    /// any of them, all else one after the other. A read that waits works along.
+    ///
+    /// What is read, noted and where it fails is the same as without. At most four pieces of 1 MiB, or one
+    /// frame, are there beside one for each worker; see `PooledUnpacker`.
+    public var pool: Pool?
     public init() {}
   }
 
   private let source: ByteSource
   private let unpacker: Unpacker
+  private var pool: Pool?
+  private var pooled: PooledUnpacker?
+  private var decoder: PartDecoder?
+  private var place: StreamPlace
+  /// Decoded and not given out: the first bytes, when somebody looked at them, and what else is there.
   private let head = ByteBuffer()
   private var headTaken = 0
+  private var ahead = UnsafeRawBufferPointer(start: nil, count: 0)
+  private let staging = ByteBuffer()
   private var failure: WorkpoolError?
   private var isAtEnd = false
+  private var isEmpty = true
   private var decodedBytes: UInt64
   private let isContinued: Bool
   private var records: RecordFormat?
@@ -65,6 +79,7 @@ public final class CompressedReader {
     self.source = source
     decodedBytes = decodedBefore
     isContinued = compression != nil
+    pool = options.pool
     do {
       let known: Compression
       if let compression {
@@ -82,6 +97,13 @@ public final class CompressedReader {
     } catch {
       throw error.inFile(source.name)
     }
+    place = unpacker.place
+    pool?.retain()
+  }
+
+  deinit {
+    pooled?.close()
+    pool?.release()
   }
 
   public convenience init(
@@ -90,18 +112,30 @@ public final class CompressedReader {
     try self.init(ByteSource(path: path), options: options)
   }
 
-  /// Asked while a read waits for a pipe or FIFO; see `ByteSource.isCancelled`.
+  /// Asked while a read waits for a pipe or FIFO, maybe on another thread, while there is nothing else to
+  /// do; see `ByteSource.isCancelled`.
   public var isCancelled: (() -> Bool)? {
-    get { source.isCancelled }
-    set { source.isCancelled = newValue }
+    didSet {
+      if let pooled { pooled.setCancelled(isCancelled) } else { source.isCancelled = isCancelled }
+    }
   }
+
+  /// From now on unpacks on the workers of a pool, ahead of the reads: see `Options.pool`.
+  public func unpack(on pool: Pool) {
+    pool.retain()
+    self.pool?.release()
+    self.pool = pool
+  }
+
+  /// Ends work that goes on ahead of the reads, which will fail; returns at once.
+  public func cancel() { pooled?.cancel() }
 
   public var name: String { source.name }
 
   public var info: StreamInfo {
     StreamInfo(
-      compression: unpacker.compression, records: records, parts: unpacker.parts,
-      packedBytes: unpacker.input.offset, decodedBytes: decodedBytes)
+      compression: place.compression, records: records, parts: place.parts,
+      packedBytes: place.packedBytes, decodedBytes: decodedBytes)
   }
 
   /// Bytes of a regular file; nil for anything else.
@@ -116,7 +150,7 @@ public final class CompressedReader {
     if let records { return records }
     if head.count == 0 {
       let room = try head.reserve(Format.prefixSize).part(0..<Format.prefixSize)
-      head.count = try unpack(into: room)
+      head.count = try decode(into: room)
     }
     do {
       let found = try Format.detect(decoded: head.bytes)
@@ -142,7 +176,7 @@ public final class CompressedReader {
       headTaken += count
     }
     if count == 0 || count < bytes.count && failure == nil {
-      do { count += try unpack(into: bytes.part(count..<bytes.count)) } catch {
+      do { count += try decode(into: bytes.part(count..<bytes.count)) } catch {
         if count == 0 { throw error }
       }
     }
@@ -150,30 +184,74 @@ public final class CompressedReader {
     return count
   }
 
-  private func unpack(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
-    if let failure { throw failure }
-    if isAtEnd { return 0 }
+  private func decode(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
     if bytes.isEmpty {
       throw WorkpoolError(.invalidArgument, "no room to read into", path: name)
     }
     var count = 0
-    do {
-      try unpacker.unpack(into: bytes, count: &count)
-    } catch {
-      failure = error
-      if count == 0 { throw error }
-      return count
+    while count < bytes.count {
+      if !ahead.isEmpty {
+        let size = min(ahead.count, bytes.count - count)
+        bytes.part(count..<bytes.count).copyMemory(from: ahead.part(0..<size))
+        ahead = ahead.part(size..<ahead.count)
+        count += size
+        continue
+      }
+      if isAtEnd || failure != nil { break }
+      do {
+        try advance(bytes, &count)
+      } catch {
+        failure = error.inFile(name)
+      }
+      if count > 0 || !ahead.isEmpty { isEmpty = false }
     }
-    if count < bytes.count {
-      end(isEmpty: decodedBytes == 0 && count == 0 && head.count == 0 && !isContinued)
-    }
+    if count == 0, let failure { throw failure }
     return count
   }
 
-  private func end(isEmpty: Bool) {
+  /// Decodes a piece: into the bytes behind the first `count` of `bytes`, or into `ahead`.
+  private func advance(
+    _ bytes: UnsafeMutableRawBufferPointer, _ count: inout Int
+  ) throws(WorkpoolError) {
+    if let pool, pooled == nil, place.compression != .plain {
+      source.isCancelled = nil
+      pooled = try PooledUnpacker(unpacker, source, on: pool)
+      pooled?.setCancelled(isCancelled)
+    }
+    if let pooled {
+      if let piece = try pooled.next(place: &place) { ahead = piece } else { end() }
+      return
+    }
+    let room = bytes.part(count..<bytes.count)
+    let piece: Piece
+    do {
+      defer { place = unpacker.place }
+      piece = try unpacker.next(into: room, runSize: room.count)
+    }
+    switch piece {
+    case .decoded(let size): count += size
+    case .end: end()
+    case .packed(let run):
+      let decoder: PartDecoder
+      if let known = self.decoder { decoder = known } else { decoder = try unpacker.makeDecoder() }
+      self.decoder = decoder
+      if run.decodedSize <= room.count {
+        try decoder.decode(run, into: bytes, count: &count, place: &place)
+      } else {
+        try staging.reserve(run.decodedSize)
+        staging.removeAll()
+        defer { ahead = staging.bytes }
+        try decoder.decode(run, into: staging.memory, count: &staging.count, place: &place)
+      }
+    }
+  }
+
+  private func end() {
     isAtEnd = true
+    pooled?.close()
+    pooled = nil
     notes = unpacker.notes
-    if isEmpty { notes.append(name + ": holds no data") }
+    if isEmpty && !isContinued { notes.append(name + ": holds no data") }
   }
 }
 

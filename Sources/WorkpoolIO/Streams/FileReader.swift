@@ -179,26 +179,19 @@ public final class FileReader {
       file.isAttached = true
     }
     deinit { file.isAttached = false }
-  }
-}
 
-extension Pipeline {
-  /// Makes a file the source: each block holds whole records, `meta.0` is their number and `meta.1`
-  /// that of the records before them; `meta.2` is where the block begins in the decoded bytes and `meta.3`
-  /// how much of the file was taken when it was complete.
-  public func setReader(_ file: FileReader) throws(WorkpoolError) {
-    if file.isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
-    let attachment = FileReader.Attachment(file)
-    try setSource("read") { block, context throws(WorkpoolError) in
+    /// Fills a block of the pipeline.
+    func read(_ block: UnsafeMutablePointer<Block>, stage: Int) throws(WorkpoolError) -> StageAnswer
+    {
       if block.pointee.number == 0 {
-        guard !attachment.wasRead else {
-          throw WorkpoolError(.invalidState, "a reader serves one run", path: attachment.file.name)
+        guard !wasRead else {
+          throw WorkpoolError(.invalidState, "a reader serves one run", path: file.name)
         }
-        attachment.wasRead = true
+        wasRead = true
       }
-      attachment.file.reader.isCancelled = { !context.isWanted }
-      defer { attachment.file.reader.isCancelled = nil }
-      let extent = try attachment.file.blocks.next { (size) throws(WorkpoolError) in
+      file.reader.isCancelled = { !block.isWanted(by: stage) }
+      defer { file.reader.isCancelled = nil }
+      let extent = try file.blocks.next { (size) throws(WorkpoolError) in
         try block.ownBytes(size)
       }
       guard let extent else { return .endOfInput }
@@ -209,5 +202,44 @@ extension Pipeline {
       block.pointee.meta.3 = extent.packedBytes
       return .goOn
     }
+  }
+}
+
+extension Pipeline {
+  /// Makes a file the source: each block holds whole records, `meta.0` is their number and `meta.1`
+  /// that of the records before them; `meta.2` is where the block begins in the decoded bytes and `meta.3`
+  /// how much of the file was taken when it was complete. All workers of the pipeline's pool unpack.
+  public func setReader(_ file: FileReader) throws(WorkpoolError) {
+    if file.isAttached { throw WorkpoolError(.busy, "a pipeline reads from here") }
+    let attachment = FileReader.Attachment(file)
+    var stage = Stage("read", .serial, context: Unmanaged.passRetained(attachment).toOpaque()) {
+      context, block, _, call in
+      guard let context else { return Status.badReturn.rawValue }
+      let attachment = Unmanaged<FileReader.Attachment>.fromOpaque(context).takeUnretainedValue()
+      let block = block.assumingMemoryBound(to: Block.self)
+      let stage = Int(call.assumingMemoryBound(to: StageCall.self).pointee.stage)
+      do throws(WorkpoolError) {
+        return try attachment.read(block, stage: stage).rawValue
+      } catch {
+        return block.fail(error)
+      }
+    }
+    stage.finish = { context, _ in
+      guard let context else { return StageReturn.ok }
+      // A run that ended early needs nothing more of the file.
+      Unmanaged<FileReader.Attachment>.fromOpaque(context).takeUnretainedValue().file.reader
+        .cancel()
+      return StageReturn.ok
+    }
+    stage.destroyContext = { context in
+      if let context { Unmanaged<FileReader.Attachment>.fromOpaque(context).release() }
+    }
+    do throws(WorkpoolError) {
+      try setSource(stage)
+    } catch {
+      stage.destroyContext?(stage.context)
+      throw error
+    }
+    if let pool, !options.isSerialReference { file.reader.unpack(on: pool) }
   }
 }

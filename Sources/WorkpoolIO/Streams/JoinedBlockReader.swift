@@ -89,6 +89,13 @@ public final class JoinedBlockReader {
     return extent
   }
 
+  /// Ends reading; what was read ahead is forgotten. What is known of the inputs stays.
+  public func close() {
+    if failure == nil { failure = WorkpoolError(.closed, "the reader is closed") }
+    current = nil
+    sources = []
+  }
+
   private func beginNext() throws(WorkpoolError) {
     let index = infos.count
     let source: ByteSource
@@ -102,6 +109,7 @@ public final class JoinedBlockReader {
         "holds \(found.name), not \(records.name)"
           + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
     }
+    reader.isCancelled = isCancelled
     infos.append(reader.info)
     current = BlockReader(reader, splitter: splitter)
   }
