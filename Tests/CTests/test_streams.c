@@ -333,6 +333,38 @@ static int32_t follow(void *context, wp_block *block, void *scratch, const wp_ca
   return WP_STAGE_OK;
 }
 
+static int32_t stop(WITHIN(context)) {
+  (void)context;
+  UNUSED;
+  return WP_STAGE_STOP;
+}
+
+/* The pool may go before the reader, however far that was read. */
+static void pool_goes_first(void) {
+  encode(paths[1], compressions[1], &text, 1 << 20);
+  for (uint32_t workers = 1; workers <= 8; workers *= 2) {
+    for (int runs = 0; runs < 2; runs++) {
+      wp_pool *pool = pool_of(workers);
+      wp_pipeline *pipeline = pipeline_on(pool, 0, 5);
+      wp_reader *reader = open_reader(paths[1], WP_SPLIT_FASTQ, 500);
+      size_t got = 0;
+      CHECK_EQUAL(wp_pipeline_set_reader(pipeline, reader), WP_OK);
+      add_stage(pipeline, WP_SERIAL, stop, NULL);
+      if (runs) CHECK_EQUAL(wp_pipeline_run(pipeline), WP_STOPPED);
+      CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
+      CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
+      if (runs) {
+        CHECK(wp_reader_read(reader, decoded.data, text.size + 1, &got) < 0);
+      } else {
+        CHECK_EQUAL(wp_reader_read(reader, decoded.data, text.size + 1, &got), WP_OK);
+        CHECK_EQUAL(got, text.size);
+        CHECK(!memcmp(decoded.data, text.data, text.size));
+      }
+      CHECK_EQUAL(wp_reader_close(reader), WP_OK);
+    }
+  }
+}
+
 static void pipelines(void) {
   for (uint32_t workers = 0; workers <= 8; workers = workers ? workers * 2 : 1) {
     for (int i = 0; i < 3; i++) {
@@ -435,6 +467,7 @@ int main(int count, char **words) {
   RUN("descriptors stay the caller's, pipes will do", descriptors);
   RUN("an output has its name when it is complete, not before", outputs);
   RUN("a pipeline reads, works and packs in order, on any workers", pipelines);
+  RUN("the pool may go before the reader that a pipeline had", pool_goes_first);
   RUN("a recipe gives the same file with and without workers", recipes);
   return CHECK_SUMMARY();
 }

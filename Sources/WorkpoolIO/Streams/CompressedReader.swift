@@ -121,8 +121,16 @@ public final class CompressedReader {
   }
 
   /// From now on unpacks on the workers of a pool, ahead of the reads: see `Options.pool`.
-  public func unpack(on pool: Pool) {
-    pool.retain()
+  ///
+  /// nil: in the reads. What was read ahead is lost then, and reading on fails.
+  public func unpack(on pool: Pool?) {
+    pool?.retain()
+    if let pooled {
+      pooled.close()
+      self.pooled = nil
+      ahead = UnsafeRawBufferPointer(start: nil, count: 0)
+      if failure == nil { failure = WorkpoolError(.closed, "the reader is closed", path: name) }
+    }
     self.pool?.release()
     self.pool = pool
   }

@@ -178,7 +178,10 @@ public final class FileReader {
       self.file = file
       file.isAttached = true
     }
-    deinit { file.isAttached = false }
+    deinit {
+      file.isAttached = false
+      file.reader.unpack(on: file.options.pool)
+    }
 
     /// Fills a block of the pipeline.
     func read(_ block: UnsafeMutablePointer<Block>, stage: Int) throws(WorkpoolError) -> StageAnswer
