@@ -144,6 +144,9 @@ class Pools(unittest.TestCase):
                 pipeline.stage(lambda block: all_three.wait(60) * 0 or None, may_block=True)
                 pipeline.sink(lambda block: None)
                 pipeline.run()
+            workers = pool.worker_statistics()
+            self.assertEqual(len(workers), 3)
+            self.assertTrue(all(worker.calls > 0 for worker in workers))
 
     def test_a_thread_is_a_worker_until_its_token_is_cancelled(self):
         with workpool.Pool(2, host_workers=1) as pool:

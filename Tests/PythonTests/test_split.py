@@ -183,9 +183,42 @@ class SplitTests(unittest.TestCase):
             self.assertEqual([data for _, _, data in seen], [b"0", b"1", b"2", b"3"])
             self.assertEqual((outcome.status, outcome.number), ("stopped", 3))
 
+    def test_an_output_may_bring_meta_and_weight(self):
+        def halves(block):
+            for part in (block.data[:1], block.data[1:]):
+                yield workpool.Output(part, [len(part), block.meta[0]], 5 + len(part))
+            yield b"plain"
+
+        for pool in self.everywhere():
+            seen = []
+
+            def source(block):
+                if block.number == 2:
+                    return workpool.END
+                block.meta[0] = 7 + block.number
+                return b"abc"
+
+            with workpool.Pipeline(pool, serial=pool is None, limit=2) as pipeline:
+                pipeline.source(source).split(halves)
+                pipeline.sink(lambda b: seen.append((bytes(b), list(b.meta), b.weight)))
+                pipeline.run()
+            self.assertEqual(seen, [
+                (b"a", [1, 7, 0, 0], 6), (b"bc", [2, 7, 0, 0], 7), (b"plain", [0] * 4, 0),
+                (b"a", [1, 8, 0, 0], 6), (b"bc", [2, 8, 0, 0], 7), (b"plain", [0] * 4, 0),
+            ])
+
+    def test_an_output_with_a_fifth_word_or_a_negative_weight_is_refused(self):
+        wrong = ((IndexError, workpool.Output(b"a", range(5))), (ValueError, workpool.Output(b"a", (), -1)))
+        for error, output in wrong:
+            with workpool.Pipeline(pool_of(2)) as pipeline:
+                pipeline.source([b"a"]).split(lambda block: [output])
+                with self.assertRaises(error):
+                    pipeline.run()
+
     def test_what_is_not_bytes_is_refused(self):
         for wrong in (lambda b: [1], lambda b: b"abc", lambda b: "abc", lambda b: 7,
-                      lambda b: [workpool.DROP]):
+                      lambda b: [workpool.DROP], lambda b: workpool.Output(b"abc"),
+                      lambda b: [workpool.Output(7)]):
             with workpool.Pipeline(pool_of(2)) as pipeline:
                 pipeline.source([b"a"])
                 pipeline.split(wrong)

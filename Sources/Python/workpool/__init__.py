@@ -45,6 +45,7 @@ from ._pipeline import Pipeline
 from ._pool import Pool, Token, build_info, usable_cpus, version
 from ._progress import Progress
 from ._recipe import Recipe, Report, Step, StepInfo, steps
+from ._splitter import Output
 from ._statistics import PipelineStatistics, StageStatistics, WorkerStatistics
 from ._streams import Chunk, Reader, ReaderInfo, Writer, WriterInfo, open_reader, open_writer
 
@@ -72,6 +73,7 @@ __all__ = [
     "NoMemory",
     "NoThread",
     "Outcome",
+    "Output",
     "OutputExists",
     "Pipeline",
     "PipelineStatistics",

@@ -236,7 +236,8 @@ class Pipeline:
         list of them, or None). It may keep what it needs of a block, and yield that with a later
         one. ``finish`` is called without arguments after the last block, and yields what is left; not
         after a failure, a cancel, or a stop behind the splitter. What is yielded may be a slice of the
-        block's ``data``: it is copied. Yielding STOP ends the input.
+        block's ``data``: it is copied. An ``Output`` gives the new block ``meta`` and ``weight`` too.
+        Yielding STOP ends the input.
 
         The new blocks are numbered 0, 1, 2, ..., and up to ``limit`` of them are in flight, beside those
         before the splitter. One is asked for only when there is a place for it, so a generator pauses,

@@ -91,6 +91,7 @@ class Pool:
         self._handle: Optional[Handle] = Handle(
             lib.wp_pool_create, (byref(options),), lib.wp_pool_destroy
         )
+        self._seats = (max_workers or least) + blocking_extra
         self._pipelines: weakref.WeakSet[Pipeline] = weakref.WeakSet()
         _pools.add(self)
 
@@ -119,10 +120,12 @@ class Pool:
         return dump_of(lib.wp_pool_dump, handle) if handle is not None else "pool that is closed\n"
 
     def worker_statistics(self) -> list[WorkerStatistics]:
-        """What each worker has done since it began."""
+        """What each worker has done since it began: first those that ``set_workers`` may ask for, at
+        rest or not, then the further ones of ``blocking_extra``.
+        """
         if self._handle is None:
             raise _errors.InvalidState("the pool is closed")
-        return [worker_statistics_of(self._handle, index) for index in range(self.workers)]
+        return [worker_statistics_of(self._handle, index) for index in range(self._seats)]
 
     @property
     def memory(self) -> int:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any, Callable, Iterable, Iterator, Optional
+from typing import Any, Callable, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
 
 from . import _library as c
 from ._block import END, STOP, Answer, Block
 from ._memory import Buffer, BytesLike, Loans, View, bytes_view
 
-SplitFunction = Callable[[Block], Optional[Iterable[BytesLike]]]
-SplitFinish = Callable[[], Optional[Iterable[BytesLike]]]
+
+
+class Output(NamedTuple):
+    """A new block that a splitter yields, where the payload alone would not do."""
+
+    data: BytesLike
+    meta: Sequence[int] = ()  #: up to four integers, see ``Block.meta``
+    weight: int = 0  #: bytes to count for ``max_bytes``; 0: those of ``data``
+
+
+Made = Union[BytesLike, Output]
+SplitFunction = Callable[[Block], Optional[Iterable[Made]]]
+SplitFinish = Callable[[], Optional[Iterable[Made]]]
 
 
 class Input(Block):
@@ -87,6 +98,11 @@ class Splitter:
             return c.WP_STAGE_STOP_DROP
         if isinstance(item, Answer):
             raise TypeError(f"a splitter yields bytes-like objects or STOP, not {item}")
+        if isinstance(item, Output):
+            for index, word in enumerate(item.meta):
+                output.meta[index] = word
+            output.weight = item.weight
+            item = item.data
         output._take(self._own(item), True)
         output._end()
         return c.WP_STAGE_MORE
@@ -109,7 +125,7 @@ class Splitter:
             made = self._finish() if self._finish is not None else None
         if made is None:
             made = ()
-        if isinstance(made, (bytes, bytearray, memoryview, str)):
+        if isinstance(made, (bytes, bytearray, memoryview, str, Output)):
             raise TypeError(
                 "a splitter yields bytes-like objects, or returns a list of them, "
                 f"not {type(made).__name__}"
