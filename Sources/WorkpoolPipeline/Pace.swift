@@ -32,8 +32,6 @@ struct Pace: ~Copyable {
   let line = PipelineRun.Padding()
   let isSpread = Atomic<Bool>(true)
   let batch = Atomic<Int>(1)
-  /// Not 0: so many, whatever calls cost. For tests.
-  let fixedBatch = Atomic<Int>(0)
   /// Pulses at the sentinel's last look; only the sentinel touches it.
   let lastPulses = Atomic<UInt64>(0)
 }
@@ -80,9 +78,8 @@ extension PipelineRun {
     let room = isSpread ? max(1, limit / (2 * workers)) : max(1, limit / 2)
     let most = isSpread ? Pace.batchNanoseconds : Pace.compactBatchNanoseconds
     let byTime = Int(UInt64(most) / max(1, sum))
-    let fixed = pace.pointee.fixedBatch.load(ordering: .relaxed)
     let usual = sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
-    let batch = fixed > 0 ? fixed : usual
+    let batch = options.fixedBatch ?? usual
     if batch != pace.pointee.batch.load(ordering: .relaxed) {
       pace.pointee.batch.store(batch, ordering: .relaxed)
     }

@@ -66,6 +66,8 @@ public final class Pipeline: @unchecked Sendable {
     /// Events of the timeline that each worker keeps, the last ones; 0: there is no timeline. Takes
     /// 48 bytes for each, and times every call.
     public var timelineEvents = 0
+    /// Blocks that a worker takes from the source at once; nil: as many as are worth while. For tests.
+    var fixedBatch: Int?
     public init() {}
 
     /// `windowCapacity` or its default.

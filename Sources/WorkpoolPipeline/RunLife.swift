@@ -213,6 +213,7 @@ extension PipelineRun {
       pace.pointee.isSpread.store(false, ordering: .relaxed)
       pace.pointee.batch.store(1, ordering: .relaxed)
     }
+    if let batch = options.fixedBatch { pace.pointee.batch.store(batch, ordering: .relaxed) }
     host.initialize(to: HostState())
     for seat in 0..<workerCount { (looks + seat).initialize(to: SeatLook()) }
     events.initialize(to: EventState(looks: looks, patience: options.stuckAfterNanoseconds))

@@ -57,17 +57,13 @@ extension EngineTests {
         let sink = Stage.closure("sink") { block, _, call in
           callback(kinds.count + 1, block, Int(call.worker))
         }
-        let isPrepared = Gate()
-        let source = Stage.source(count) { block in
-          if block.pointee.number == 0 { isPrepared.pass("the size of batches is set") }
-        }
         let pipeline = try WaitingTests.pipeline(
-          on: pool, limit: 16, source: source, stages, sink: sink
-        ) { $0.collectsErrors = true }
-        try pipeline.start()
-        pipeline.current!.pointee.pace.pointee.fixedBatch.store(8, ordering: .relaxed)
-        isPrepared.open()
-        let status = try pipeline.end("\(event) in stage \(place), \(workers) workers")
+          on: pool, limit: 16, source: .source(count), stages, sink: sink
+        ) {
+          $0.collectsErrors = true
+          $0.fixedBatch = 8
+        }
+        let status = try pipeline.runToEnd("\(event) in stage \(place), \(workers) workers")
 
         let hit = (0..<count).filter { $0 % 13 == 12 }
         let others = (0..<count).filter { $0 % 13 != 12 }
