@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* How worker time is shared: two pipelines that always have work, with weights 1:1 and 3:1. Prints the
- * share of the first one; the header promises within 15 % of nominal over a second. */
+ * share of each in the time that callbacks took, and how far it is off, in percent of its nominal share: the
+ * engine promises 15 % over a second. A worker that the machine holds up counts for the pipeline it
+ * is in, so the figures say little unless the workers had nearly all of their CPUs: see the last column. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <workpool.h>
 
@@ -11,7 +14,7 @@ enum { WORKERS = 2, LIMIT = 64, SECONDS = 2 };
 
 typedef struct load {
   uint64_t rounds;  /* of one block */
-  uint64_t done_ns; /* CPU time in the stage; atomic */
+  uint64_t done_ns; /* time in the stage; atomic */
 } load;
 
 static uint64_t now(clockid_t clock) {
@@ -49,6 +52,13 @@ static wp_pipeline *endless_pipeline(wp_pool *pool, uint32_t weight, load *load)
   return pipeline;
 }
 
+static double cpu_seconds(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+         + 1e-6 * (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+}
+
 int main(void) {
   static const uint32_t weights[][2] = { { 1, 1 }, { 3, 1 } };
   static const uint64_t rounds[][2] = { { 30000, 30000 }, { 10000, 300000 } };
@@ -63,14 +73,20 @@ int main(void) {
       if (wp_pool_create(&options, &pool)) return 1;
       for (int i = 0; i < 2; i++) pipelines[i] = endless_pipeline(pool, weights[w][i], &loads[i]);
       for (int i = 0; i < 2; i++) if (wp_pipeline_start(pipelines[i])) return 1;
+      double cpu = cpu_seconds();
+      uint64_t begin = now(CLOCK_MONOTONIC);
       nanosleep(&(struct timespec){ .tv_sec = SECONDS }, NULL);
+      cpu = (cpu_seconds() - cpu) / (1e-9 * (double)(now(CLOCK_MONOTONIC) - begin));
       for (int i = 0; i < 2; i++) if (wp_pipeline_destroy(pipelines[i])) return 1;
       if (wp_pool_destroy(pool)) return 1;
-      double nominal = 100.0 * weights[w][0] / (weights[w][0] + weights[w][1]);
-      double share = 100.0 * loads[0].done_ns / (loads[0].done_ns + loads[1].done_ns);
-      printf("  weights %" PRIu32 ":%" PRIu32 ", blocks of %6" PRIu64 " and %6" PRIu64
-             " rounds: %5.1f %% (nominal %4.1f %%)\n",
-             weights[w][0], weights[w][1], rounds[r][0], rounds[r][1], share, nominal);
+      printf("  weights %" PRIu32 ":%" PRIu32 ", blocks of %6" PRIu64 " and %6" PRIu64 " rounds:",
+             weights[w][0], weights[w][1], rounds[r][0], rounds[r][1]);
+      for (int i = 0; i < 2; i++) {
+        double nominal = (double)weights[w][i] / (weights[w][0] + weights[w][1]);
+        double share = (double)loads[i].done_ns / (double)(loads[0].done_ns + loads[1].done_ns);
+        printf(" %4.1f %% (%+5.1f %%)", 100 * share, 100 * (share / nominal - 1));
+      }
+      printf(", %.2f CPUs of %d\n", cpu, WORKERS);
     }
   }
   return 0;
