@@ -527,9 +527,11 @@ WP_API int32_t wp_pipeline_start(wp_pipeline *pipeline);
 
 /* Waits for the end of the run. Returns its outcome: WP_OK, WP_STOPPED, WP_STAGE_FAILED,
  * WP_MISSING_BLOCK, WP_CANCELLED, WP_TIMED_OUT (run_timeout_ns is over); WP_TIMED_OUT also if it
- * goes on after timeout_ns: then wp_pipeline_result returns WP_INVALID_STATE. WP_INVALID_STATE
- * before start; WP_WOULD_DEADLOCK if the wait could never end: from a callback of the pipeline
- * itself, or of one that it waits for, through any chain.
+ * goes on after timeout_ns: then wp_pipeline_result returns WP_INVALID_STATE. WP_RESULTS_WAITING if
+ * results hold all places or bytes, and what is still to come needs some (see
+ * READER_IS_ANOTHER_THREAD): never after a cancel. WP_INVALID_STATE before start; WP_WOULD_DEADLOCK
+ * if the wait could never end: from a callback of the pipeline itself, or of one that it waits for,
+ * through any chain.
  * In a callback of another pipeline the worker meanwhile works for this one, runs nothing else on its
  * stack, and else sleeps; a thread of the host works if there is a seat for it (host_workers). The
  * timeout then counts at the end of the callback it is in. So it is with every call that waits.
@@ -598,16 +600,17 @@ WP_API int32_t wp_pipeline_close(wp_pipeline *pipeline);
 
 /* Waits until everything submitted so far has been delivered, or can be read with next_result.
  * Returns WP_OK, WP_TIMED_OUT, the outcome of a run that ended otherwise (WP_CANCELLED at the run's
- * deadline), WP_WOULD_DEADLOCK as wp_pipeline_wait, WP_INVALID_STATE.
+ * deadline), WP_RESULTS_WAITING if blocks before a splitter wait for places that results hold,
+ * WP_WOULD_DEADLOCK as wp_pipeline_wait, WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_flush(wp_pipeline *pipeline, int64_t timeout_ns);
 
 /* The next block in input order (with UNORDERED: the next one that is ready), for pipelines with
- * PULL_RESULTS. It keeps its place until
- * wp_block_release. Returns WP_OK; WP_END after the last one of a run that ended well; the outcome
- * of the run otherwise (the blocks before it first; WP_CANCELLED at the run's deadline);
- * WP_WOULD_BLOCK or WP_TIMED_OUT;
- * WP_WOULD_DEADLOCK as wp_pipeline_wait, and if the host itself holds every place, or all bytes; WP_INVALID_STATE.
+ * PULL_RESULTS. It keeps its place until wp_block_release. Returns WP_OK; WP_END after the last one of
+ * a run that ended well; the outcome of the run otherwise (the blocks before it first; WP_CANCELLED
+ * at the run's deadline); WP_WOULD_BLOCK or WP_TIMED_OUT; WP_WOULD_DEADLOCK as wp_pipeline_wait, and
+ * if the host itself holds every place, or all bytes, and the next block needs some;
+ * WP_INVALID_STATE.
  * Threads: any. */
 WP_API int32_t wp_pipeline_next_result(wp_pipeline *pipeline, int64_t timeout_ns,
                                        wp_block **out_block);
@@ -617,12 +620,15 @@ WP_API int32_t wp_pipeline_next_result(wp_pipeline *pipeline, int64_t timeout_ns
 WP_API void wp_block_release(wp_block *block);
 
 /* Ends the input: blocks in flight are still delivered; the outcome is WP_STOPPED unless the input
- * was over anyway. Returns WP_OK, WP_INVALID_STATE.
+ * was over anyway. The run ends also while the host holds every place; what waits before a splitter
+ * still needs some. Returns WP_OK, WP_INVALID_STATE.
  * Threads: any, also inside callbacks. */
 WP_API int32_t wp_pipeline_stop(wp_pipeline *pipeline);
 
 /* Ends the run: no callback begins any more, what is in flight is cleaned, waiting callers return
- * WP_CANCELLED. Returns at once. What was delivered is a prefix. An error or a stop that had ended
+ * WP_CANCELLED. Returns at once. Results that nobody has read are cleaned, too; those that the host
+ * holds are its own until wp_block_release, and the run ends without them. What was delivered is a
+ * prefix. An error or a stop that had ended
  * the run before stays its outcome; collected errors decide nothing after a cancel: the outcome is
  * WP_CANCELLED, and they are listed. Returns WP_OK, WP_INVALID_STATE.
  * Threads: any, also inside callbacks. */

@@ -642,7 +642,7 @@ extension PipelineRun {
   /// In this segment alone.
   func cut(from first: Int, at number: Int64, _ reason: Status) {
     lowerCuts(from: max(0, first - stageBase), to: number)
-    if first <= stageBase && !hasSource { inputWasCut(reason) }
+    if first <= stageBase { if hasSource { noteSourceOver() } else { inputWasCut(reason) } }
   }
 
   /// From the last stage of this segment to the first: who finds a block cut off in one stage, or meets its tombstone
@@ -652,7 +652,8 @@ extension PipelineRun {
     var stage = last
     while stage >= first {
       schedulePoint()
-      _ = cuts[stage].min(number, ordering: .releasing)  // pairs with isCut
+      // Pairs with isCut, and with layDown.
+      _ = cuts[stage].min(number, ordering: .sequentiallyConsistent)
       stage -= 1
     }
   }

@@ -52,6 +52,7 @@ extension PipelineRun {
   /// The next block in input order, which keeps its place until `releaseResult`.
   func nextResult(timeout: Int64) -> (Status, UnsafeMutablePointer<HostBlock>?) {
     let isInside = isOnThisThread
+    noticeMark()
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
     var wait = RunWait()
@@ -87,12 +88,16 @@ extension PipelineRun {
       || host.pointee.resultBytes >= flow.pointee.weights.limit
   }
 
+  /// Whether something that is still to come needs a place: not in an input that has ended, or is about
+  /// to because nothing is called for it any more.
+  private var needsPlaces: Bool {
+    flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
+      && !flow.pointee.isCancelled.load(ordering: .relaxed) && !(hasSource && isSourceOver)
+  }
+
   /// With the monitor locked and no result to be read: whether none can come before one is given back.
   private var isReaderStarved: Bool {
-    // An input that has ended needs no place any more.
-    guard resultsHoldAll,
-      flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
-    else { return false }
+    guard resultsHoldAll && needsPlaces else { return false }
     // After the limit was lowered there may be others in flight.
     flow.pointee.credits.give(0)  // pairs with retire
     let retired = flow.pointee.retired.load(ordering: .acquiring)
@@ -137,6 +142,7 @@ extension PipelineRun {
   /// Waits for the end of the run.
   func wait(timeout: Int64) -> Status {
     if isOnThisThread { return .wouldDeadlock }
+    noticeMark()
     let deadline = Clock.deadline(after: timeout)
     var wait = RunWait()
     monitor.lock()
@@ -149,11 +155,7 @@ extension PipelineRun {
         return outcome.status
       }
       var refusal: Status?
-      // Once the input has ended and results hold all places, nothing is left that needs one.
-      if options.pullsResults && !options.readerIsAnotherThread
-        && resultsHoldAll
-        && flow.pointee.total.load(ordering: .relaxed) == Self.unknownTotal
-      {
+      if options.pullsResults && !options.readerIsAnotherThread && resultsHoldAll && needsPlaces {
         refusal = .resultsWaiting
       } else if let deadline, Clock.now >= deadline {
         refusal = .timedOut
@@ -171,6 +173,7 @@ extension PipelineRun {
   /// What splitters have made of it too, but for what they keep.
   func flush(timeout: Int64) -> Status {
     if isOnThisThread { return .wouldDeadlock }
+    noticeMark()
     let deadline = Clock.deadline(after: timeout)
     forEachSegment {
       $0.pointee.flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
@@ -303,7 +306,7 @@ extension PipelineRun {
   func stop() {
     flow.pointee.isStopping.store(true, ordering: .sequentiallyConsistent)
     _ = times.pointee.stoppedAt.compareExchange(expected: 0, desired: Clock.now, ordering: .relaxed)
-    if !hasSource { endInput(.stopped) }
+    if hasSource { noteSourceOver() } else { endInput(.stopped) }
   }
 
   /// Ends the run; returns at once. The first reason counts.
@@ -330,6 +333,7 @@ extension PipelineRun {
     var segment: UnsafeMutablePointer<PipelineRun>? = lastSegment
     while let here = segment {
       here.pointee.lowerCuts(from: 0, to: -1)
+      here.pointee.noteSourceOver()
       segment = here.pointee.previous
     }
     if !first.pointee.hasSource { first.pointee.endInput(.cancelled) }

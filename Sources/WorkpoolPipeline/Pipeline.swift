@@ -341,13 +341,8 @@ public final class Pipeline: @unchecked Sendable {
       }
       if !end.pointee.hasEnded {
         current.pointee.cancel()
-        while true {
-          let status = end.pointee.wait(timeout: -1)
-          if status == .wouldDeadlock {
-            throw WorkpoolError(.busy, "the run waits for this callback")
-          }
-          if status != .resultsWaiting { break }
-          end.pointee.discardResults(.cancelled)
+        if end.pointee.wait(timeout: -1) == .wouldDeadlock {
+          throw WorkpoolError(.busy, "the run waits for this callback")
         }
       }
       lock.lock()

@@ -17,6 +17,12 @@ import WorkpoolCore
 /// they retire; then the next number may find its row in use, and the holder leaves the baton as
 /// `noRow` until the block in it retires.
 ///
+/// A source that will not be called any more needs none of that: who cuts it off (a cancel, a stop, an
+/// error) or stops the input writes that down and then looks at the baton, and a holder that has laid it
+/// down looks at the cut, too. One of them sees both and makes the baton `prepaid` without a
+/// place. Who takes it then finds the cut before it would use the place, ends the input, and gives the
+/// place back like one that was left over. So a run ends though the host holds every place.
+///
 /// A baton that lies there carries a counter above its state, so that the compare-exchange of a thread
 /// that has looked long ago cannot move one that was laid down since: between the look at the baton
 /// and the exchange nothing has changed it, so what the credits said between them was true of it.
@@ -137,23 +143,27 @@ extension PipelineRun {
     source.pointee.parkings &+= 1
     let baton = Baton.laidDown(state, source.pointee.parkings)
     schedulePoint()
-    // Pairs with whoever gives a place: the look at the credits comes after this.
+    // Pairs with whoever gives a place, or cuts the source off: the looks at the credits and at the cut come
+    // after this.
     _ = flow.pointee.baton.exchange(baton, ordering: .sequentiallyConsistent)
     resumeSourceHere()
   }
 
-  /// After a place or bytes have come free: the source goes on if it waits for that.
+  /// After a place or bytes have come free, or the source was cut off: it goes on if it waits for that.
   /// - Returns: whether the baton lies ready now, by this call; behind a splitter the caller holds it.
   @inline(__always)
   func resumeSource() -> Bool {
     // Both looks after the change of what is looked at, or the exchange of layDown, in the one order of all.
     let baton = flow.pointee.baton.load(ordering: .sequentiallyConsistent)
     switch Baton.state(baton) {
-    case Baton.noPlace: guard flow.pointee.credits.current.admits(waiting: 1) else { return false }
-    case Baton.noBytes: guard flow.pointee.weights.hasRoom else { return false }
+    case Baton.noPlace:
+      guard flow.pointee.credits.current.admits(waiting: 1) || isSourceOver else { return false }
+    case Baton.noBytes: guard flow.pointee.weights.hasRoom || isSourceOver else { return false }
     case Baton.noRow:
       flow.pointee.credits.give(0)  // pairs with givePlaces
-      guard hasRow(source.pointee.issuedSnapshot.load(ordering: .relaxed)) else { return false }
+      guard hasRow(source.pointee.issuedSnapshot.load(ordering: .relaxed)) || isSourceOver else {
+        return false
+      }
     default: return false
     }
     schedulePoint()
@@ -163,6 +173,19 @@ extension PipelineRun {
       ordering: .sequentiallyConsistent
     ).exchanged
   }
+
+  /// Whether the source will not be called for another block, whatever places there are. A splitter may
+  /// have to give errors on when its output is cut off, but not after a cancel.
+  @inline(never)
+  var isSourceOver: Bool {
+    if depth == 0 && flow.pointee.isStopping.load(ordering: .sequentiallyConsistent) { return true }
+    let issued = source.pointee.issuedSnapshot.load(ordering: .relaxed)
+    return Int64(bitPattern: issued) > cuts[0].load(ordering: .sequentiallyConsistent)
+      && (depth == 0 || flow.pointee.isCancelled.load(ordering: .sequentiallyConsistent))
+  }
+
+  /// After the source was cut off or stopped.
+  func noteSourceOver() { if hasSource { resumeWaiters() } }
 
   /// Whether the number's row is free: the block that had it has retired.
   @inline(__always)

@@ -37,6 +37,10 @@ import WorkpoolCore
 /// sleepers. It may be a worker of the next segment, a thread of the host that gives a result back,
 /// or the worker that was about to leave the record.
 ///
+/// After a cancel nothing is shown to a splitter any more, so a waiting one needs no place: who cancels takes
+/// the baton back in the same way (see `Baton`), the input retires without another call, and the place
+/// that is then said to be in hand, of which there is none, goes back when the segment ends.
+///
 /// A segment that waits for the next one needs nothing else: its own blocks stay parked
 /// behind the turn. The last segment waits for nobody but the host, so by induction from
 /// the last one every segment goes on, whatever the limits and however few workers there are: a worker
@@ -207,7 +211,9 @@ extension PipelineRun {
   /// Whether the input is to be shown (again): nothing that is given out now is cut off.
   @inline(__always)
   func wantsMore(from input: UnsafeMutablePointer<Record>) -> Bool {
-    input.pointee.flags.contains(.bringsNotice) || !isCut(source.pointee.issued, 0)
+    if !isCut(source.pointee.issued, 0) { return true }
+    return input.pointee.flags.contains(.bringsNotice)
+      && !flow.pointee.isCancelled.load(ordering: .relaxed)
   }
 
   /// Takes a place for what the splitter may give out.

@@ -289,6 +289,7 @@ extension PipelineRun {
     var hasPlace = hasPlace
     var hasRow = hasRow
     let isInside = isOnThisThread
+    noticeMark()
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
     var wait = RunWait()
@@ -340,7 +341,7 @@ extension PipelineRun {
   private var mustReadFirst: Bool {
     let end = lastSegment
     return !end.pointee.options.readerIsAnotherThread && end.pointee.options.pullsResults
-      && end.pointee.resultsHoldAll
+      && end.pointee.resultsHoldAll && !flow.pointee.isCancelled.load(ordering: .relaxed)
   }
 
   /// Whether a callback of this run is on the calling thread's stack.
@@ -388,6 +389,7 @@ extension PipelineRun {
     _ number: UInt64, _ weight: Int64?, _ timeout: Int64, _ endStatus: inout Status?
   ) -> Status {
     let isInside = isOnThisThread
+    noticeMark()
     let deadline = Clock.deadline(after: isInside ? 0 : timeout)
     flow.pointee.waiters.wrappingAdd(1, ordering: .sequentiallyConsistent)
     var wait = RunWait()

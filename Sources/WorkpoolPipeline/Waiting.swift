@@ -109,12 +109,20 @@ extension PipelineRun {
     } else {
       monitor.wait()
     }
-    if hostWordCount > 0 && isMarked && !flow.pointee.isCancelled.load(ordering: .relaxed) {
+    if isMarkedAnew {
       monitor.unlock()
       cancel()
       monitor.lock()
     }
   }
+
+  /// A signal handler has cancelled the host's token, and nobody has seen it yet.
+  private var isMarkedAnew: Bool {
+    hostWordCount > 0 && isMarked && !flow.pointee.isCancelled.load(ordering: .relaxed)
+  }
+
+  /// Without the monitor, before a wait, so that it is not refused for what a cancelled run needs no more.
+  func noticeMark() { if isMarkedAnew { cancel() } }
 
   /// Without the monitor: the wait is over.
   func end(_ wait: RunWait) {

@@ -191,6 +191,32 @@ static void all_held_(void) {
 }
 static void all_held(void) { FOR_EACH_POOL(all_held_); }
 
+/* Nothing that is still to come needs a place then. */
+static void ended_while_held_(void) {
+  static const uint32_t flags[] = { 0, WP_PIPELINE_UNORDERED };
+  for (int i = 0; i < 2; i++) {
+    for (int stops = 0; stops < 2; stops++) {
+      int32_t end = stops ? WP_STOPPED : WP_CANCELLED;
+      wp_pipeline *pipeline = pipeline_on(pool, WP_PIPELINE_PULL_RESULTS | flags[i], 2);
+      wp_block *held[2] = { NULL, NULL }, *more = NULL;
+      counter many = { UINT64_MAX, 0 };
+      set_source(pipeline, count_up, &many);
+      add_stage(pipeline, WP_PARALLEL, pass, NULL);
+      CHECK_EQUAL(wp_pipeline_start(pipeline), WP_OK);
+      for (int n = 0; n < 2; n++) CHECK_EQUAL(wp_pipeline_next_result(pipeline, -1, &held[n]), WP_OK);
+      CHECK_EQUAL(wp_pipeline_next_result(pipeline, -1, &more), WP_WOULD_DEADLOCK);
+      CHECK_EQUAL(wp_pipeline_wait(pipeline, -1), WP_RESULTS_WAITING);
+      CHECK_EQUAL(stops ? wp_pipeline_stop(pipeline) : wp_pipeline_cancel(pipeline), WP_OK);
+      CHECK_EQUAL(wp_pipeline_wait(pipeline, -1), end);
+      CHECK_EQUAL(wp_pipeline_next_result(pipeline, -1, &more), end);
+      CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_BUSY);
+      for (int n = 0; n < 2; n++) wp_block_release(held[n]);
+      CHECK_EQUAL(wp_pipeline_destroy(pipeline), WP_OK);
+    }
+  }
+}
+static void ended_while_held(void) { FOR_EACH_POOL(ended_while_held_); }
+
 static void *read_all(void *pipeline) {
   uint64_t expected = 0;
   wp_block *block;
@@ -538,6 +564,7 @@ int main(void) {
   RUN("several producers may submit", producers);
   RUN("one thread can submit and read, and never hangs", one_thread);
   RUN("a host that holds every place is told so", all_held);
+  RUN("a cancel or a stop ends a run although the host holds every place", ended_while_held);
   RUN("one thread submits, another reads", two_threads);
   RUN("results come before the error", prefix_first);
   RUN("submit ends when a stage ends the input", cut_input);

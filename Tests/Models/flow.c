@@ -5,7 +5,8 @@
  * A step is one atomic operation. What is explored: two or three workers that never sleep (see
  * sleep.c), a source of K blocks, stages 'p' (any number at once) and 'o' (in order), the last one
  * always in order, callbacks that stop, drop or fail at chosen blocks, runs that become compact or
- * spread at any call, a host that changes the limit. */
+ * spread at any call, a host that changes the limit, and one that keeps every result it gets, and with
+ * it the place, until it cancels the run or stops its input: the run ends all the same. */
 #include "explore.h"
 
 enum { MOST = 3, STAGES = 5, ROWS = 4, BLOCKS = 6 };
@@ -16,11 +17,15 @@ enum { NOTHING, STOP, DROP, FAIL };
 enum {
   WORK,
   PULL, PULL_MORE, PULL_CUT, SOURCE, PULLED, GIVE_BATON, END_TOTAL, END_GIVE, END_LOOK,
-  LAY_DOWN, RESUME_BATON, RESUME_CREDITS, RESUME_PREPAY,
+  LAY_DOWN, RESUME_BATON, RESUME_CREDITS, RESUME_OVER, RESUME_PREPAY,
   STAGE, ARRIVE, TAKE_TURN, CUT_TEST, CALL, CUTTING, AFTER, KEEP_SPREAD, KEEP_NEXT, PASS_TURN,
   RETIRE, RETIRE_NEXT, GIVE, GIVE_END, PASS_LAST,
-  KEPT_PLACES, KEPT_END, KEPT_TURNS, DONE, HOST_LIMIT
+  KEPT_PLACES, KEPT_END, KEPT_TURNS, DONE, HOST_LIMIT,
+  HOST_END, HOST_CUT, HOST_RESULTS
 };
+enum { NO_END, CANCEL, STOP_INPUT };
+/* Of `seen`: the place would be one too many; none is needed. */
+enum { TOO_MANY = 255, NO_NEED = 254 };
 
 typedef struct worker {
   uint8_t pc, back;          /* back: after resuming the source */
@@ -43,14 +48,16 @@ static struct state {
   uint8_t ready; /* rows */
   record record[ROWS];
   worker w[MOST + 1];
+  uint8_t is_cancelled, is_stopping, held; /* held: results, with their places */
   /* For what must hold. */
+  uint8_t is_unpaid; /* the baton is prepaid without a place */
   uint8_t in_flight, calls, inside[STAGES], expected[STAGES], left_early[STAGES], ran[STAGES];
 } s;
 
 enum { NEVER = 100, UNKNOWN = 99 };
 
 static const char *kinds; /* of stages 1 ... */
-static int workers, rows, blocks, batch, last, fails_fast;
+static int workers, rows, blocks, batch, last, fails_fast, keeps_results, host_end;
 static uint8_t event_of[BLOCKS][STAGES];
 static const char *bug = "";
 static int has_bug(const char *name) { return !strcmp(bug, name); }
@@ -175,8 +182,8 @@ static int step(int t) {
     break;
   }
   case PULL_CUT:
-    DO("pull: isCut");
-    GO(s.issued > s.cut[0] ? END_TOTAL : SOURCE);
+    DO("pull: isCut, isStopping");
+    GO(s.issued > s.cut[0] || s.is_stopping ? END_TOTAL : SOURCE);
     break;
   case SOURCE: {
     if (s.issued == blocks) {
@@ -185,6 +192,7 @@ static int step(int t) {
       break;
     }
     DO("pull: a block");
+    MUST(!s.is_unpaid, "a block without a place");
     int row = row_of(s.issued);
     MUST(s.issued < rows || s.retired > s.issued - rows, "a row used too early");
     for (int i = 1; i <= last; i++) {
@@ -215,6 +223,8 @@ static int step(int t) {
     break;
   case END_GIVE:
     DO("endInput: credits.give");
+    s.in_flight = (uint8_t)(s.in_flight + s.is_unpaid); /* it never was one */
+    s.is_unpaid = 0;
     give(me->places - me->taken);
     GO(END_LOOK);
     break;
@@ -240,19 +250,30 @@ static int step(int t) {
   case RESUME_CREDITS:
     DO("resumeSource: credits");
     if (has_bug("a debt is no hindrance")) GO(s.free < s.limit ? RESUME_PREPAY : me->back);
-    else GO(s.free + 1 > 0 ? RESUME_PREPAY : me->back);
+    else GO(s.free + 1 > 0 ? RESUME_PREPAY : RESUME_OVER);
     if (me->pc == RESUME_PREPAY) { /* this is the moment of admission, if the exchange succeeds */
-      me->seen = s.in_flight < s.limit ? s.in_flight : 255;
+      me->seen = s.in_flight < s.limit ? s.in_flight : TOO_MANY;
     }
+    break;
+  case RESUME_OVER:
+    DO("resumeSource: isSourceOver");
+    GO(s.issued > s.cut[0] || s.is_stopping ? RESUME_PREPAY : me->back);
+    if (has_bug("nobody ends an input without a place")
+        || (has_bug("who lays the baton down does not look at the cut") && t < workers)) GO(me->back);
+    if (me->pc == RESUME_PREPAY) me->seen = NO_NEED;
     break;
   case RESUME_PREPAY:
     DO("resumeSource: prepaid");
     if (s.baton == me->old_baton || (has_bug("batons that lie there look all the same")
                                      && (s.baton & 7) == NO_PLACE)) {
       s.baton = PREPAID;
-      MUST(me->seen != 255, "more blocks than the limit");
-      MUST(s.in_flight <= me->seen, "a place given twice");
-      s.in_flight++;
+      MUST(me->seen != TOO_MANY, "more blocks than the limit");
+      if (me->seen == NO_NEED) {
+        s.is_unpaid = 1;
+      } else {
+        MUST(s.in_flight <= me->seen, "a place given twice");
+        s.in_flight++;
+      }
     }
     GO(me->back);
     break;
@@ -382,6 +403,8 @@ static int step(int t) {
     MUST(s.retired == me->number, "left out of order");
     if (has_bug("places go back before the block has left")) {
       give(1);
+    } else if (keeps_results && !r->is_tombstone && !s.is_cancelled) {
+      s.held++;
     } else {
       me->kept_places++;
     }
@@ -475,6 +498,41 @@ static int step(int t) {
     GO(RESUME_BATON);
     break;
   }
+
+  /* ----- PipelineRun.cancel and stop, by a thread of the host ----- */
+  case HOST_END:
+    me->first = (uint8_t)last;
+    me->back = host_end == CANCEL ? HOST_RESULTS : DONE;
+    if (host_end == CANCEL) {
+      DO("cancel: isCancelled");
+      s.is_cancelled = 1;
+      GO(has_bug("a cancel does not look at the baton") ? HOST_CUT
+         : has_bug("a cancel looks at the baton before it cuts") ? RESUME_BATON : HOST_CUT);
+      if (me->pc == RESUME_BATON) me->back = HOST_CUT;
+    } else {
+      DO("stop: isStopping");
+      s.is_stopping = 1;
+      GO(RESUME_BATON);
+    }
+    break;
+  case HOST_CUT:
+    DO("cancel: lowerCuts");
+    s.cut[me->first] = -1;
+    if (me->first-- > 0) break;
+    me->first = 0;
+    me->back = HOST_RESULTS;
+    GO(has_bug("a cancel does not look at the baton") || has_bug("a cancel looks at the baton before it cuts")
+         ? HOST_RESULTS : RESUME_BATON);
+    break;
+  case HOST_RESULTS: { /* what the host has read it keeps, the others go */
+    int unread = choose(s.held + 1);
+    DO("cancel: discardResults");
+    s.held = (uint8_t)(s.held - unread);
+    give(unread);
+    me->back = DONE;
+    GO(unread ? RESUME_BATON : DONE);
+    break;
+  }
   default: return 0;
   }
   return 1;
@@ -495,7 +553,9 @@ static int step_and_forget(int t) {
                 || (IN(RESUME_BATON, RESUME_PREPAY) && me->back == GIVE_END);
   if (!carries) me->row = me->number = me->stage = 0;
   if (!IN(PULL_MORE, END_GIVE)) me->places = me->taken = 0;
-  if (me->pc != CUTTING) me->first = me->cut_at = 0;
+  int cuts = me->pc == HOST_CUT || (IN(RESUME_BATON, RESUME_PREPAY) && me->back == HOST_CUT);
+  if (me->pc != CUTTING) me->cut_at = 0;
+  if (me->pc != CUTTING && !cuts) me->first = 0;
   if (!me->kept_turns) me->kept_for = 0;
   if (me->head == me->tail && !IN(PULL_MORE, PULLED)) me->head = me->tail = 0;
   return 1;
@@ -507,9 +567,14 @@ static void check_rest(int has_all_ended) {
   if (!has_all_ended) return;
   for (int i = 0; i < workers; i++) MUST(s.w[i].pc == DONE, "a worker hangs");
   MUST(s.retired == s.total && s.issued == s.total, "blocks stay behind");
-  MUST(s.in_flight == 0 && s.free == s.limit, "places are lost");
+  MUST(s.in_flight == s.held && s.free == s.limit - s.held, "places are lost");
   MUST(!s.ready, "a block lies ready at the end");
-  MUST(s.ran[last] == wanted, "other blocks are delivered than serially");
+  if (host_end == NO_END) {
+    MUST(s.ran[last] == wanted, "other blocks are delivered than serially");
+  } else {
+    MUST(!(s.ran[last] & (s.ran[last] + 1)), "what is delivered is no prefix");
+  }
+  if (host_end == STOP_INPUT) MUST(s.ran[last] == (1 << s.issued) - 1, "a block in flight is not delivered");
 }
 
 static void check(void) {
@@ -532,7 +597,7 @@ typedef struct setting {
   const char *kinds; /* the last one is 'o' */
   int workers, blocks, limit, rows, batch, is_spread, toggles, limits;
   const char *events; /* "2s1": block 2 in stage 1 stops; d drops, f fails; "" */
-  int collects;
+  int collects, keeps_results, end;
 } setting;
 
 /* Serially: which blocks the last stage sees. */
@@ -571,7 +636,8 @@ static const char *run(setting o, const char *with, int shows) {
     s.cut[i] = NEVER;
     if (i > 0 && is_serial(i)) s.cell[i][0] = TURN;
   }
-  s.w[workers].pc = o.limits ? HOST_LIMIT : DONE;
+  keeps_results = o.keeps_results, host_end = o.end;
+  s.w[workers].pc = o.end ? HOST_END : o.limits ? HOST_LIMIT : DONE;
   model m = { "flow", sizeof s, workers + 1, &s, step_and_forget, NULL, check_rest, check, show };
   const char *wrong;
   states += explore(&m, &wrong, shows);
@@ -583,10 +649,12 @@ static void holds(setting o) {
   const char *wrong = run(o, "", 1);
   if (wrong) failed++;
   else passed++;
-  printf("%s %s, %d workers, %d blocks, limit %d of %d, batch %d, %s, turns of pace %d, limits %d, events '%s'%s: "
+  static const char *const ends[] = { "", ", cancelled", ", stopped" };
+  printf("%s %s, %d workers, %d blocks, limit %d of %d, batch %d, %s, turns of pace %d, limits %d, events '%s'%s%s%s: "
          "%" PRIu64 " states\n",
          wrong ? "FAIL" : "ok  ", o.kinds, o.workers, o.blocks, o.limit, o.rows, o.batch,
          o.is_spread ? "spread" : "compact", o.toggles, o.limits, o.events, o.collects ? " collected" : "",
+         o.keeps_results ? ", results are kept" : "", ends[o.end],
          states - before);
   fflush(stdout);
 }
@@ -605,34 +673,52 @@ int main(int count, char **words) {
   static const char *events[] = { "1s1", "0s1", "1f1", "0f1", "1d1", "1s2", "1f2", "1f12s1", "1s12f1" };
   for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
     for (int spread = 0; spread < 2; spread++) {
-      holds((setting){ shapes[i], 2, 3, 2, 2, 2, spread, i < 3, 0, "", 0 });
-      holds((setting){ shapes[i], 2, 3, 1, 1, 1, spread, 1, 0, "", 0 });
-      if (i < 2) holds((setting){ shapes[i], 2, 3, 2, 4, 2, spread, 0, 2, "", 0 });
+      holds((setting){ shapes[i], 2, 3, 2, 2, 2, spread, i < 3, 0, "", 0, 0, 0 });
+      holds((setting){ shapes[i], 2, 3, 1, 1, 1, spread, 1, 0, "", 0, 0, 0 });
+      if (i < 2) holds((setting){ shapes[i], 2, 3, 2, 4, 2, spread, 0, 2, "", 0, 0, 0 });
     }
   }
   for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
-    holds((setting){ "po", 2, 3, 2, 2, 2, 1, 0, 0, events[i], 0 });
-    holds((setting){ "oo", 2, 3, 3, 4, 2, (int)i % 2, 0, 0, events[i], 1 });
+    holds((setting){ "po", 2, 3, 2, 2, 2, 1, 0, 0, events[i], 0, 0, 0 });
+    holds((setting){ "oo", 2, 3, 3, 4, 2, (int)i % 2, 0, 0, events[i], 1, 0, 0 });
   }
-  holds((setting){ "poo", 2, 3, 3, 4, 1, 1, 0, 0, "1s2", 0 });
-  if (is_long) {
+  holds((setting){ "poo", 2, 3, 3, 4, 1, 1, 0, 0, "1s2", 0, 0, 0 });
+  for (int end = CANCEL; end <= STOP_INPUT; end++) {
     for (int spread = 0; spread < 2; spread++) {
-      holds((setting){ "opo", 2, 4, 3, 4, 2, spread, 1, 1, "", 0 });
-      holds((setting){ "po", 3, 3, 2, 2, 2, spread, 1, 1, "", 0 });
-      holds((setting){ "opo", 3, 3, 3, 4, 2, spread, 0, 0, "", 0 });
-      holds((setting){ "poo", 3, 3, 3, 4, 1, spread, 0, 0, "1s2", 0 });
+      holds((setting){ "o", 2, 4, 2, 2, 2, spread, 1, 0, "", 0, 1, end });
+      holds((setting){ "po", 2, 3, 2, 2, 2, spread, 0, 0, "", 0, 1, end });
+      holds((setting){ "po", 2, 3, 1, 2, 1, spread, 1, 0, "", 0, 1, end });
+      holds((setting){ "oo", 2, 3, 2, 4, 1, spread, 0, 0, "", 0, 0, end });
     }
   }
-  breaks("cuts from the first stage on", (setting){ "poo", 2, 3, 3, 4, 2, 1, 0, 0, "0s3", 0 });
-  breaks("kept turns are not passed on", (setting){ "oo", 2, 3, 2, 2, 2, 1, 0, 0, "", 0 });
-  breaks("kept places are forgotten", (setting){ "po", 2, 4, 2, 2, 2, 1, 0, 0, "", 0 });
-  breaks("a cell is not emptied", (setting){ "po", 2, 3, 2, 2, 1, 1, 0, 0, "", 0 });
-  breaks("places go back before the block has left", (setting){ "po", 2, 3, 2, 2, 1, 1, 0, 0, "", 0 });
-  breaks("the baton is laid down without a second look", (setting){ "po", 2, 3, 1, 1, 1, 1, 0, 0, "", 0 });
-  breaks("batons that lie there look all the same", (setting){ "po", 2, 3, 1, 2, 1, 1, 0, 2, "", 0 });
-  breaks("a debt is no hindrance", (setting){ "po", 2, 4, 2, 4, 1, 1, 0, 1, "", 0 });
-  breaks("the end of input does not look at what has left", (setting){ "po", 2, 2, 2, 2, 1, 1, 0, 0, "", 0 });
-  breaks("fewer rows than places", (setting){ "ppo", 3, 4, 3, 2, 1, 1, 0, 0, "", 0 });
+  if (is_long) {
+    for (int end = CANCEL; end <= STOP_INPUT; end++) {
+      holds((setting){ "opo", 2, 4, 2, 2, 2, 1, 1, 0, "", 0, 1, end });
+      holds((setting){ "po", 3, 3, 2, 2, 2, 1, 0, 0, "", 0, 1, end });
+    }
+    for (int spread = 0; spread < 2; spread++) {
+      holds((setting){ "opo", 2, 4, 3, 4, 2, spread, 1, 1, "", 0, 0, 0 });
+      holds((setting){ "po", 3, 3, 2, 2, 2, spread, 1, 1, "", 0, 0, 0 });
+      holds((setting){ "opo", 3, 3, 3, 4, 2, spread, 0, 0, "", 0, 0, 0 });
+      holds((setting){ "poo", 3, 3, 3, 4, 1, spread, 0, 0, "1s2", 0, 0, 0 });
+    }
+  }
+  breaks("cuts from the first stage on", (setting){ "poo", 2, 3, 3, 4, 2, 1, 0, 0, "0s3", 0, 0, 0 });
+  breaks("kept turns are not passed on", (setting){ "oo", 2, 3, 2, 2, 2, 1, 0, 0, "", 0, 0, 0 });
+  breaks("kept places are forgotten", (setting){ "po", 2, 4, 2, 2, 2, 1, 0, 0, "", 0, 0, 0 });
+  breaks("a cell is not emptied", (setting){ "po", 2, 3, 2, 2, 1, 1, 0, 0, "", 0, 0, 0 });
+  breaks("places go back before the block has left", (setting){ "po", 2, 3, 2, 2, 1, 1, 0, 0, "", 0, 0, 0 });
+  breaks("the baton is laid down without a second look", (setting){ "po", 2, 3, 1, 1, 1, 1, 0, 0, "", 0, 0, 0 });
+  breaks("batons that lie there look all the same", (setting){ "po", 2, 3, 1, 2, 1, 1, 0, 2, "", 0, 0, 0 });
+  breaks("a debt is no hindrance", (setting){ "po", 2, 4, 2, 4, 1, 1, 0, 1, "", 0, 0, 0 });
+  breaks("the end of input does not look at what has left", (setting){ "po", 2, 2, 2, 2, 1, 1, 0, 0, "", 0, 0, 0 });
+  breaks("nobody ends an input without a place", (setting){ "o", 2, 3, 1, 1, 1, 1, 0, 0, "", 0, 1, CANCEL });
+  breaks("nobody ends an input without a place", (setting){ "o", 2, 3, 1, 1, 1, 1, 0, 0, "", 0, 1, STOP_INPUT });
+  breaks("a cancel does not look at the baton", (setting){ "o", 2, 3, 1, 1, 1, 1, 0, 0, "", 0, 1, CANCEL });
+  breaks("a cancel looks at the baton before it cuts", (setting){ "o", 2, 3, 1, 1, 1, 1, 0, 0, "", 0, 1, CANCEL });
+  breaks("who lays the baton down does not look at the cut",
+         (setting){ "o", 2, 3, 1, 1, 1, 1, 0, 0, "", 0, 1, CANCEL });
+  breaks("fewer rows than places", (setting){ "ppo", 3, 4, 3, 2, 1, 1, 0, 0, "", 0, 0, 0 });
   printf("flow: %" PRIu64 " states, %d passed, %d failed\n", states, passed, failed);
   return failed != 0;
 }

@@ -250,6 +250,20 @@ class Results(Case):
             next(results)
         self.assertEqual(len(kept), 2)
 
+    def test_a_cancel_ends_a_run_although_every_place_is_held(self):
+        pipeline = self.pipeline(2).source(lambda block: b"data")
+        results = pipeline.results()
+        kept = [next(results).data[:1] for _ in range(2)]
+        with self.assertRaises(workpool.ResultsWaiting):
+            pipeline.wait()
+        pipeline.cancel()
+        with self.assertRaises(workpool.Cancelled):
+            pipeline.wait()
+        self.assertFalse(pipeline.running)
+        with self.assertRaises(workpool.Cancelled):
+            next(results)
+        self.assertEqual([bytes(part) for part in kept], [b"d"] * 2)
+
     def test_dropped_blocks_are_no_results(self):
         pipeline = self.pipeline().source([b""] * 10)
         pipeline.stage(lambda block: DROP if block.number % 2 else None)
