@@ -37,6 +37,8 @@ static int32_t burn(void *context, wp_block *block, void *scratch, const wp_call
   return WP_STAGE_OK;
 }
 
+static uint64_t done(load *load) { return __atomic_load_n(&load->done_ns, __ATOMIC_RELAXED); }
+
 static wp_pipeline *endless_pipeline(wp_pool *pool, uint32_t weight, load *load) {
   wp_pipeline_options options = WP_PIPELINE_OPTIONS_INIT;
   wp_stage_options stage = WP_STAGE_OPTIONS_INIT;
@@ -73,9 +75,13 @@ int main(void) {
       if (wp_pool_create(&options, &pool)) return 1;
       for (int i = 0; i < 2; i++) pipelines[i] = endless_pipeline(pool, weights[w][i], &loads[i]);
       for (int i = 0; i < 2; i++) if (wp_pipeline_start(pipelines[i])) return 1;
+      nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+      /* While both work: not how one begins or ends before the other. */
+      uint64_t before[2] = { done(&loads[0]), done(&loads[1]) };
       double cpu = cpu_seconds();
       uint64_t begin = now(CLOCK_MONOTONIC);
       nanosleep(&(struct timespec){ .tv_sec = SECONDS }, NULL);
+      double times[2] = { (double)(done(&loads[0]) - before[0]), (double)(done(&loads[1]) - before[1]) };
       cpu = (cpu_seconds() - cpu) / (1e-9 * (double)(now(CLOCK_MONOTONIC) - begin));
       for (int i = 0; i < 2; i++) if (wp_pipeline_destroy(pipelines[i])) return 1;
       if (wp_pool_destroy(pool)) return 1;
@@ -83,7 +89,7 @@ int main(void) {
              weights[w][0], weights[w][1], rounds[r][0], rounds[r][1]);
       for (int i = 0; i < 2; i++) {
         double nominal = (double)weights[w][i] / (weights[w][0] + weights[w][1]);
-        double share = (double)loads[i].done_ns / (double)(loads[0].done_ns + loads[1].done_ns);
+        double share = times[i] / (times[0] + times[1]);
         printf(" %4.1f %% (%+5.1f %%)", 100 * share, 100 * (share / nominal - 1));
       }
       printf(", %.2f CPUs of %d\n", cpu, WORKERS);
