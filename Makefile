@@ -113,9 +113,11 @@ ENGINE_TESTS := --no-parallel --filter 'WorkpoolCoreTests|WorkpoolPipelineTests'
 test-tsan: build/.setup-test
 	TSAN_OPTIONS=allocator_may_return_null=1 $(LIMITED) 3000 \
 	  $(SWIFT) test --sanitize=thread --scratch-path .build/tsan $(ENGINE_TESTS)
+# Undefined behaviour too, in what is C.
 test-asan: build/.setup-test
-	ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 $(LIMITED) 3000 \
-	  $(SWIFT) test --sanitize=address --scratch-path .build/asan $(ENGINE_TESTS)
+	ASAN_OPTIONS=allocator_may_return_null=1:detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 $(LIMITED) 3000 \
+	  $(SWIFT) test --sanitize=address $(addprefix -Xcc ,-fsanitize=undefined -fno-sanitize-recover=undefined) \
+	  --scratch-path .build/asan $(ENGINE_TESTS)
 
 test-c test-abi: test-%: build/.setup-test $(LIB)
 	@$(LIMITED) 900 $(MAKE) --no-print-directory -C Tests/CTests $*
