@@ -404,6 +404,8 @@ public final class Pool: @unchecked Sendable {
     if source.pointee.isAttached {
       source.pointee.isAttached = false
       shared.pointee.sourceCount.wrappingSubtract(1, ordering: .relaxed)
+      // As in Helping and StackFrame, and not by a protocol of all three: to the thread sanitizer that
+      // would be a change of the whole struct.
       if firstSource == source {
         firstSource = source.pointee.next
       } else {
