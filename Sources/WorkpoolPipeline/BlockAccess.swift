@@ -71,6 +71,21 @@ extension UnsafeMutablePointer where Pointee == Block {
     return true
   }
 
+  /// Takes the payload of a result of another run, and gives its own memory for it; no byte is moved. The
+  /// result is empty then.
+  /// - Returns: false where one of them is a caller's memory, or there is no memory; nothing is changed.
+  package func takePayload(of result: PipelineResult) -> Bool {
+    guard result.buffer >= 0, reserve(1), record.pointee.payload.buffer >= 0 else { return false }
+    let size = result.block.pointee.size
+    let buffers = result.buffers
+    record.pointee.run.pointee.buffers.exchange(
+      record.pointee.payload.buffer, with: buffers, result.buffer)
+    result.block.pointee.setPayload(
+      buffers.data(result.buffer), size: 0, capacity: buffers.capacity(result.buffer))
+    show(record.pointee.payload.buffer, size: size)
+    return true
+  }
+
   /// Replaces the payload by memory of the caller's, which is given back by `release`.
   public func setData(
     _ data: UnsafeMutableRawPointer?, size: Int, release: ReleaseFunction?,

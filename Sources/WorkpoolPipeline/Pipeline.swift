@@ -600,6 +600,10 @@ public struct PipelineResult: @unchecked Sendable {
     UnsafeMutableRawPointer(result).assumingMemoryBound(to: Block.self)
   }
 
+  /// Index of its memory in `buffers`, or what else `Payload` knows.
+  var buffer: Int32 { result.pointee.payload.buffer }
+  var buffers: BufferPool { result.pointee.run.pointee.buffers }
+
   /// Gives the block and its place back, once. In a child process it is the parent's, and stays.
   public func release() {
     let run = result.pointee.run

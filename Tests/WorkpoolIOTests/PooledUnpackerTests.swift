@@ -115,6 +115,27 @@ private let letters = Bytes("ACGTF:\n,".utf8)
     }
   }
 
+  @Test("the checks of long members, where pieces end at their ends and elsewhere")
+  func longMembers() {
+    for size in [1 << 20, (1 << 20) + 1, (1 << 20) - 1, 1_400_000] {
+      let text = Bytes(Self.text[..<size])
+      let members = [gzipped(text), gzippedWithAllFields(text), gzipped([7]), gzipped(text)]
+      expectWhole(members.flatMap { $0 }, as: text + text + [7] + text)
+      for (number, member) in [(1, 0), (2, 1), (4, 3)] {
+        for (places, words) in [([8], "CRC-32"), ([4], "ISIZE"), ([5, 1], "CRC-32")] {
+          var damaged = members
+          for place in places { damaged[member][members[member].count - place] ^= 4 }
+          // What comes behind the first error does not count.
+          damaged[3][members[3].count - 3] ^= 1
+          let outcome = outcome(damaged.flatMap { $0 })
+          let text = outcome.error?.text ?? ""
+          #expect(text.contains("member \(number) (byte ") && text.contains(words), "\(text)")
+          #expect(outcome.bytes.count == [size, 2 * size, 0, 3 * size + 1][member])
+        }
+      }
+    }
+  }
+
   @Test("thousands of tiny members, blocks and frames")
   func tiny() {
     let count = 4000

@@ -95,6 +95,16 @@ public struct BufferPool: @unchecked Sendable {
     return true
   }
 
+  /// Exchanges the memory of a buffer with that of one of another pool; the caller holds both.
+  public func exchange(_ index: Int32, with other: BufferPool, _ otherIndex: Int32) {
+    let (one, two) = (buffers + Int(index), other.buffers + Int(otherIndex))
+    swap(&one.pointee.data, &two.pointee.data)
+    swap(&one.pointee.capacity, &two.pointee.capacity)
+    let grown = one.pointee.capacity - two.pointee.capacity
+    total.pointee.wrappingAdd(grown, ordering: .relaxed)
+    other.total.pointee.wrappingSubtract(grown, ordering: .relaxed)
+  }
+
   /// Bytes allocated for buffers; the list is in the arena.
   public var bytes: Int { total.pointee.load(ordering: .relaxed) }
 }

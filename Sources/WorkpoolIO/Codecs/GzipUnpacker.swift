@@ -21,7 +21,8 @@ final class GzipUnpacker: Unpacker {
   private var isInMember = false
   /// Whether no more decoded bytes are held back for want of room.
   private var isFlushed = true
-  private var dataChecksum: uLong = 0
+  /// nil: another thread knows it.
+  private var dataChecksum: uLong? = 0
   private var dataSize: UInt64 = 0
   private var headerChecksum: uLong = 0
   /// BSIZE + 1 of a BGZF block; nil in any other member.
@@ -41,7 +42,11 @@ final class GzipUnpacker: Unpacker {
   override func unpack(
     into bytes: UnsafeMutableRawBufferPointer, count: inout Int
   ) throws(WorkpoolError) {
-    while count < bytes.count && !isAtEnd {
+    if leavesChecks && isInMember && blockSize == nil && count == 0 {
+      unchecked = Unchecked(before: dataChecksum.map { UInt32($0) })
+      dataChecksum = nil
+    }
+    while count < bytes.count && !isAtEnd && unchecked?.wanted == nil {
       if isInMember {
         try inflate(into: bytes, count: &count)
       } else if try nextBlock(behind: 0) == nil {
@@ -124,7 +129,9 @@ final class GzipUnpacker: Unpacker {
     let step = inflater.inflate(packed, into: room)
     let isCut = isFlushed && packed.isEmpty && step.made == 0
     isFlushed = step.made < room.count
-    dataChecksum = checksum(dataChecksum, UnsafeRawBufferPointer(room.part(0..<step.made)))
+    if let known = dataChecksum {
+      dataChecksum = checksum(known, UnsafeRawBufferPointer(room.part(0..<step.made)))
+    }
     dataSize &+= UInt64(step.made)
     count += step.made
     input.skip(step.taken)
@@ -147,8 +154,12 @@ final class GzipUnpacker: Unpacker {
     }
     let wantedChecksum = trailer.integer(at: 0, as: UInt32.self)
     let wantedSize = trailer.integer(at: 4, as: UInt32.self)
-    guard wantedChecksum == UInt32(dataChecksum) else {
-      throw fault(.corruptInput, "the checksum of the data is wrong (CRC-32)")
+    if let dataChecksum {
+      guard wantedChecksum == UInt32(dataChecksum) else {
+        throw fault(.corruptInput, Self.wrongChecksum)
+      }
+    } else {
+      unchecked?.wanted = (wantedChecksum, input.offset)
     }
     guard wantedSize == UInt32(truncatingIfNeeded: dataSize) else {
       throw wrongSize
@@ -160,6 +171,8 @@ final class GzipUnpacker: Unpacker {
     }
     isInMember = false
   }
+
+  static let wrongChecksum = "the checksum of the data is wrong (CRC-32)"
 
   private var wrongSize: WorkpoolError {
     fault(.corruptInput, "the length of the data is wrong (ISIZE)")

@@ -26,12 +26,20 @@ struct PackedRun {
 
 /// What comes next of a stream.
 enum Piece {
-  /// So many decoded bytes, at least one.
+  /// So many decoded bytes, at least one, or what is `unchecked`.
   case decoded(Int)
   /// What a `PartDecoder` unpacks, in this or another thread.
   case packed(PackedRun)
   /// The end: all that was unpacked here was sound.
   case end
+}
+
+/// What somebody else has yet to check of decoded bytes: they are all of one member.
+struct Unchecked {
+  /// The member's checksum before these bytes; nil: that up to the last ones that were not checked.
+  let before: UInt32?
+  /// What its checksum has to be, if it ends behind them, and where the file says so.
+  var wanted: (checksum: UInt32, offset: UInt64)?
 }
 
 /// How far a stream was taken.
@@ -64,6 +72,10 @@ class Unpacker {
   private(set) var notes: [String] = []
   /// Whether the end of the stream was found, and all was sound.
   final var isAtEnd = false
+  /// Whether somebody else checks the bytes of long members.
+  final var leavesChecks = false
+  /// What is left to be checked of the last decoded bytes; there may be none of them, and a check.
+  final var unchecked: Unchecked?
   /// For bytes that should not be there.
   final let spill = ByteBuffer()
   private var partStart: UInt64 = 0
@@ -95,15 +107,16 @@ class Unpacker {
   ) throws(WorkpoolError) -> Piece {
     if let failure { throw failure }
     var count = 0
+    unchecked = nil
     do throws(WorkpoolError) {
       while !isAtEnd {
         if let run = try takeRun(atMost: limit) { return .packed(run) }
         try unpack(into: bytes, count: &count)
-        if count > 0 { return .decoded(count) }
+        if count > 0 || unchecked?.wanted != nil { return .decoded(count) }
       }
     } catch {
       failure = error
-      if count == 0 { throw error }
+      if count == 0 && unchecked?.wanted == nil { throw error }
       return .decoded(count)
     }
     return .end
@@ -163,9 +176,17 @@ class Unpacker {
   final func fault(
     _ status: Status, _ message: String, at offset: UInt64? = nil
   ) -> WorkpoolError {
+    fault(status, message, part: parts, at: offset ?? input.offset)
+  }
+
+  /// The same in a part that another thread looks at.
+  final func fault(
+    _ status: Status, _ message: String, part: UInt64, of partName: StaticString? = nil,
+    at offset: UInt64
+  ) -> WorkpoolError {
     WorkpoolError(
       status, message, path: input.name,
-      place: "\(partName) \(parts) (byte \(offset ?? input.offset) of the file)")
+      place: "\(partName ?? self.partName) \(part) (byte \(offset) of the file)")
   }
 
   final func truncated(in what: String) -> WorkpoolError {

@@ -192,6 +192,29 @@ public final class CompressedReader {
     return count
   }
 
+  /// Makes the next bytes the payload of `block`, as many as come at once: without a copy where workers
+  /// unpack, else about `size`. Otherwise as `read(into:)`.
+  func read(
+    into block: UnsafeMutablePointer<Block>, size: Int
+  ) throws(WorkpoolError) -> Int {
+    if headTaken == head.count && ahead.isEmpty && failure == nil && !isAtEnd {
+      do {
+        try startPool()
+        if let pooled, let piece = try pooled.next(place: &place) {
+          isEmpty = false
+          if pooled.handOver(to: block) {
+            decodedBytes += UInt64(piece.count)
+            return piece.count
+          }
+          ahead = piece
+        }
+      } catch {
+        failure = error.inFile(name)
+      }
+    }
+    return try read(into: block.ownBytes(size))
+  }
+
   private func decode(into bytes: UnsafeMutableRawBufferPointer) throws(WorkpoolError) -> Int {
     if bytes.isEmpty {
       throw WorkpoolError(.invalidArgument, "no room to read into", path: name)
@@ -221,11 +244,7 @@ public final class CompressedReader {
   private func advance(
     _ bytes: UnsafeMutableRawBufferPointer, _ count: inout Int
   ) throws(WorkpoolError) {
-    if let pool, pooled == nil, place.compression != .plain {
-      source.isCancelled = nil
-      pooled = try PooledUnpacker(unpacker, source, on: pool)
-      pooled?.setCancelled(isCancelled)
-    }
+    try startPool()
     if let pooled {
       if let piece = try pooled.next(place: &place) { ahead = piece } else { end() }
       return
@@ -252,6 +271,13 @@ public final class CompressedReader {
         try decoder.decode(run, into: staging.memory, count: &staging.count, place: &place)
       }
     }
+  }
+
+  private func startPool() throws(WorkpoolError) {
+    guard let pool, pooled == nil, place.compression != .plain else { return }
+    source.isCancelled = nil
+    pooled = try PooledUnpacker(unpacker, source, on: pool)
+    pooled?.setCancelled(isCancelled)
   }
 
   private func end() {

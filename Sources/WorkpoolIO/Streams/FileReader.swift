@@ -15,6 +15,8 @@ public final class FileReader {
   private let splitter: Splitter
   private let options: CompressedReader.Options
   private let gzi: String?
+  /// Whether a pipeline gets bytes as they come, instead of blocks of one size.
+  private var isInPieces = false
   private var knownPlaces: FilePlaces?
   /// Where the last look at headers ended; nil after a seek.
   var lastWalk: HeaderWalk?
@@ -41,6 +43,20 @@ public final class FileReader {
     reader = try CompressedReader(source, options: options)
     blocks = BlockReader(reader, splitter: splitter)
   }
+
+  /// Of decoded bytes, whatever they are. The blocks of a pipeline that reads here are what workers unpacked at
+  /// once, without a copy, and else have `pieceSize` bytes.
+  public convenience init(
+    bytesOf endpoint: Endpoint, options: CompressedReader.Options = CompressedReader.Options()
+  ) throws(WorkpoolError) {
+    try self.init(
+      endpoint,
+      splitter: .fixed(FixedSplitter(recordSize: 1, count: Self.pieceSize, allowsPartial: true)),
+      options: options)
+    isInPieces = true
+  }
+
+  private static let pieceSize = 1 << 20
 
   deinit { wpl_free(note) }
 
@@ -194,6 +210,13 @@ public final class FileReader {
       }
       file.reader.isCancelled = { !block.isWanted(by: stage) }
       defer { file.reader.isCancelled = nil }
+      if file.isInPieces {
+        let before = file.reader.info.decodedBytes
+        let count = try file.reader.read(into: block, size: FileReader.pieceSize)
+        block.pointee.size = count
+        block.pointee.meta = (UInt64(count), before, before, file.reader.info.packedBytes)
+        return count == 0 ? .endOfInput : .goOn
+      }
       let extent = try file.blocks.next { (size) throws(WorkpoolError) in
         try block.ownBytes(size)
       }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import CPlatform
+import CZlib
 import WorkpoolCore
 import WorkpoolPipeline
 
@@ -18,12 +19,15 @@ final class PooledUnpacker {
   /// on.
   static let piecesAhead = 4
   /// What is unpacked by the source at once.
-  private static let pieceSize = 256 << 10
+  private static let pieceSize = 512 << 10
   /// How long a wait lasts without a look whether it is wanted.
   private static let waitSlice: Int64 = 50_000_000
 
   /// What a block of the pipeline holds.
-  private enum Content: UInt64 { case decoded, run }
+  private enum Content: UInt64 { case decoded, unchecked, run }
+  /// Beside `Content.unchecked`: the first bytes of a member that are left to be checked, and the last ones.
+  private static let isFirst: UInt64 = 1 << 8
+  private static let isLast: UInt64 = 1 << 9
 
   private let unpacker: Unpacker
   private let source: ByteSource
@@ -33,6 +37,9 @@ final class PooledUnpacker {
   private let seats: Int
   private let forkGeneration = wpl_fork_generation()
   private var current: PipelineResult?
+  /// Of the member that is left to be checked.
+  private var dataChecksum: uLong = 0
+  private var fault: WorkpoolError?
 
   private let monitor: Monitor
   // Under the lock.
@@ -42,6 +49,7 @@ final class PooledUnpacker {
   private var failure: WorkpoolError?
 
   init(_ unpacker: Unpacker, _ source: ByteSource, on pool: Pool) throws(WorkpoolError) {
+    unpacker.leavesChecks = true
     self.unpacker = unpacker
     self.source = source
     seats = pool.seatCount
@@ -115,11 +123,17 @@ final class PooledUnpacker {
     current?.release()
     current = nil
     while true {
+      if let fault { throw fault }
       let (status, result) = try pipeline.nextResult(timeout: Self.waitSlice)
       if let result {
-        current = result
         place = StreamPlace(result.block.pointee)
-        return UnsafeRawBufferPointer(result.block.bytes)
+        check(result.block, place)
+        if result.block.pointee.size > 0 {
+          current = result
+          return UnsafeRawBufferPointer(result.block.bytes)
+        }
+        result.release()
+        continue
       }
       switch status {
       case .timedOut where isUnwanted:
@@ -139,6 +153,26 @@ final class PooledUnpacker {
     }
   }
 
+  /// Checksums of long members are taken here: who inflates has enough to do.
+  private func check(_ block: UnsafeMutablePointer<Block>, _ place: StreamPlace) {
+    let meta = block.pointee.meta
+    guard Content(rawValue: meta.0 & 0xff) == .unchecked else { return }
+    if meta.0 & Self.isFirst != 0 { dataChecksum = uLong(meta.0 >> 32) }
+    dataChecksum = checksum(dataChecksum, UnsafeRawBufferPointer(block.bytes))
+    if meta.0 & Self.isLast != 0 && dataChecksum != uLong(meta.3 >> 32) {
+      fault = unpacker.fault(
+        .corruptInput, GzipUnpacker.wrongChecksum, part: place.parts, of: "member",
+        at: place.packedBytes)
+    }
+  }
+
+  /// Makes what `next` gave the payload of `block`, without a copy.
+  /// - Returns: false where that cannot be; nothing is changed then.
+  func handOver(to block: UnsafeMutablePointer<Block>) -> Bool {
+    guard let current else { return false }
+    return block.takePayload(of: current)
+  }
+
   // MARK: Stages
 
   private func takeApart(
@@ -153,6 +187,7 @@ final class PooledUnpacker {
         block.pointee.size = size
         block.pointee.meta.0 = Content.decoded.rawValue
         unpacker.place.store(in: &block.pointee)
+        if let unchecked = unpacker.unchecked { Self.store(unchecked, in: &block.pointee) }
       case .packed(let run):
         try block.ownBytes(run.bytes.count).copyMemory(from: run.bytes)
         block.pointee.size = run.bytes.count
@@ -166,6 +201,16 @@ final class PooledUnpacker {
     } catch {
       failure = error
       return .endOfInput
+    }
+  }
+
+  private static func store(_ unchecked: Unchecked, in block: inout Block) {
+    block.meta.0 = Content.unchecked.rawValue | UInt64(unchecked.before ?? 0) << 32
+    if unchecked.before != nil { block.meta.0 |= isFirst }
+    if let wanted = unchecked.wanted {
+      block.meta.0 |= isLast
+      block.meta.2 = wanted.offset
+      block.meta.3 |= UInt64(wanted.checksum) << 32
     }
   }
 
@@ -212,7 +257,7 @@ extension StreamPlace {
   /// From the block of a `PooledUnpacker`.
   fileprivate init(_ block: Block) {
     self.init(
-      compression: block.meta.3 == 3 ? .zstd : block.meta.3 == 2 ? .bgzf : .gzip,
+      compression: block.meta.3 & 0xff == 3 ? .zstd : block.meta.3 & 0xff == 2 ? .bgzf : .gzip,
       parts: block.meta.1, packedBytes: block.meta.2)
   }
 

@@ -98,6 +98,8 @@ final class FileSession: @unchecked Sendable {
     var options = Pipeline.Options()
     options.token = token
     options.maxBlocksInFlight = min(100, 4 * workers + 4)
+    // A block is 1 MiB, or a zstd frame of up to 16.
+    options.maxBytesInFlight = options.maxBlocksInFlight << 20
     // A file of a block or two is done before a worker has woken up.
     options.isSerialReference = input.isSmall
     let pipeline = try Pipeline(on: input.isSmall ? nil : try sharedPool(), options)

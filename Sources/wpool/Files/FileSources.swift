@@ -25,15 +25,3 @@ extension Pipeline {
     }
   }
 }
-
-extension FileReader {
-  /// Of decoded bytes, in blocks of 1 MiB, whatever they are.
-  convenience init(
-    bytesOf endpoint: Endpoint, options: CompressedReader.Options
-  ) throws(WorkpoolError) {
-    try self.init(
-      endpoint,
-      splitter: .fixed(FixedSplitter(recordSize: 1, count: 1 << 20, allowsPartial: true)),
-      options: options)
-  }
-}
