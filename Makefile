@@ -133,7 +133,7 @@ stress: build/.setup-test $(LIB)
 
 # OPTIONS='SECONDS_EACH=60'
 fuzz: build/.setup-test
-	$(MAKE) --no-print-directory -C Tests/Fuzz $(OPTIONS)
+	$(MAKE) --no-print-directory -C Tests/Fuzz WITH_CODECS='$(WITH_CODECS)' $(OPTIONS)
 
 test-cli: build/.setup-test $(TOOL)
 	WPOOL=$(abspath $(TOOL)) $(LIMITED) 1200 $(PYTHON) Tests/CLITests/run_cli_tests.py

@@ -6,7 +6,8 @@ import Glibc
 /// traps with a message. See `make fuzz`.
 enum Fuzz {
   static let targets: [String: @Sendable (UnsafeRawBufferPointer) -> Void] = [
-    "unpack": { unpack($0) }, "cut": { cut($0) }, "fastq": { fastq($0) }, "steps": { steps($0) },
+    "unpack": { unpack($0) }, "seek": { seek($0) }, "cut": { cut($0) }, "fastq": { fastq($0) },
+    "steps": { steps($0) },
   ]
 
   static let target: @Sendable (UnsafeRawBufferPointer) -> Void = {

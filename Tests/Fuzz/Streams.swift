@@ -6,7 +6,7 @@ import WorkpoolIO
 extension Fuzz {
   /// Sniffing, the decoders and all headers. The first byte chooses options, the rest is the file.
   ///
-  /// Promise: bytes, notes and error do not depend on how much is asked for at once.
+  /// Promise: bytes, notes and error do not depend on how much is asked for at once, nor on workers.
   static func unpack(_ input: UnsafeRawBufferPointer) {
     guard let choice = input.first else { return }
     let file = UnsafeRawBufferPointer(rebasing: input.dropFirst())
@@ -19,7 +19,21 @@ extension Fuzz {
       whole == pieces,
       "\(whole.error ?? "the end") with large reads, "
         + "\(pieces.error ?? "the end") with small ones, or other bytes or notes")
+    // Slower, so not each time.
+    guard choice & 0x18 == 0 else { return }
+    options.pool = pool
+    let pooled = decoded(file, options, readSize: 1 + Int(choice), piece: 1000)
+    check(
+      whole == pooled,
+      "\(whole.error ?? "the end") without workers, "
+        + "\(pooled.error ?? "the end") with them, or other bytes or notes")
   }
+
+  private static let pool: Pool? = {
+    var options = Pool.Options()
+    options.workers = 2
+    return try? Pool(options)
+  }()
 
   /// A file without a name, for one input after the other.
   private static let descriptor: Int32 = {

@@ -37,7 +37,7 @@ def bgzf(data):
 
 
 def main(folder):
-    for target in ("unpack", "cut", "fastq", "steps"):
+    for target in ("unpack", "seek", "cut", "fastq", "steps"):
         (folder / target).mkdir(parents=True, exist_ok=True)
 
     def put(target, name, data):
@@ -68,6 +68,21 @@ def main(folder):
             put("cut", f"{kind}-{size}", bytes([kind, size | 0x70, 4]) + text)
         put("cut", f"{kind}-crlf", bytes([kind, 1, 2]) + text.replace(b"\n", b"\r\n")[:-1])
         put("cut", f"{kind}-blank", bytes([kind, 0x21, 1]) + b"\n\n\0a\0\n")
+    blocks = [bgzf(text[:90]), bgzf(text[90:]), bgzf(b""), bgzf(text), bgzf(b"")]
+    index = struct.pack("<Q", 2)
+    for count in (1, 2):
+        index += struct.pack("<QQ", len(b"".join(blocks[:count])), len(text) if count == 2 else 90)
+    put("seek", "blocks", bytes([0, 0, 5, 95, 200, 250]) + b"".join(blocks))
+    put("seek", "index", bytes([1, len(index), 5, 95, 200, 250]) + index + b"".join(blocks))
+    put("seek", "far", bytes([0xa0, 0, 0, 95, 200, 255]) + b"".join(blocks))
+    put("seek", "plain", bytes([0, 0, 5, 95, 200, 250]) + text)
+    # Frames of one raw block each (RFC 8878), and a seek table of them (zstd seekable format).
+    frames = [b"\x28\xb5\x2f\xfd\x20" + bytes([n]) + struct.pack("<I", n << 3 | 1)[:3] + text[:n] for n in (90, 40)]
+    table = b"".join(struct.pack("<II", len(frame), n) for frame, n in zip(frames, (90, 40)))
+    table += struct.pack("<IBI", 2, 0, 0x8f92eab1)
+    put("seek", "frames", bytes([0, 0, 5, 89, 90, 129]) + b"".join(frames))
+    put("seek", "table", bytes([0, 0, 5, 89, 90, 129]) + b"".join(frames) + struct.pack("<II", 0x184d2a5e, len(table))
+        + table)
     put("fastq", "reads", text)
     put("fastq", "end", text[:-1] + b"\n\n\n")
     for index, step in enumerate(STEPS):
