@@ -2,6 +2,10 @@
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "stages.h"
 
@@ -45,6 +49,81 @@ static void the_default_is_one_worker_per_usable_cpu(void) {
   CHECK_EQUAL(sched_setaffinity(0, sizeof one, &one), 0);
   CHECK_EQUAL(wp_usable_cpus(), 1);
   sched_setaffinity(0, sizeof before, &before);
+}
+
+/* ----- quotas of control groups, in a child that sees files of ours ----- */
+
+static int write_file(const char *path, const char *text) {
+  FILE *file = fopen(path, "w");
+  if (!file) return 0;
+  fputs(text, file);
+  return fclose(file) == 0;
+}
+
+static int see_own_groups(void) {
+  if (unshare(CLONE_NEWNS) && unshare(CLONE_NEWUSER | CLONE_NEWNS)) return 0;
+  return !mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL)
+         && !mount("none", "/sys/fs/cgroup", "tmpfs", 0, NULL)
+         && !mkdir("/sys/fs/cgroup/a", 0777) && !mkdir("/sys/fs/cgroup/a/b", 0777)
+         && !mkdir("/sys/fs/cgroup/cpu", 0777) && !mkdir("/sys/fs/cgroup/cpu/x", 0777)
+         && !mkdir("/sys/fs/cgroup/cpu,cpuacct", 0777) && !mkdir("/sys/fs/cgroup/cpu,cpuacct/x", 0777)
+         && write_file("/sys/fs/cgroup/groups", "")
+         && !mount("/sys/fs/cgroup/groups", "/proc/self/cgroup", "none", MS_BIND, NULL);
+}
+
+enum { NO_MOUNTS = 77 };
+
+static void check_quotas(void) {
+  static const struct {
+    const char *groups, *path, *quota, *period; /* period: of version 1 */
+    uint32_t cpus;
+  } cases[] = {
+    { "0::/a/b\n", "a/b/cpu.max", "max 100000\n", NULL, 1024 },
+    { "0::/a/b\n", "a/b/cpu.max", "50000 100000\n", NULL, 1 },
+    { "0::/a/b\n", "a/b/cpu.max", "100000 100000\n", NULL, 1 },
+    { "0::/a/b\n", "a/b/cpu.max", "100001 100000\n", NULL, 2 }, /* rounded up */
+    { "0::/a/b\n", "a/cpu.max", "30000 100000\n", NULL, 1 },    /* any level up to the root */
+    { "0::/a/b\n", "cpu.max", "30000 100000\n", NULL, 1 },
+    { "0::/a\n", "a/b/cpu.max", "30000 100000\n", NULL, 1024 }, /* not below */
+    { "0::/\n", "cpu.max", "1 100000\n", NULL, 1 },
+    { "0::/a/b\n", "a/b/cpu.max", "nonsense\n", NULL, 1024 },
+    { "3:cpu,cpuacct:/x\n0::/\n", "cpu,cpuacct/x/cpu.cfs_quota_us", "50000\n", "100000\n", 1 },
+    { "3:cpu:/x\n", "cpu/x/cpu.cfs_quota_us", "120000\n", "100000\n", 2 },
+    { "3:cpu:/x\n", "cpu/cpu.cfs_quota_us", "50000\n", "100000\n", 1 },
+    { "3:cpu:/x\n", "cpu/x/cpu.cfs_quota_us", "-1\n", "100000\n", 1024 },
+    { "3:cpuset:/x\n", "cpu/x/cpu.cfs_quota_us", "50000\n", "100000\n", 1024 },
+  };
+  uint32_t all = wp_usable_cpus(); /* there are no files: as many as the mask says */
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    char path[200], period[200] = "";
+    snprintf(path, sizeof path, "/sys/fs/cgroup/%s", cases[i].path);
+    CHECK(write_file("/sys/fs/cgroup/groups", cases[i].groups) && write_file(path, cases[i].quota));
+    if (cases[i].period) {
+      snprintf(period, sizeof period, "%.*scfs_period_us", (int)(strlen(path) - strlen("cfs_quota_us")), path);
+      CHECK(write_file(period, cases[i].period));
+    }
+    if (wp_usable_cpus() != (cases[i].cpus < all ? cases[i].cpus : all)) {
+      check_failed(__FILE__, __LINE__, "%s: %s is for %u CPUs", cases[i].path, cases[i].quota, wp_usable_cpus());
+    }
+    unlink(path);
+    unlink(period);
+  }
+}
+
+static void quotas(void) {
+  int status = 0;
+  fflush(stdout);
+  pid_t child = fork();
+  if (child == 0) {
+    if (!see_own_groups()) _exit(NO_MOUNTS);
+    check_quotas();
+    fflush(stdout);
+    _exit(checks_failed != 0);
+  }
+  CHECK_EQUAL(waitpid(child, &status, 0), child);
+  CHECK(WIFEXITED(status));
+  if (WEXITSTATUS(status) == NO_MOUNTS) printf("     quotas: not looked at, for nothing can be mounted here\n");
+  else CHECK_EQUAL(WEXITSTATUS(status), 0);
 }
 
 typedef struct hooks {
@@ -345,6 +424,7 @@ static void a_further_worker_works_while_one_blocks(void) {
 int main(void) {
   RUN("a pool has the workers asked for, and none after destroy", a_pool_has_the_workers_asked_for);
   RUN("the default is one worker per usable CPU", the_default_is_one_worker_per_usable_cpu);
+  RUN("a quota of a control group counts, the tightest up to the root, rounded up", quotas);
   RUN("hooks run once on each worker, signals blocked", hooks_run_once_on_each_worker);
   RUN("threads are named prefix-index, cut to 15 bytes", threads_are_named);
   RUN("wrong options are refused and keep nothing", wrong_options_are_refused);
