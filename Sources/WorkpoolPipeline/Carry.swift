@@ -99,6 +99,12 @@ extension PipelineRun {
     return Clock.now > sliceEnd
   }
 
+  /// As above, for a worker that carries one block after the other.
+  @inline(never)
+  private func isWantedElsewhere(_ seat: Int) -> Bool {
+    pool.isSurplus(seat: seat) || Clock.now > pool.sliceEnd(ofSeat: seat)
+  }
+
   /// Nothing to do: looks on for a moment, then goes, unless work has come.
   /// - Returns: whether the worker has left (as a searcher).
   @inline(never)
@@ -235,7 +241,7 @@ extension PipelineRun {
         }
         drained += 1
         record = follower
-        if drained == Self.mostDrained || pool.sourceCount > 1 && pool.isSurplus(seat: seat) {
+        if drained == Self.mostDrained || pool.sourceCount > 1 && isWantedElsewhere(seat) {
           publish(follower)
           return
         }

@@ -759,6 +759,72 @@ static void weights(void) {
   CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
 }
 
+/* ----- many blocks that wait behind one ----- */
+
+enum { BEHIND = 60 };
+
+typedef struct crossing {
+  gate passed, may_pass, is_inside, may_leave;
+  int sunk, sunk_before; /* atomic; before: when the other pipeline had its turn */
+} crossing;
+
+static int32_t hold_the_first(WITHIN(context)) {
+  crossing *crossing = context;
+  UNUSED;
+  if (block->number == 0) gate_wait(&crossing->may_pass, 1);
+  else gate_raise(&crossing->passed, 1);
+  return WP_STAGE_OK;
+}
+
+static int32_t take_half_a_millisecond(WITHIN(context)) {
+  crossing *crossing = context;
+  struct timespec begin, now;
+  UNUSED;
+  clock_gettime(CLOCK_MONOTONIC, &begin);
+  do clock_gettime(CLOCK_MONOTONIC, &now);
+  while ((now.tv_sec - begin.tv_sec) * 1000000000 + now.tv_nsec - begin.tv_nsec < 500000);
+  __atomic_fetch_add(&crossing->sunk, 1, __ATOMIC_SEQ_CST);
+  return WP_STAGE_OK;
+}
+
+static int32_t keep_a_worker(WITHIN(context)) {
+  crossing *crossing = context;
+  UNUSED;
+  if (block->number == 0) {
+    gate_raise(&crossing->is_inside, 1);
+    gate_wait(&crossing->may_leave, 1);
+  } else {
+    crossing->sunk_before = __atomic_load_n(&crossing->sunk, __ATOMIC_SEQ_CST);
+    gate_raise(&crossing->may_leave, 1);
+  }
+  return WP_STAGE_OK;
+}
+
+static void long_drain(void) {
+  wp_pool *pool = pool_of(2);
+  crossing crossing = { GATE, GATE, GATE, GATE, 0, 0 };
+  counter behind = { BEHIND + 1, 0 }, two = { 2, 0 };
+  wp_pipeline *one = pipeline_on(pool, 0, 100), *other = pipeline_on(pool, 0, 100);
+  set_source(one, count_up, &behind);
+  add_stage(one, WP_PARALLEL, hold_the_first, &crossing);
+  set_sink(one, take_half_a_millisecond, &crossing);
+  set_source(other, count_up, &two);
+  add_stage(other, WP_PARALLEL, keep_a_worker, &crossing);
+  CHECK_EQUAL(wp_pipeline_set_weight(other, 10), WP_OK);
+  CHECK_EQUAL(wp_pipeline_start(one), WP_OK);
+  gate_wait(&crossing.passed, BEHIND);
+  CHECK_EQUAL(wp_pipeline_start(other), WP_OK);
+  gate_wait(&crossing.is_inside, 1);
+  /* One worker is held up there. The other one has sixty blocks for the sink now, and is wanted there. */
+  gate_raise(&crossing.may_pass, 1);
+  CHECK_EQUAL(wp_pipeline_wait(other, -1), WP_OK);
+  CHECK_EQUAL(wp_pipeline_wait(one, -1), WP_OK);
+  CHECK(crossing.sunk_before < BEHIND + 1);
+  CHECK_EQUAL(crossing.sunk, BEHIND + 1);
+  CHECK_EQUAL(wp_pipeline_destroy(one), WP_OK);
+  destroy(other, pool);
+}
+
 int main(void) {
   RUN("blocks arrive in input order, in every run", order);
   RUN("what a stage writes into meta arrives", meta);
@@ -781,5 +847,6 @@ int main(void) {
   RUN("a level says what is measured", levels);
   RUN("one place is enough for any number of workers", one_place);
   RUN("pipelines of any weight, changed at any time, end side by side", weights);
+  RUN("a worker with many blocks for a sink goes where it is wanted in between", long_drain);
   return CHECK_SUMMARY();
 }

@@ -80,8 +80,11 @@ public struct PoolLink: @unchecked Sendable {
     guard let pool else { return .max }
     let seats = pool.takeUnretainedValue().seats
     let end = seats[seat].sliceEnd.load(ordering: .relaxed)
+    if end != 0 { return end }
     // Then it was the only one when it came.
-    return end == 0 ? Clock.now + FairShares.slice : end
+    let fromNow = Clock.now + FairShares.slice
+    seats[seat].sliceEnd.store(fromNow, ordering: .relaxed)
+    return fromNow
   }
 
   /// Workers there are at present.
