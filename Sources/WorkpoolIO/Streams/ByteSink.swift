@@ -12,6 +12,9 @@ public final class ByteSink {
   /// Whether `close` waits until the device has the bytes.
   public let syncs: Bool
 
+  /// Is shown all that was written, piece by piece.
+  public var watch: ((UnsafeRawBufferPointer) -> Void)?
+
   private var descriptor: Int32
   /// What `close` gives the file.
   private let attributes: FileAttributes?
@@ -56,6 +59,7 @@ public final class ByteSink {
       bytesWritten += UInt64(count)
       rest = rest.part(Int(count)..<rest.count)
     }
+    watch?(bytes)
   }
 
   /// Ends the output; a failure here is a failure of the output. A second call does nothing.

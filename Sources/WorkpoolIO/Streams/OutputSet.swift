@@ -40,7 +40,9 @@ public final class OutputSet {
   private enum State { case planned, open, ended }
 
   private let options: Options
-  private let targets: [OutputTarget]
+  private var targets: [OutputTarget]
+  /// Names may be asked for while the list grows.
+  private let monitor: Monitor
   private let inputs: [Endpoint]
   private let prefix: String?
   /// The path of the marker; nil for a run without regular outputs.
@@ -71,6 +73,7 @@ public final class OutputSet {
     self.marker = options.hasMarker ? (prefix ?? first).map { $0 + ".incompleted" } : nil
     self.hadMarker = marker.map { OutputTarget.isThere($0) } ?? false
     self.targets = targets
+    monitor = try Monitor()
     self.inputs = inputs
     self.prefix = prefix
     self.options = options
@@ -102,11 +105,19 @@ public final class OutputSet {
     }
   }
 
-  deinit { abandon() }
+  deinit {
+    abandon()
+    monitor.destroy()
+  }
 
   /// The temporary names of the regular outputs, whether or not the files are there. Any thread,
   /// any time.
-  public var temporaryFiles: [String] { targets.filter { $0.isRegular }.map { $0.part } }
+  public var temporaryFiles: [String] {
+    monitor.lock()
+    let targets = targets
+    monitor.unlock()
+    return targets.filter { $0.isRegular }.map { $0.part }
+  }
 
   /// Creates the marker and the temporary files and opens the rest.
   ///
@@ -139,6 +150,51 @@ public final class OutputSet {
       if let marker, markerDescriptor >= 0 && !hadMarker { _ = wpl_file_remove(marker) }
       end(keepingParts: false)
       throw error
+    }
+  }
+
+  /// Adds an output to those that are open; its name is not that of another one.
+  ///
+  /// Errors: as for the ones that were planned.
+  /// - Returns: its index.
+  public func add(_ output: Output) throws(WorkpoolError) -> Int {
+    guard state == .open else { throw WorkpoolError(.invalidState, "outputs are not open") }
+    let target = try OutputTarget(output)
+    try refuse(target)
+    target.removeDeadParts(sparing: inputs)
+    let descriptor = try target.open(isPrivate: options.attributes != nil, isCancelled: { false })
+    monitor.lock()
+    targets.append(target)
+    monitor.unlock()
+    if target.isRegular { parts.append(targets.count - 1) }
+    sinks.append(
+      ByteSink(
+        owning: descriptor, name: target.path, syncs: options.syncs,
+        attributes: target.isRegular ? options.attributes : nil))
+    return targets.count - 1
+  }
+
+  /// Gives a regular output that is open another final name.
+  public func rename(_ index: Int, to path: String) throws(WorkpoolError) {
+    guard state == .open else { throw WorkpoolError(.invalidState, "outputs are not open") }
+    let target = try targets[index].renamed(path)
+    try refuse(target)
+    monitor.lock()
+    targets[index] = target
+    monitor.unlock()
+  }
+
+  private func refuse(_ target: OutputTarget) throws(WorkpoolError) {
+    for input in inputs {
+      if let info = input.info, let own = target.info, info.isSameStorage(as: own) {
+        throw WorkpoolError(
+          .invalidArgument, "is written by \(target.owner) and is the input \(input.name)",
+          path: target.path)
+      }
+    }
+    if !options.allowsOverwrite && !hadMarker && OutputTarget.isThere(target.path) {
+      throw WorkpoolError(
+        .outputExists, "exists already; --allow-overwrite replaces it", path: target.path)
     }
   }
 

@@ -11,7 +11,7 @@ struct OutputTarget {
   /// The name in its folder.
   let name: String
   /// The path of the temporary file.
-  let part: String
+  private(set) var part: String
   /// What is at `path`, through links.
   let info: wpl_file_info?
   private let descriptor: Int32?
@@ -33,6 +33,13 @@ struct OutputTarget {
     if descriptor == nil && (name.isEmpty || info?.isFolder ?? false) {
       throw WorkpoolError(.ioFailed, "cannot write", path: path, systemError: EISDIR)
     }
+  }
+
+  /// The same temporary file with another final name.
+  func renamed(_ path: String) throws(WorkpoolError) -> OutputTarget {
+    var target = try OutputTarget(OutputSet.Output(.path(path), owner: owner))
+    target.part = part
+    return target
   }
 
   func isSame(as other: OutputTarget) -> Bool {
