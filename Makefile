@@ -8,7 +8,7 @@
 #   make stress   100,000 random pipelines with a watchdog; larger models
 #   make fuzz     libFuzzer on decoders, splitters, parsers, steps: 10 minutes each
 #   make test-c   one suite: see SUITES
-#   make CODECS=zlib   without libdeflate and ISA-L, which are in where they are found
+#   make CODECS=zlib   without libdeflate, ISA-L and PCRE2, which are in where they are found
 #   make python   a wheel that carries the library
 
 SWIFT ?= swift
@@ -22,12 +22,12 @@ TOOL := build/bin/wpool
 SOURCES := Package.swift $(shell find Sources \( -path Sources/Python -o -path Sources/CMake \
   -o -name '*.md' \) -prune -o -print) include/workpool.h include/module.modulemap
 
-# zlib and zstd are in every build. Faster codecs are traits of the package: those that pkg-config finds
+# zlib and zstd are in every build. Faster codecs and regular expressions are traits of the package: those that pkg-config finds
 # after set-up, or those named (`CODECS='libdeflate libisal'`, `CODECS=zlib` for none).
-OPTIONAL_CODECS := libdeflate libisal
+OPTIONAL_CODECS := libdeflate libisal libpcre2-8
 CODECS ?= $(shell for codec in $(OPTIONAL_CODECS); do pkg-config --exists $$codec && echo $$codec; done)
 FOUND_CODECS = $(filter $(OPTIONAL_CODECS),$(CODECS))
-traits = $(subst $() ,$(comma),$(patsubst libdeflate,Libdeflate,$(patsubst libisal,ISAL,$(strip $1))))
+traits = $(subst $() ,$(comma),$(patsubst libdeflate,Libdeflate,$(patsubst libisal,ISAL,$(patsubst libpcre2-8,PCRE2,$(strip $1)))))
 comma := ,
 with = $(if $(strip $1),--traits $(call traits,$1))
 WITH_CODECS = $(call with,$(FOUND_CODECS))
@@ -100,7 +100,8 @@ test: build/.setup-test
 test-swift: build/.setup-test
 	$(LIMITED) 1200 $(SWIFT) test $(WITH_CODECS)
 # The tests of WorkpoolIO again with fewer codecs: none of those that were found, and each alone.
-CODEC_SETS = '' $(if $(word 2,$(FOUND_CODECS)),$(foreach codec,$(FOUND_CODECS),'$(call with,$(codec))'))
+PACKERS = $(filter-out libpcre2-8,$(FOUND_CODECS))
+CODEC_SETS = '' $(if $(word 2,$(PACKERS)),$(foreach codec,$(PACKERS),'$(call with,$(codec))'))
 test-codecs: build/.setup-test
 	@for with in $(CODEC_SETS); do \
 	  echo "codecs: zlib and zstd $$with"; \

@@ -42,6 +42,7 @@ let package = Package(
   traits: [
     .trait(name: "Libdeflate", description: "Pack and unpack whole gzip blocks with libdeflate."),
     .trait(name: "ISAL", description: "Unpack gzip streams and pack at level 1 with ISA-L."),
+    .trait(name: "PCRE2", description: "Steps with regular expressions, by PCRE2."),
   ],
   targets: [
     .target(
@@ -50,6 +51,7 @@ let package = Package(
         .define("_GNU_SOURCE"), .define("WPL_SCHEDULES", .when(configuration: .debug)),
         .define("WORKPOOL_LIBDEFLATE", .when(traits: ["Libdeflate"])),
         .define("WORKPOOL_ISAL", .when(traits: ["ISAL"])),
+        .define("WORKPOOL_PCRE2", .when(traits: ["PCRE2"])),
       ]
         + (isEmbedded ? [.define("WORKPOOL_EMBEDDED")] : []) + fuzzed,
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
@@ -58,6 +60,7 @@ let package = Package(
     .systemLibrary(
       name: "CLibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
+    .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CWorkpool", path: "include"),
 
     .target(name: "WorkpoolCore", dependencies: ["CPlatform"], swiftSettings: floorSettings),
@@ -75,7 +78,10 @@ let package = Package(
       swiftSettings: floorSettings),
     .target(
       name: "WorkpoolFASTQ",
-      dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO"],
+      dependencies: [
+        "CPlatform", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO",
+        .target(name: "CPCRE2", condition: .when(traits: ["PCRE2"])),
+      ],
       swiftSettings: floorSettings),
     .target(
       name: "Workpool",

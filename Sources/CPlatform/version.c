@@ -16,6 +16,14 @@
 #define ISAL ""
 #endif
 
+#ifdef WORKPOOL_PCRE2
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#define PCRE2 " pcre2 " TEXT(PCRE2_MAJOR) "." TEXT(PCRE2_MINOR)
+#else
+#define PCRE2 ""
+#endif
+
 #define TEXT(macro) TEXT_OF(macro)
 #define TEXT_OF(words) #words
 #define VERSION \
@@ -24,5 +32,5 @@
 const char *wpl_version(void) { return VERSION; }
 
 const char *wpl_build_info(void) {
-  return "libworkpool " VERSION " zlib " ZLIB_VERSION " zstd " ZSTD_VERSION_STRING LIBDEFLATE ISAL;
+  return "libworkpool " VERSION " zlib " ZLIB_VERSION " zstd " ZSTD_VERSION_STRING LIBDEFLATE ISAL PCRE2;
 }

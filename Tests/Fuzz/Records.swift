@@ -31,7 +31,7 @@ extension Fuzz {
 
   private static func encoded(_ batch: FASTQBatch) throws -> [UInt8] {
     var output = GrowableMemory<UInt8>()
-    try FASTQEncoder.encode(batch, segments: 0..<1, into: &output)
+    try FASTQEncoder.encode(batch, segments: [0], into: &output)
     return Array(UnsafeBufferPointer(start: output.start, count: output.count))
   }
 

@@ -194,7 +194,7 @@ class Pools(unittest.TestCase):
     def test_the_library_tells_its_version(self):
         self.assertRegex(workpool.version(), r"^\d+\.\d+\.\d+$")
         self.assertIn(workpool.version(), workpool.build_info())
-        self.assertRegex(workpool.build_info(), r" zlib [\d.]+ zstd [\d.]+( (libdeflate|isa-l) [\d.]+)*$")
+        self.assertRegex(workpool.build_info(), r" zlib [\d.]+ zstd [\d.]+( (libdeflate|isa-l|pcre2) [\d.]+)*$")
 
 
 class Tokens(Case):

@@ -66,6 +66,16 @@ class Recipes(Case):
         names = [[line.split(b"/")[0] for line in out.split(b"\n")[::4]] for out in outs]
         self.assertEqual(names[0], names[1])
 
+    def test_tags_go_into_names(self):
+        regions = [{"source": "read1", "start": 0, "length": 2, "anchor": "start"},
+                   {"source": "read1", "start": -2, "length": 2, "anchor": "end"}]
+        steps = [Step("ExtractRegions", regions=regions, out_label="umi"),
+                 Step("EvalExpression", expression="len_umi + read_no", result_type="numeric",
+                      out_label="n"),
+                 Step("StoreTagInComment", in_label="umi"), Step("StoreTagInComment", in_label="n")]
+        _, (out,) = self.run_recipe(steps, b"@a x\nACGT\n+\nIIII\n@b\nC\n+\nI\n")
+        self.assertEqual(out.split(b"\n")[::4], [b"@a|umi=AC_GT|n=4 x", b"@b|umi=|n=1", b""])
+
     def test_workers_and_the_serial_reference_agree(self):
         steps = ["FilterSample p=0.5 seed=7"]
         _, parallel = self.run_recipe(steps, reads(1000), records_per_block=10)

@@ -47,7 +47,7 @@ import WorkpoolCore
 
   @Test("a batch that failed to grow works when there is memory again")
   func retried() throws {
-    let batch = try FASTQBatch(segments: 2, columns: 2, steps: 1)
+    let batch = try FASTQBatch(segments: 2, columns: [.numeric, .location], steps: 1)
     for allocations in 0..<6 {
       batch.clear()
       try fill(batch, [records(0..<2000), records(0..<2000)])

@@ -17,7 +17,7 @@ func fill(_ batch: FASTQBatch, _ texts: [String]) throws {
 
 func encoded(_ batch: FASTQBatch, _ segments: Range<Int>) throws -> String {
   var output = GrowableMemory<UInt8>()
-  try FASTQEncoder.encode(batch, segments: segments, into: &output)
+  try FASTQEncoder.encode(batch, segments: Array(segments), into: &output)
   return String(
     decoding: UnsafeBufferPointer(start: output.start, count: output.count), as: UTF8.self)
 }
@@ -59,8 +59,18 @@ struct RecipeRun {
       for index in outputs.indices { outputs[index] += try encoded(batch, index..<index + 1) }
       for index in counters.indices { counters[index].add(batch.counters.start[index]) }
       for read in 0..<batch.count where batch.keep.start[read] != 0 {
-        if let column = batch.columns.first { values.append(column.values.start[read]) }
+        if let column = batch.columns.first, column.kind == .numeric {
+          values.append(column.values.start[read])
+        }
       }
+    }
+  }
+
+  /// The names and sequences of the first segment's records, as `name sequence`.
+  var reads: [String] {
+    let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
+    return stride(from: 0, to: lines.count - 1, by: 4).map {
+      "\(lines[$0].dropFirst()) \(lines[$0 + 1])"
     }
   }
 

@@ -15,4 +15,14 @@ int wpl_parse_double(const char *text, double *value);
  * Returns the length. */
 size_t wpl_format_double(double value, char text[WPL_DOUBLE_TEXT_SIZE]);
 
+/* A number in the comment of a read: whole ones as 64-bit integers; from 0.001 to 1000000 with
+ * four decimals; others as mantissa with four decimals, `e` and exponent, from which trailing zeros go,
+ * those of the exponent too, as the pipelines this follows have it. Any locale. */
+#define WPL_BRIEF_TEXT_SIZE 48
+size_t wpl_format_brief(double value, char text[WPL_BRIEF_TEXT_SIZE]);
+
+/* The shortest decimal that reads back as the same number, never with an exponent. Any locale. */
+#define WPL_PLAIN_TEXT_SIZE 352
+size_t wpl_format_plain(double value, char text[WPL_PLAIN_TEXT_SIZE]);
+
 #endif

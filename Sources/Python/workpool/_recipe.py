@@ -64,7 +64,9 @@ def _value(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(_value(one) for one in value) + "]"
-    raise TypeError(f"the value of a key is text, a number, a bool or a list, not {value!r}")
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_value(one)}" for key, one in value.items()) + "}"
+    raise TypeError(f"the value of a key is text, a number, a bool, a list or a dict, not {value!r}")
 
 
 class Report(NamedTuple):

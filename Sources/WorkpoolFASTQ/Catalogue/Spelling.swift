@@ -50,3 +50,17 @@ func editDistance(_ one: [UInt8], _ other: [UInt8]) -> Int {
   }
   return last[other.count]
 }
+
+/// How names in configurations are compared, for who reads them.
+public enum Spelling {
+  /// Whether two names are one: letter case, `_` and `-` do not count.
+  public static func isSame(_ one: String, _ other: String) -> Bool { isSameName(one, other) }
+
+  /// `; nearest: "right"`, or nothing.
+  public static func hint(_ word: String, among names: [String]) -> String {
+    nearestHint(to: word, among: names)
+  }
+
+  /// Whether `name` is letters, digits and `_`, and no digit first.
+  public static func isIdentifier(_ name: String) -> Bool { WorkpoolFASTQ.isIdentifier(name) }
+}

@@ -2,12 +2,13 @@
 import CPlatform
 
 /// What a parameter of a step is set to, as a configuration file or a caller says it.
-public enum StepValue: Equatable, Sendable {
+public indirect enum StepValue: Equatable, Sendable {
   case int(Int)
   case double(Double)
   case bool(Bool)
   case text(String)
   case list([StepValue])
+  case table([StepParameter])
 
   /// As a configuration would have it.
   public var text: String {
@@ -17,6 +18,8 @@ public enum StepValue: Equatable, Sendable {
     case .bool(let value): value ? "true" : "false"
     case .text(let text): "\"" + text + "\""
     case .list(let values): "[" + joined(values.map { $0.text }, ", ") + "]"
+    case .table(let members):
+      "{" + joined(members.map { $0.key + " = " + $0.value.text }, ", ") + "}"
     }
   }
 }

@@ -2,7 +2,7 @@
 import CPlatform
 
 /// Reads the value of a key as TOML 1.0 writes it: integer, float, boolean, string on one line, or
-/// a list of these.
+/// a list or an inline table of these.
 enum TOMLValue {
   /// - Returns: nil where the text is no such value as a whole.
   static func read(_ text: some Collection<UInt8>) -> StepValue? {
@@ -37,6 +37,7 @@ enum TOMLValue {
       case UInt8(ascii: "\""): basicString().map { .text($0) }
       case UInt8(ascii: "'"): literalString().map { .text($0) }
       case UInt8(ascii: "["): depth < 8 ? list(depth: depth) : nil
+      case UInt8(ascii: "{"): depth < 8 ? table(depth: depth) : nil
       default: scalar()
       }
     }
@@ -51,6 +52,31 @@ enum TOMLValue {
         values.append(value)
         skipBlanks()
         guard take(UInt8(ascii: ",")) || next == UInt8(ascii: "]") else { return nil }
+      }
+    }
+
+    /// An inline table with bare keys.
+    mutating func table(depth: Int) -> StepValue? {
+      guard take(UInt8(ascii: "{")) else { return nil }
+      var members: [StepParameter] = []
+      while true {
+        skipBlanks()
+        if members.isEmpty, take(UInt8(ascii: "}")) { return .table(members) }
+        let start = index
+        while let byte = next, byte &- 48 < 10 || (byte | 32) &- 97 < 26 || byte == 95 || byte == 45
+        {
+          index += 1
+        }
+        let key = String(decoding: bytes[start..<index], as: UTF8.self)
+        skipBlanks()
+        guard index > start, take(UInt8(ascii: "=")) else { return nil }
+        skipBlanks()
+        guard !members.contains(where: { $0.key == key }), let value = value(depth: depth + 1)
+        else { return nil }
+        members.append(StepParameter(key, value))
+        skipBlanks()
+        if take(UInt8(ascii: "}")) { return .table(members) }
+        guard take(UInt8(ascii: ",")) else { return nil }
       }
     }
 
@@ -120,7 +146,7 @@ enum TOMLValue {
     /// Booleans and numbers, up to the next comma, bracket or blank.
     mutating func scalar() -> StepValue? {
       let start = index
-      let stops: [UInt8] = [44, 93, 32, 9, 10, 13]
+      let stops: [UInt8] = [44, 93, 125, 32, 9, 10, 13]
       while let byte = next, !stops.contains(byte) { index += 1 }
       let word = Array(bytes[start..<index])
       let text = String(decoding: word, as: UTF8.self)

@@ -3,16 +3,19 @@ import WorkpoolCore
 
 /// Checks requests one after the other, makes steps of them, and collects what is wrong.
 struct RecipeBuilder {
+  private static let mostStreams = 65_536
+
   let segments: [String]
   let options: RecipeOptions
   private(set) var steps: [Step] = []
-  private(set) var tags = TagTable()
+  private(set) var streams = [OutputStream()]
+  var tags = TagTable()
   private(set) var problems: [RecipeProblem] = []
 
   /// The step being read.
-  private var number: Int?
-  private var name = ""
-  private var origin: String?
+  private(set) var number: Int?
+  private(set) var name = ""
+  private(set) var origin: String?
 
   init(segments: [String], options: RecipeOptions) {
     self.segments = segments
@@ -41,7 +44,17 @@ struct RecipeBuilder {
       return
     }
     do throws(WorkpoolError) {
-      steps.append(try description.make(arguments))
+      let step = try description.make(arguments)
+      if let entry = step.reportName, steps.contains(where: { $0.reportName == entry }) {
+        report(
+          "name", "name = \"" + entry + "\" is there twice; each report needs a name of its own")
+      }
+      steps.append(step)
+      step.useTags(&tags)
+      streams = step.streamsAfter(streams)
+      if streams.count > Self.mostStreams {
+        report(nil, "there are more than " + String(Self.mostStreams) + " output streams")
+      }
     } catch {
       report(nil, error.text)
     }
@@ -66,11 +79,28 @@ struct RecipeBuilder {
         report(key.name, key.name + " is given twice")
       }
     }
+    var surroundings = StepSurroundings()
+    surroundings.segments = segments
+    surroundings.streams = streams
+    surroundings.tags = tags.alive
+    surroundings.severalRegions = tags.severalRegions
+    surroundings.commentSeparators = steps.compactMap { $0.commentSeparator }
+    surroundings.barcodes = options.barcodes
+    surroundings.naming = options.naming
+    surroundings.commentCharacter = options.commentCharacter
     var arguments = StepArguments(
-      stepName: description.name, stepNumber: number, commentCharacter: options.commentCharacter)
-    for key in description.keys {
-      let given = parameters.first { key.isCalled($0.key) }?.value ?? key.fallback
-      if let value = value(of: key, given) { arguments.values.append((key.name, value)) }
+      stepName: description.name, stepNumber: number, surroundings: surroundings)
+    // A new tag comes last: its kind may depend on the rest, and the rest may not use it.
+    for isNew in [false, true] {
+      for key in description.keys where key.type.isNewLabel == isNew {
+        let parameter = parameters.first { key.isCalled($0.key) }
+        let given = parameter?.value ?? key.fallback
+        let isComplete = isNew && problems.last?.step != number
+        let kind = isComplete ? description.kindOfTag(arguments) : .location
+        if let value = value(of: key.spelled(parameter?.key), given, newKind: kind) {
+          arguments.values.append((key.name, value))
+        }
+      }
     }
     return arguments
   }
@@ -83,10 +113,13 @@ struct RecipeBuilder {
   }
 
   /// The checked value; nil where it is missing, rightly or not, or wrong.
-  private mutating func value(of key: StepKey, _ given: StepValue?) -> StepArguments.Value? {
+  private mutating func value(
+    of key: StepKey, _ given: StepValue?, newKind: TagKind
+  ) -> StepArguments.Value? {
     guard let given else {
       switch key.type {
       case .segment, .segmentOrAll:
+        if !key.isRequired { return nil }
         if segments.count == 1 { return .segments(0..<1) }
         report(key.name, key.name + " is missing; " + segmentList)
       default:
@@ -94,114 +127,42 @@ struct RecipeBuilder {
       }
       return nil
     }
-    switch (key.type, given) {
-    case (.int(let range), .int(let number)):
-      if range.contains(number) { return .int(number) }
-    case (.number(let above, let below), .int(let number)):
-      return self.number(key, Double(number), given, above, below)
-    case (.number(let above, let below), .double(let number)):
-      return self.number(key, number, given, above, below)
-    case (.byte(let range), .int(let number)):
-      if let byte = UInt8(exactly: number), range.contains(byte) { return .byte(byte) }
-    case (.byte(let range), .text(let text)):
-      if text.utf8.count == 1, let byte = text.utf8.first, range.contains(byte) {
-        return .byte(byte)
+    switch key.type {
+    case .segment:
+      if case .text(let name) = given {
+        return segment(key, name, allowsAll: false, given).map { .segments($0) }
       }
-    case (.text, .text(let text)):
-      return .text(text)
-    case (.choice(let words), .text(let word)):
-      return choice(key, word, words)
-    case (.segment, .text(let name)):
-      return segment(key, name, allowsAll: false, given).map { .segments($0) }
-    case (.segmentOrAll, .text(let name)):
-      return segment(key, name, allowsAll: true, given).map { .segments($0) }
-    case (.source, .text(let text)):
-      return source(key, text, given)
-    case (.label, .text(let label)):
-      if let column = tags.use(label) { return .column(column) }
-      reportWrong(key, given, "is unknown; " + tags.known(near: label))
-      return nil
-    case (.newLabel, .text(let label)):
-      if let problem = tags.make(
-        label, step: number, stepName: name, origin: origin, segments: segments)
-      {
-        reportWrong(key, given, "is not possible: " + problem)
-        return nil
+    case .segmentOrAll:
+      if case .text(let name) = given {
+        return segment(key, name, allowsAll: true, given).map { .segments($0) }
       }
-      return tags.column(label).map { .column($0) }
-    default: break
+    case .source(let parts):
+      if case .text(let text) = given { return source(key, text, parts, given).map { .source($0) } }
+    case .regions:
+      if let list = given.asList { return regions(key, list).map { .regions($0) } }
+    case .label(let kinds):
+      if case .text(let label) = given { return tag(key, label, kinds).map { .tag($0) } }
+    case .labels(let kinds):
+      if let labels = texts(given) { return tags(key, labels, kinds).map { .tags($0) } }
+    case .condition:
+      if case .text(let text) = given { return condition(key, text).map { .condition($0) } }
+    case .newLabel(let kind):
+      if case .text(let label) = given {
+        return newTag(key, label, kind ?? newKind).map { .tag($0) }
+      }
+    case .barcodes:
+      if case .text(let name) = given { return barcodes(key, name).map { .barcodes($0) } }
+    case .expression:
+      // A number is a formula too.
+      switch given {
+      case .text(let text): return expression(key, text).map { .expression($0) }
+      case .int, .double: return expression(key, given.text).map { .expression($0) }
+      default: break
+      }
+    default:
+      return plainValue(key, given)
     }
     reportWrong(key, given, "is not what is needed: " + key.type.text)
     return nil
   }
-
-  private mutating func number(
-    _ key: StepKey, _ number: Double, _ given: StepValue, _ above: Double?, _ below: Double?
-  ) -> StepArguments.Value? {
-    if !number.isNaN, above.map({ number > $0 }) ?? true, below.map({ number < $0 }) ?? true {
-      return .number(number)
-    }
-    reportWrong(key, given, "is not what is needed: " + key.type.text)
-    return nil
-  }
-
-  private mutating func choice(
-    _ key: StepKey, _ word: String, _ words: [[String]]
-  ) -> StepArguments.Value? {
-    if let index = words.firstIndex(where: { $0.contains { isSameName($0, word) } }) {
-      return .choice(index)
-    }
-    reportWrong(
-      key, .text(word),
-      "is none of " + joined(words.map { $0[0] }, ", ")
-        + nearestHint(to: word, among: words.flatMap { $0 }))
-    return nil
-  }
-
-  private mutating func segment(
-    _ key: StepKey, _ name: String, allowsAll: Bool, _ given: StepValue
-  ) -> Range<Int>? {
-    if let index = segments.firstIndex(of: name) { return index..<index + 1 }
-    if allowsAll && (name == "all" || name == "All") { return 0..<segments.count }
-    reportWrong(
-      key, given,
-      "is no segment; " + segmentList + nearestHint(to: name, among: segments))
-    return nil
-  }
-
-  private mutating func source(
-    _ key: StepKey, _ text: String, _ given: StepValue
-  ) -> StepArguments.Value? {
-    if let label = rest(of: text, after: "tag:") {
-      let isKnown = tags.column(label) != nil
-      reportWrong(
-        key, given,
-        isKnown
-          ? "is a numeric tag; only a location can be meant"
-          : "is an unknown label; " + tags.known(near: label))
-      return nil
-    }
-    guard let name = rest(of: text, after: "name:") else {
-      return segment(key, text, allowsAll: true, given).map {
-        .source(StepSource(part: .sequence, segments: $0))
-      }
-    }
-    if name.isEmpty && segments.count == 1 {
-      return .source(StepSource(part: .name, segments: 0..<1))
-    }
-    return segment(key, name, allowsAll: true, given).map {
-      .source(StepSource(part: .name, segments: $0))
-    }
-  }
-
-  private func rest(of text: String, after prefix: String) -> String? {
-    guard text.utf8.starts(with: prefix.utf8) else { return nil }
-    return String(decoding: text.utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
-  }
-
-  private mutating func reportWrong(_ key: StepKey, _ given: StepValue, _ message: String) {
-    report(key.name, key.name + " = " + given.text + " " + message)
-  }
-
-  private var segmentList: String { "segments are " + joined(segments, ", ") }
 }

@@ -66,7 +66,7 @@ public final class RecipeDraft {
       inputs: inputs.map { [.path($0)] },
       outputs: outputs.enumerated().map { index, path in
         ProcessPlan.Output(
-          .path(path), segments: outputs.count == 1 ? 0..<recipe.segments.count : index..<index + 1,
+          .path(path), segments: outputs.count == 1 ? Array(0..<recipe.segments.count) : [index],
           compression: options.compression ?? Compression(path: path), level: options.level)
       })
     plan.outputSet.allowsOverwrite = options.allowsOverwrite

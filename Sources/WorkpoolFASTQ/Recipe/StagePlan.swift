@@ -11,15 +11,19 @@ public struct StagePlan: @unchecked Sendable {
   public let steps: [Step]
   /// Position of the first step among all steps of the recipe.
   public let firstStep: Int
+  /// Whether the stage does not run its only step but merges what that found.
+  let isMerge: Bool
+  /// Whether its steps can end the input early: not behind one that delivers when that has ended.
+  let mayStop: Bool
 
   /// Adjacent parallel steps go together; a serial one keeps its own stage, and nothing is joined
-  /// to a step that sees all.
+  /// behind a step that merges: what it found must be as it left it.
   static func plans(for steps: [Step]) -> [StagePlan] {
     var plans: [StagePlan] = []
     var first = 0
     while first < steps.count {
       var end = first + 1
-      while end < steps.count, steps[end - 1].kind == .parallel, !steps[end - 1].seesAll,
+      while end < steps.count, steps[end - 1].kind == .parallel, !steps[end - 1].mergesInStage,
         steps[end].kind == .parallel
       {
         end += 1
@@ -27,8 +31,15 @@ public struct StagePlan: @unchecked Sendable {
       let group = Array(steps[first..<end])
       plans.append(
         StagePlan(
-          kind: group[0].kind, name: joined(group.map { $0.name }, "+"),
-          seesAll: group.contains { $0.seesAll }, steps: group, firstStep: first))
+          kind: group[0].kind, name: joined(group.map { $0.name }, "+"), seesAll: false,
+          steps: group, firstStep: first, isMerge: false,
+          mayStop: !steps[..<first].contains { $0.holdsReads }))
+      if let last = group.last, last.mergesInStage {
+        plans.append(
+          StagePlan(
+            kind: .serial, name: last.name + " merge", seesAll: true, steps: [last],
+            firstStep: end - 1, isMerge: true, mayStop: false))
+      }
       first = end
     }
     return plans
@@ -41,6 +52,10 @@ public struct StagePlan: @unchecked Sendable {
   ///
   /// Threads: any for a parallel stage, one at a time and in input order for a serial one.
   public func run(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
+    if isMerge {
+      if let partial = batch.partials[firstStep] { try steps[0].merge(partial) }
+      return .go
+    }
     var outcome = StepOutcome.go
     var reads = batch.keptCount
     var bases = batch.keptBases
@@ -57,6 +72,6 @@ public struct StagePlan: @unchecked Sendable {
       counters.basesOut = bases
       batch.counters.start[firstStep + index] = counters
     }
-    return outcome
+    return mayStop ? outcome : .go
   }
 }

@@ -10,26 +10,6 @@ public final class FASTQSegment {
   init(text: FASTQText) { self.text = text }
 }
 
-/// A numeric tag: a value, or none, for each read of a batch.
-public final class NumericColumn {
-  public var values = GrowableMemory<Double>()
-  /// 1 where there is a value.
-  public var present = GrowableMemory<UInt8>()
-
-  func prepare(_ count: Int) throws(WorkpoolError) {
-    try values.resize(count)
-    try present.resize(count)
-    memset(present.start, 0, count)
-  }
-
-  /// Gives every read the value 0, and a step the place for its own.
-  func clear(_ count: Int) -> UnsafeMutablePointer<Double> {
-    memset(present.start, 1, count)
-    for read in 0..<count { values.start[read] = 0 }
-    return values.start
-  }
-}
-
 /// The next `count` reads of every segment, as one block of the pipeline carries them.
 ///
 /// Made once and used for block after block: `texts` are filled, `parse` finds the records, steps
@@ -41,7 +21,8 @@ public final class FASTQBatch {
   public let segments: [FASTQSegment]
   /// Whether all segments come from one text, record by record in turn.
   public let isInterleaved: Bool
-  public let columns: [NumericColumn]
+  /// The tags of the recipe.
+  public let columns: [TagColumn]
   /// What each step of the recipe took and left of this batch.
   public var counters = GrowableMemory<StepCounters>()
 
@@ -51,12 +32,22 @@ public final class FASTQBatch {
   public internal(set) var keptCount = 0
   /// 1 for reads that are kept, 0 for dropped ones.
   public internal(set) var keep = GrowableMemory<UInt8>()
+  /// Number of each read's output stream, in a recipe that demultiplexes.
+  public var streams = GrowableMemory<UInt32>()
+  /// Whether `streams` is kept.
+  var hasStreams = false
+  /// For a step with a condition: 1 for the reads that it acts on.
+  var acting = GrowableMemory<UInt8>()
+  /// What the steps that look at whole runs found in this batch.
+  var partials: [StepPartial?]
+  /// What is known of the inputs; the mean length is this batch's.
+  var facts = InputFacts()
   /// Reads of the whole input before this batch.
   public var firstRead = 0
 
-  /// - Parameter columns: numeric tags that the recipe's steps use.
+  /// - Parameter columns: the kind of each tag that the recipe's steps make.
   /// - Parameter steps: steps of the recipe, each of which counts.
-  public init(segments: Int, isInterleaved: Bool = false, columns: Int = 0, steps: Int = 0)
+  public init(segments: Int, isInterleaved: Bool = false, columns: [TagKind] = [], steps: Int = 0)
     throws(WorkpoolError)
   {
     precondition(segments >= 1, "a batch has a segment")
@@ -65,7 +56,8 @@ public final class FASTQBatch {
       FASTQSegment(text: isInterleaved || index == 0 ? shared : FASTQText())
     }
     self.isInterleaved = isInterleaved
-    self.columns = (0..<columns).map { _ in NumericColumn() }
+    self.columns = columns.map { TagColumn($0) }
+    partials = Array(repeating: nil, count: steps)
     try counters.resize(steps)
     clear()
   }
@@ -113,6 +105,10 @@ public final class FASTQBatch {
     try keep.resize(reads)
     memset(keep.start, 1, reads)
     for column in columns { try column.prepare(reads) }
+    if hasStreams {
+      try streams.resize(reads)
+      for read in 0..<reads { streams.start[read] = 0 }
+    }
     count = reads
     keptCount = reads
   }

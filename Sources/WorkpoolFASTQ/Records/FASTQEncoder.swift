@@ -5,31 +5,48 @@ import WorkpoolCore
 /// Writes the kept reads of a batch as FASTQ: `@name\nsequence\n+\nquality\n`.
 public enum FASTQEncoder {
   /// Puts the records of `segments`, in turn read by read, behind what `output` holds.
+  /// With a `stream`, only the reads that are dealt out to it.
   ///
   /// Neighbours in the text that are still in canonical form are copied in one go.
   ///
   /// - Throws: `noMemory`; `output` is as before then.
   /// - Complexity: one allocation at most.
   public static func encode(
-    _ batch: FASTQBatch, segments: Range<Int>, into output: inout GrowableMemory<UInt8>
+    _ batch: FASTQBatch, segments: [Int], stream: Int? = nil,
+    into output: inout GrowableMemory<UInt8>
   ) throws(WorkpoolError) {
     let end = output.count
-    try output.reserve(end + encodedSize(batch, segments: segments))
+    let keep = try keep(batch, stream)
+    try output.reserve(end + encodedSize(batch, keep: keep, segments: segments))
     let start = output.start
     output.count = withUnsafeTemporaryAllocation(of: Source.self, capacity: segments.count) {
       sources in
       for (index, segment) in segments.enumerated() {
         sources.initializeElement(at: index, to: Source(batch.segments[segment]))
       }
-      let keep = UnsafePointer(batch.keep.start)
       return write(UnsafeBufferPointer(sources), keep, batch.count, to: start + end) - start
     }
   }
 
+  /// 1 for the reads to write.
+  static func keep(
+    _ batch: FASTQBatch, _ stream: Int?
+  ) throws(WorkpoolError) -> UnsafePointer<UInt8> {
+    guard let stream, batch.hasStreams else { return UnsafePointer(batch.keep.start) }
+    try batch.acting.resize(batch.count)
+    for read in 0..<batch.count {
+      batch.acting.start[read] =
+        batch.streams.start[read] == UInt32(stream) ? batch.keep.start[read] : 0
+    }
+    return UnsafePointer(batch.acting.start)
+  }
+
   /// Bytes that `encode` writes.
-  public static func encodedSize(_ batch: FASTQBatch, segments: Range<Int>) -> Int {
+  static func encodedSize(
+    _ batch: FASTQBatch, keep: UnsafePointer<UInt8>? = nil, segments: [Int]
+  ) -> Int {
     var size = 0
-    let keep = batch.keep.start
+    let keep = keep ?? UnsafePointer(batch.keep.start)
     for segment in segments {
       let records = batch.segments[segment].records.start
       for read in 0..<batch.count where keep[read] != 0 { size &+= records[read].encodedSize }

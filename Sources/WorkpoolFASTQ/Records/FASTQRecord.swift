@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import WorkpoolCore
 
 /// Where the three parts of one record lie in the text of its segment. Offsets and lengths are
 /// bytes; name without `@`, no line ends. Sequence and quality have the same length.
@@ -38,6 +39,13 @@ public final class FASTQText {
   public var origin = FASTQOrigin()
 
   public init() {}
+
+  /// Room for `size` bytes that a step makes, behind all that is there. The bytes may move.
+  func makeRoom(_ size: Int) throws(WorkpoolError) -> Int {
+    let place = bytes.count
+    try bytes.resize(place + size)
+    return place
+  }
 }
 
 /// Where a block of text begins in its file, for messages.

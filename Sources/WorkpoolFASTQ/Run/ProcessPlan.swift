@@ -16,26 +16,57 @@ public struct ProcessPlan {
 
   public struct Output {
     public var endpoint: Endpoint
-    /// The segments that go there, interleaved if they are several.
-    public var segments: Range<Int>
+    /// The segments that go there, interleaved in this order if they are several.
+    public var segments: [Int]
+    /// The output stream that goes there; nil: all.
+    public var stream: Int?
     public var compression: Compression
+    /// FASTQ, or FASTA with each sequence on one line.
+    public var format = RecordFormat.fastq
     /// nil: the default of the compression.
     public var level: Int?
     /// Path of a .gzi index, for gzip alone.
     public var bgzfIndex: String?
     /// Whether a seek table is at the end, for zstd alone.
     public var hasSeekTable = false
+    /// Files of so many reads instead of one; the endpoint is that of the first.
+    public var chunks: OutputChunks?
+    /// Whether `{path}.uncompressed.sha256` and `{path}.compressed.sha256` get the hashes of what is in it
+    /// and of the file itself.
+    public var hashesContent = false
+    public var hashesFile = false
     /// Who writes it, for messages.
     public var owner = "output"
 
     public init(
-      _ endpoint: Endpoint, segments: Range<Int> = 0..<1, compression: Compression,
+      _ endpoint: Endpoint, segments: [Int] = [0], compression: Compression,
       level: Int? = nil
     ) {
       self.endpoint = endpoint
       self.segments = segments
       self.compression = compression
       self.level = level
+    }
+  }
+
+  /// An output in files of `size` reads each, `{base}.{n}.{suffix}`.
+  public struct OutputChunks: Sendable {
+    public var size: Int
+    public var base: String
+    public var suffix: String
+
+    public init(size: Int, base: String, suffix: String) {
+      self.size = size
+      self.base = base
+      self.suffix = suffix
+    }
+
+    /// With as many digits as `last` has.
+    public func path(_ number: Int, last: Int) -> String {
+      let digits = String(number)
+      let zeros = String(last).utf8.count - digits.utf8.count
+      return base + "." + String(repeating: "0", count: zeros) + digits
+        + (suffix.isEmpty ? "" : "." + suffix)
     }
   }
 
@@ -51,7 +82,11 @@ public struct ProcessPlan {
   /// External filters, in turn, on the encoded bytes of the only output.
   public var commands: [BlockCommand] = []
   public var outputSet = OutputSet.Options()
+  /// What the marker of an unfinished run is named after; nil: the first output.
+  public var prefix: String?
   public var pipeline = Pipeline.Options()
+  /// Where what the steps report goes.
+  public var report: RunReportFile?
 
   public init(content: Content, inputs: [[Endpoint]], outputs: [Output]) {
     self.content = content
@@ -64,6 +99,20 @@ public struct ProcessPlan {
     case .records(let recipe, _): recipe
     case .blocks(_, let recipe): recipe
     }
+  }
+
+  /// Files besides the reads: those of the steps, then hashes, then the report.
+  var sideFiles: [StepFile] {
+    var files = recipe?.files ?? []
+    for output in outputs where output.chunks == nil {
+      for (isWanted, kind) in [(output.hashesContent, "un"), (output.hashesFile, "")] where isWanted
+      {
+        let path = output.endpoint.name + "." + kind + "compressed.sha256"
+        files.append(StepFile(endpoint: .path(path), owner: "hash of " + output.owner))
+      }
+    }
+    if let report { files.append(StepFile(endpoint: .path(report.path), owner: "the report")) }
+    return files
   }
 
   /// Everything that can be judged without opening anything.
@@ -88,12 +137,16 @@ public struct ProcessPlan {
     guard inputs.allSatisfy({ $0.count == inputs[0].count }) else {
       throw WorkpoolError(.invalidArgument, "all segments need equally many inputs")
     }
-    guard !outputs.isEmpty else { throw WorkpoolError(.invalidArgument, "there is no output") }
+    let writesElsewhere = report != nil || recipe.map { !$0.files.isEmpty } ?? false
+    guard !outputs.isEmpty || writesElsewhere else {
+      throw WorkpoolError(.invalidArgument, "there is no output")
+    }
     if outputs.count > 1 && !commands.isEmpty {
       throw WorkpoolError(.invalidArgument, "a command works on a single output")
     }
     let segments = recipe?.segments.count ?? 1
-    for output in outputs where output.segments.isEmpty || output.segments.upperBound > segments {
+    for output in outputs
+    where output.segments.isEmpty || output.segments.contains(where: { $0 >= segments }) {
       throw WorkpoolError(.invalidArgument, "there is no such segment", path: output.endpoint.name)
     }
   }

@@ -17,12 +17,12 @@ import WorkpoolPipeline
 public final class ProcessRun: @unchecked Sendable {
   private let plan: ProcessPlan
   private let pipeline: Pipeline
-  private let outputs: OutputSet
+  private let outputs: RunOutputs
   private let readers: [JoinedBlockReader]
-  private var writers: [SlicedWriter] = []
   private let blocks: ProcessBlockPool
   private let monitor: Monitor
   private let packedBytesTotal: UInt64?
+  private let facts: InputSizes
   private var hasStarted = false
   private var hasFinished = false
 
@@ -68,6 +68,8 @@ public final class ProcessRun: @unchecked Sendable {
         try JoinedBlockReader(inputs, splitter: splitter, records: format, options: options))
     }
     self.readers = readers
+    try plan.recipe?.prepare()
+    facts = InputSizes(plan.inputs, readers)
     packedBytesTotal = Self.totalSize(readers)
 
     let streams = plan.inputs.count
@@ -80,12 +82,7 @@ public final class ProcessRun: @unchecked Sendable {
       }
       return ProcessBlock(batch: batch, streams: streams, outputs: plan.outputs.count)
     }
-    outputs = try OutputSet(
-      plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) }
-        + plan.outputs.compactMap { output in
-          output.bgzfIndex.map { OutputSet.Output(.path($0), owner: "index of " + output.owner) }
-        },
-      inputs: plan.inputs.flatMap { $0 }, options: plan.outputSet)
+    outputs = try RunOutputs(plan)
     let monitor = try Monitor()
     do throws(WorkpoolError) {
       pipeline = try Pipeline(on: pool, plan.pipeline)
@@ -95,27 +92,7 @@ public final class ProcessRun: @unchecked Sendable {
     }
     self.monitor = monitor
     do throws(WorkpoolError) {
-      // A level that is not there must not leave anything behind.
-      for output in plan.outputs {
-        _ = try Packer.make(output.compression, level: output.level)
-        try output.compression.checkIndex(
-          gzi: output.bgzfIndex != nil, seekTable: output.hasSeekTable, path: output.endpoint.name)
-      }
-      let token = plan.pipeline.token
-      try outputs.open { token?.isCancelled ?? false }
-      let workers = plan.pipeline.isSerialReference ? 1 : pool?.seatCount ?? 1
-      var indexes = plan.outputs.count
-      for (index, output) in plan.outputs.enumerated() {
-        var gzi: ByteSink?
-        if output.bgzfIndex != nil {
-          gzi = outputs.sink(indexes)
-          indexes += 1
-        }
-        writers.append(
-          try SlicedWriter(
-            outputs.sink(index), compression: output.compression, level: output.level,
-            workers: workers, gzi: gzi, seekTable: output.hasSeekTable))
-      }
+      try outputs.open(workers: plan.pipeline.isSerialReference ? 1 : pool?.seatCount ?? 1)
       try build()
     } catch {
       try pipeline.destroy()
@@ -143,7 +120,7 @@ public final class ProcessRun: @unchecked Sendable {
   public func start() throws(WorkpoolError) {
     guard !hasStarted else { throw WorkpoolError(.invalidState, "a run starts once") }
     hasStarted = true
-    plan.recipe?.begin()
+    plan.recipe?.begin(outputs.stepFiles)
     do throws(WorkpoolError) {
       if plan.pipeline.isSerialReference { _ = try pipeline.run() } else { try pipeline.start() }
     } catch {
@@ -200,8 +177,8 @@ public final class ProcessRun: @unchecked Sendable {
     for reader in readers { reader.close() }
     if outcome != nil && !report.status.isError {
       do throws(WorkpoolError) {
-        for writer in writers { try writer.finish() }
-        try outputs.commit()
+        try releaseHeldReads()
+        try outputs.finish()
       } catch {
         report.status = error.status
         report.error = error
@@ -218,9 +195,7 @@ public final class ProcessRun: @unchecked Sendable {
     for (index, step) in (plan.recipe?.steps ?? []).enumerated() {
       report.steps.append((step.name, step.number, counters[index]))
     }
-    for (output, writer) in zip(plan.outputs, writers) {
-      report.outputs.append((output.endpoint, writer.info.bytes, writer.info.packedBytes))
-    }
+    report.outputs = outputs.totals
     do throws(WorkpoolError) { try pipeline.destroy() } catch { report.error = error }
     for index in 0..<(plan.pipeline.isSerialReference ? 0 : pipeline.pool?.workerCount ?? 0) {
       if let worker = try? pipeline.pool?.statistics(ofWorker: index) {  // there is such a worker
@@ -228,6 +203,27 @@ public final class ProcessRun: @unchecked Sendable {
       }
     }
     return report
+  }
+
+  /// What steps have kept back goes through the steps behind them, on this thread.
+  private func releaseHeldReads() throws(WorkpoolError) {
+    guard let recipe = plan.recipe else { return }
+    for (index, step) in recipe.steps.enumerated() where step.holdsReads {
+      let block = try blocks.take()
+      defer { blocks.give(block) }
+      try step.release(into: block.batch)
+      counters[index].readsOut += block.batch.keptCount
+      counters[index].basesOut += block.batch.keptBases
+      for stage in recipe.stages where stage.firstStep > index { _ = try stage.run(block.batch) }
+      try recipe.mergeAtEnd(block.batch, from: index + 1)
+      for index in counters.indices { counters[index].add(block.batch.counters.start[index]) }
+      report.readsOut += UInt64(block.batch.keptCount)
+      _ = try encode(block)
+      report.basesOut += UInt64(block.basesOut)
+      try outputs.gather(block, blocks)
+      try outputs.pack(block, worker: 0, blocks)
+      try outputs.write(block)
+    }
   }
 
   private func error(of outcome: PipelineOutcome) -> WorkpoolError? {
@@ -267,8 +263,8 @@ public final class ProcessRun: @unchecked Sendable {
     works.append(
       (
         "encode", .parallel, false, false,
-        { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-          try encode(block, context)
+        { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
+          try encode(block)
         }
       ))
     for command in plan.commands {
@@ -280,19 +276,21 @@ public final class ProcessRun: @unchecked Sendable {
           }
         ))
     }
-    if writers.contains(where: { $0.isPacked }) {
+    if outputs.isPacked {
       works.append(
         (
           "gather", .serial, false, false,
-          { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-            try gather(block, context)
+          { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
+            try outputs.gather(block, blocks)
+            return .go
           }
         ))
       works.append(
         (
           "pack", .parallel, false, false,
           { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-            try pack(block, context)
+            try outputs.pack(block, worker: context.worker, blocks)
+            return .go
           }
         ))
     }
@@ -426,17 +424,25 @@ public final class ProcessRun: @unchecked Sendable {
       try block.batch.parse(splitter: splitter)
     }
     block.basesIn = block.batch.keptBases
+    if plan.recipe?.needsInputFacts == true {
+      block.batch.facts = facts.of(block.batch)
+    }
     return .go
   }
 
-  private func encode(_ block: ProcessBlock, _: StageContext) throws(WorkpoolError) -> StepOutcome {
+  private func encode(_ block: ProcessBlock) throws(WorkpoolError) -> StepOutcome {
     for (output, planned) in zip(block.outputs, plan.outputs) {
       switch plan.content {
       case .records:
         blocks.take(&output.bytes)
         output.bytes.count = 0
-        try FASTQEncoder.encode(
-          block.batch, segments: planned.segments, into: &output.bytes)
+        if planned.format == .fasta {
+          try FASTAEncoder.encode(
+            block.batch, segments: planned.segments, stream: planned.stream, into: &output.bytes)
+        } else {
+          try FASTQEncoder.encode(
+            block.batch, segments: planned.segments, stream: planned.stream, into: &output.bytes)
+        }
       case .blocks:
         if parses {
           blocks.take(&output.bytes)
@@ -469,43 +475,9 @@ public final class ProcessRun: @unchecked Sendable {
     return .go
   }
 
-  private func gather(_ block: ProcessBlock, _: StageContext) throws(WorkpoolError) -> StepOutcome {
-    for (index, writer) in writers.enumerated() where writer.isPacked {
-      let output = block.outputs[index]
-      let run = OutputText()
-      blocks.take(&run.bytes)
-      let size = try writer.gather(output.part) { (size) throws(WorkpoolError) in
-        try run.bytes.room(size)
-      }
-      blocks.give(&output.bytes)
-      let made = run.bytes.giveAway()
-      output.bytes.adopt(made.memory, count: size, capacity: made.capacity)
-    }
-    return .go
-  }
-
-  private func pack(
-    _ block: ProcessBlock, _ context: StageContext
-  ) throws(WorkpoolError) -> StepOutcome {
-    for (index, writer) in writers.enumerated() where writer.isPacked {
-      let output = block.outputs[index]
-      if output.bytes.count == 0 { continue }
-      let packed = OutputText()
-      blocks.take(&packed.bytes)
-      let size = try writer.pack(output.part, worker: context.worker) {
-        (size) throws(WorkpoolError) in try packed.bytes.room(size)
-      }
-      blocks.give(&output.bytes)
-      let made = packed.bytes.giveAway()
-      output.bytes.adopt(made.memory, count: size, capacity: made.capacity)
-    }
-    return .go
-  }
-
   private func write(_ block: ProcessBlock) throws(WorkpoolError) {
-    for (index, writer) in writers.enumerated() {
-      if block.outputs[index].bytes.count > 0 { try writer.write(block.outputs[index].part) }
-    }
+    try outputs.write(block)
+    try plan.recipe?.mergeAtEnd(block.batch)
     for index in counters.indices { counters[index].add(block.batch.counters.start[index]) }
     if parses {
       report.readsIn += UInt64(block.batch.count)

@@ -12,7 +12,7 @@ final class CalcExpectedError: Step {
       keys: [
         StepKey("aggregate", .choice([["sum"], ["max"]])),
         StepKey("segment", .segmentOrAll, default: .text("all")),
-        StepKey("out_label", .newLabel),
+        StepKey("out_label", .newLabel(.numeric)),
       ],
       make: { arguments throws(WorkpoolError) in try CalcExpectedError(arguments) })
   }

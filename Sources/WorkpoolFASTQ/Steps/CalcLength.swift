@@ -6,7 +6,7 @@ final class CalcLength: Step {
   static var description: StepDescription {
     StepDescription(
       "CalcLength", "number of bases",
-      keys: [StepKey("segment", .segmentOrAll), StepKey("out_label", .newLabel)],
+      keys: [StepKey("segment", .segmentOrAll), StepKey("out_label", .newLabel(.numeric))],
       make: { arguments throws(WorkpoolError) in try CalcLength(arguments) })
   }
 

@@ -16,7 +16,7 @@ final class CalcQualifiedBases: Step {
             ["above_or_equal", "worse_or_equal", ">=", "gte"],
             ["below_or_equal", "better_or_equal", "<=", "lte"],
           ])),
-        StepKey("segment", .segmentOrAll), StepKey("out_label", .newLabel),
+        StepKey("segment", .segmentOrAll), StepKey("out_label", .newLabel(.numeric)),
       ],
       make: { arguments throws(WorkpoolError) in try CalcQualifiedBases(arguments) })
   }

@@ -6,7 +6,7 @@ final class CutStart: Step {
   static var description: StepDescription {
     StepDescription(
       "CutStart", "drop n bases at the start",
-      keys: [StepKey("n", .int(1...Int.max)), StepKey("segment", .segment)],
+      keys: [StepKey("n", .int(1...Int.max)), StepKey("segment", .segment), .condition],
       make: { arguments throws(WorkpoolError) in try CutStart(arguments) })
   }
 
@@ -23,12 +23,13 @@ final class CutStart: Step {
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
     let records = batch.segments[segment].records.start
-    let keep = batch.keep.start
-    for read in 0..<batch.count where keep[read] != 0 {
+    let acting = try acting(batch)
+    for read in 0..<batch.count where acting[read] != 0 {
       let dropped = min(n, records[read].length)
       records[read].sequence &+= dropped
       records[read].quality &+= dropped
       records[read].length &-= dropped
+      if !places.isEmpty { places.cutStart(batch, read, segment, by: n) }
     }
     return .go
   }

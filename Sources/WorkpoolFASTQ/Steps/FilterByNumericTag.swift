@@ -8,7 +8,7 @@ final class FilterByNumericTag: Step {
     StepDescription(
       "FilterByNumericTag", "keep or remove reads by the value of a numeric tag",
       keys: [
-        StepKey("in_label", .label),
+        StepKey("in_label", .label([.numeric])),
         StepKey("min_value", .number(), isRequired: false),
         StepKey("max_value", .number(), isRequired: false),
         StepKey("keep_or_remove", .choice([["keep"], ["remove"]])),

@@ -12,21 +12,39 @@ final class Head: Step {
   }
 
   private let n: Int
-  private var seen = 0
+  private let streams: Int
+  /// Reads seen of each stream.
+  private var seen: [Int]
 
   override init(_ arguments: StepArguments) throws(WorkpoolError) {
     n = arguments.int("n")
+    streams = arguments.surroundings.streams.count
+    seen = Array(repeating: 0, count: streams)
     try super.init(arguments)
   }
 
   override var kind: StepKind { .serial }
   override var changesCounts: Bool { true }
-  override func begin() { seen = 0 }
+  override func begin() { seen = Array(repeating: 0, count: streams) }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let taken = min(batch.keptCount, n - seen)
+    if streams > 1 { return passPerStream(batch) }
+    let taken = min(batch.keptCount, n - seen[0])
     batch.dropKept(taken..<batch.keptCount)
-    seen += taken
-    return seen == n ? .stop : .go
+    seen[0] += taken
+    return seen[0] == n ? .stop : .go
+  }
+
+  private func passPerStream(_ batch: FASTQBatch) -> StepOutcome {
+    let keep = batch.keep.start
+    var kept = 0
+    for read in 0..<batch.count where keep[read] != 0 {
+      let stream = Int(batch.streams.start[read])
+      keep[read] = seen[stream] < n ? 1 : 0
+      seen[stream] += Int(keep[read])
+      kept += Int(keep[read])
+    }
+    batch.keptCount = kept
+    return seen.allSatisfy { $0 == n } ? .stop : .go
   }
 }

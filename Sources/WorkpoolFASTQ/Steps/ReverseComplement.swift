@@ -9,7 +9,7 @@ final class ReverseComplement: Step {
   static var description: StepDescription {
     StepDescription(
       "ReverseComplement", "reverse and complement the sequence, reverse the quality",
-      keys: [StepKey("segment", .segment)],
+      keys: [StepKey("segment", .segment), .condition],
       make: { arguments throws(WorkpoolError) in try ReverseComplement(arguments) })
   }
 
@@ -36,26 +36,39 @@ final class ReverseComplement: Step {
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
     let records = batch.segments[segment].records.start
     let text = batch.segments[segment].text.bytes.start
-    let keep = batch.keep.start
-    let table = UnsafePointer(complements.start)
-    for read in 0..<batch.count where keep[read] != 0 {
+    let acting = try acting(batch)
+    for read in 0..<batch.count where acting[read] != 0 {
       let length = records[read].length
-      let sequence = text + records[read].sequence
+      complement(text + records[read].sequence, length)
+      if !places.isEmpty {
+        places.mirror(batch, read, segment, length: length) { complement($0, $1) }
+      }
       let quality = text + records[read].quality
       var left = 0
       var right = length &- 1
       while left < right {
-        let base = sequence[left]
-        sequence[left] = table[Int(sequence[right])]
-        sequence[right] = table[Int(base)]
         let score = quality[left]
         quality[left] = quality[right]
         quality[right] = score
         left &+= 1
         right &-= 1
       }
-      if left == right { sequence[left] = table[Int(sequence[left])] }
     }
     return .go
+  }
+
+  @inline(__always)
+  private func complement(_ sequence: UnsafeMutablePointer<UInt8>, _ length: Int) {
+    let table = UnsafePointer(complements.start)
+    var left = 0
+    var right = length &- 1
+    while left < right {
+      let base = sequence[left]
+      sequence[left] = table[Int(sequence[right])]
+      sequence[right] = table[Int(base)]
+      left &+= 1
+      right &-= 1
+    }
+    if left == right { sequence[left] = table[Int(sequence[left])] }
   }
 }

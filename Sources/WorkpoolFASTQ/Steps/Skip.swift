@@ -11,21 +11,38 @@ final class Skip: Step {
   }
 
   private let n: Int
-  private var seen = 0
+  private let streams: Int
+  /// Reads seen of each stream, up to n.
+  private var seen: [Int]
 
   override init(_ arguments: StepArguments) throws(WorkpoolError) {
     n = arguments.int("n")
+    streams = arguments.surroundings.streams.count
+    seen = Array(repeating: 0, count: streams)
     try super.init(arguments)
   }
 
   override var kind: StepKind { .serial }
   override var changesCounts: Bool { true }
-  override func begin() { seen = 0 }
+  override func begin() { seen = Array(repeating: 0, count: streams) }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let skipped = min(batch.keptCount, n - seen)
+    if streams > 1 { return passPerStream(batch) }
+    let skipped = min(batch.keptCount, n - seen[0])
     batch.dropKept(0..<skipped)
-    seen += skipped
+    seen[0] += skipped
+    return .go
+  }
+
+  private func passPerStream(_ batch: FASTQBatch) -> StepOutcome {
+    let keep = batch.keep.start
+    for read in 0..<batch.count where keep[read] != 0 {
+      let stream = Int(batch.streams.start[read])
+      guard seen[stream] < n else { continue }
+      seen[stream] += 1
+      keep[read] = 0
+      batch.keptCount -= 1
+    }
     return .go
   }
 }

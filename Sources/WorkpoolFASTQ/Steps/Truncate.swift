@@ -6,7 +6,7 @@ final class Truncate: Step {
   static var description: StepDescription {
     StepDescription(
       "Truncate", "keep the first n bases",
-      keys: [StepKey("n", .int(0...Int.max)), StepKey("segment", .segment)],
+      keys: [StepKey("n", .int(0...Int.max)), StepKey("segment", .segment), .condition],
       make: { arguments throws(WorkpoolError) in try Truncate(arguments) })
   }
 
@@ -23,10 +23,11 @@ final class Truncate: Step {
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
     let records = batch.segments[segment].records.start
-    let keep = batch.keep.start
-    for read in 0..<batch.count where keep[read] != 0 {
+    let acting = try acting(batch)
+    for read in 0..<batch.count where acting[read] != 0 {
       records[read].length = min(n, records[read].length)
     }
+    testPlaces(batch, segment)
     return .go
   }
 }

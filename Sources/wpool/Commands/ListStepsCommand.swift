@@ -62,6 +62,7 @@ struct ListStepsCommand: ParsableCommand {
     case .bool(let value): .bool(value)
     case .text(let text): JSON(text)
     case .list(let values): .array(values.map { json($0) })
+    case .table(let members): .object(members.map { ($0.key, json($0.value)) })
     }
   }
 }

@@ -154,22 +154,22 @@ struct PlanBuilder {
 
   private mutating func outputs() -> [ProcessPlan.Output] {
     let all = segments
-    var names: [(name: String, segments: Range<Int>)] = []
+    var names: [(name: String, segments: [Int])] = []
     switch streams.output.count {
-    case 0: names = [("-", 0..<all.count)]
+    case 0: names = [("-", Array(all.indices))]
     case 1:
       let pieces = Self.pieces(of: streams.output[0])
       if pieces.count > 1 {
         for (index, segment) in all.enumerated() {
-          names.append((pieces.joined(separator: segment), index..<index + 1))
+          names.append((pieces.joined(separator: segment), [index]))
         }
       } else {
-        names = [(streams.output[0], 0..<all.count)]
+        names = [(streams.output[0], Array(all.indices))]
       }
     case all.count:
       for (index, name) in streams.output.enumerated() {
         refuse(Self.pieces(of: name).count > 1, "{segment} names all outputs: one -o is enough")
-        names.append((name, index..<index + 1))
+        names.append((name, [index]))
       }
     default:
       refuse(
@@ -215,7 +215,7 @@ struct PlanBuilder {
     static let gzipLevel = 4
   #endif
 
-  private mutating func output(_ name: String, _ segments: Range<Int>) -> ProcessPlan.Output {
+  private mutating func output(_ name: String, _ segments: [Int]) -> ProcessPlan.Output {
     let compression =
       streams.compression?.compression ?? (name == "-" ? .plain : Compression(path: name))
     refuse(name.isEmpty, "the name of an output is empty")

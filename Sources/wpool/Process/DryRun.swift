@@ -67,7 +67,7 @@ struct DryRun {
   private func outputs() -> String {
     var text = ""
     for output in job.plan.outputs {
-      let names = job.segments[output.segments].joined(separator: ", ")
+      let names = output.segments.map { job.segments[$0] }.joined(separator: ", ")
       text += "output  \(output.endpoint.name) (\(names)): \(output.compression.name)"
       if output.compression != .plain {
         text += " level \(output.level ?? output.compression.defaultLevel)"

@@ -24,6 +24,13 @@ import WorkpoolCore
       ("\"a\\tb\\u00e9\"", .text("a\tb\u{e9}")), ("'a\\tb'", .text("a\\tb")),
       ("[1, 2.5, 'x' ]", .list([.int(1), .double(2.5), .text("x")])), ("[]", .list([])),
       ("[[1], [true,]]", .list([.list([.int(1)]), .list([.bool(true)])])),
+      (
+        "[{a = 1, b-c='x'},{}]",
+        .list([
+          .table([StepParameter("a", .int(1)), StepParameter("b-c", .text("x"))]), .table([]),
+        ])
+      ),
+      ("{a=1,a=2}", .text("{a=1,a=2}")), ("{a=1", .text("{a=1")),
       ("AGTC", .text("AGTC")), ("", .text("")), ("a=b", .text("a=b")), ("''", .text("")),
       ("a\\ b", .text("a b")), ("x\"y z\"'q'", .text("xy zq")), ("\"y\"z", .text("yz")),
       ("\"\\x\"", .text("x")), ("[A,C]", .text("[A,C]")), ("a[b", .text("a[b")),

@@ -33,13 +33,17 @@ import WorkpoolCore
       ("Truncate n=true", "n = true is not what is needed: integer from 0"),
       ("Truncate n=[1]", "n = [1] is not what is needed: integer from 0"),
       ("Truncate n=1 N=2", "n is given twice"),
-      ("Truncate n=1 if_tag=x", "unknown key if_tag; keys are n, segment"),
+      ("Truncate n=1 if_tag=x", "if_tag = \"x\" is unknown; no step before has made a tag"),
+      ("Skip n=1 if_tag=x", "unknown key if_tag; keys are n"),
       ("Truncate n=1 segmnet=read1", "unknown key segmnet; nearest: \"segment\""),
       (
         "Truncate n=1 segment=raed1",
         "segment = \"raed1\" is no segment; segments are read1; nearest: \"read1\""
       ),
-      ("Truncate n=1 segment=all", "segment = \"all\" is no segment; segments are read1"),
+      (
+        "Truncate n=1 segment=all",
+        "segment = \"all\" is not possible here: one segment is needed; segments are read1"
+      ),
       (
         "Truncate n=1 segment=READ1",
         "segment = \"READ1\" is no segment; segments are read1; nearest: \"read1\""
@@ -75,7 +79,7 @@ import WorkpoolCore
         segment "_internal_y": the name is reserved
         p.toml:3: step 1 (Head): n is missing: integer from 0
         p.toml:6: step 2 (Nothing): there is no such step
-        p.toml:9: step 3 (CutStart): unknown key x; keys are n, segment
+        p.toml:9: step 3 (CutStart): unknown key x; keys are n, segment, if_tag
         p.toml:9: step 3 (CutStart): n = 0 is not what is needed: integer from 1
         p.toml:9: step 3 (CutStart): segment is missing; segments are 1x, All, _internal_y, a, a
         """)
@@ -101,7 +105,7 @@ import WorkpoolCore
         ],
         [
           "step 2 (CalcLength): out_label = \"x\" is not possible: the label was made before, by "
-            + "CalcLength"
+            + "step 1 (CalcLength)"
         ]
       ),
     ])

@@ -63,7 +63,7 @@ import WorkpoolCore
 
   @Test("a batch is used again without traces of the block before")
   func reuse() throws {
-    let batch = try FASTQBatch(segments: 1, columns: 1, steps: 1)
+    let batch = try FASTQBatch(segments: 1, columns: [.numeric], steps: 1)
     try fill(batch, [records(0..<5)])
     try batch.parse(endsFile: true)
     batch.dropKept(0..<5)

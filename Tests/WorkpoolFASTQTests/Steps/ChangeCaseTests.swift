@@ -32,8 +32,7 @@ import WorkpoolCore
   func tags() {
     #expect(
       errorText { try RecipeRun("Lowercase target=tag:x", "") }
-        == "step 1 (Lowercase): target = \"tag:x\" is an unknown label; no step before has made "
-        + "a tag")
+        == "step 1 (Lowercase): target = \"tag:x\" is unknown; no step before has made a tag")
     #expect(errorText { try RecipeRun("Lowercase", "") }.contains("target is missing"))
   }
 }

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WORKPOOL_CPCRE2_H
+#define WORKPOOL_CPCRE2_H
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#endif

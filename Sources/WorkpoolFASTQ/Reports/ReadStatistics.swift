@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+import CPlatform
+import WorkpoolCore
+
+/// What a Report says about the reads of one segment: sums, so that those of two batches can be added.
+struct ReadStatistics {
+  private(set) var lengths: [Int] = []
+  private(set) var q20 = 0
+  private(set) var q30 = 0
+  /// For each position, A C G T and others.
+  private(set) var counts: [Int] = []
+  /// For each position, the sum of the error probabilities.
+  private(set) var errors: [Double] = []
+
+  /// Forgets all and keeps the memory.
+  mutating func clear() {
+    lengths.removeAll(keepingCapacity: true)
+    counts.removeAll(keepingCapacity: true)
+    errors.removeAll(keepingCapacity: true)
+    (q20, q30) = (0, 0)
+  }
+
+  mutating func addLength(_ length: Int) {
+    if length >= lengths.count {
+      lengths.append(contentsOf: repeatElement(0, count: length + 1 - lengths.count))
+    }
+    lengths[length] += 1
+  }
+
+  mutating func addBases(
+    _ bases: UnsafePointer<UInt8>, _ quality: UnsafePointer<UInt8>, _ length: Int,
+    _ tables: BaseTables
+  ) {
+    if length > errors.count {
+      counts.append(contentsOf: repeatElement(0, count: 5 * (length - errors.count)))
+      errors.append(contentsOf: repeatElement(0, count: length - errors.count))
+    }
+    var (good, best) = (0, 0)
+    counts.withUnsafeMutableBufferPointer { counts in
+      errors.withUnsafeMutableBufferPointer { errors in
+        for index in 0..<length {
+          counts[5 &* index &+ Int(tables.classes.start[Int(bases[index])])] &+= 1
+          errors[index] += tables.probabilities.start[Int(quality[index])]
+          good &+= quality[index] >= 53 ? 1 : 0
+          best &+= quality[index] >= 63 ? 1 : 0
+        }
+      }
+    }
+    q20 += good
+    q30 += best
+  }
+
+  mutating func add(_ other: Self) {
+    Self.add(&lengths, other.lengths)
+    Self.add(&counts, other.counts)
+    Self.add(&errors, other.errors)
+    q20 += other.q20
+    q30 += other.q30
+  }
+
+  private static func add<Number: AdditiveArithmetic>(_ sums: inout [Number], _ more: [Number]) {
+    if more.count > sums.count {
+      sums.append(contentsOf: repeatElement(Number.zero, count: more.count - sums.count))
+    }
+    for index in more.indices { sums[index] += more[index] }
+  }
+
+  func write(to json: inout JSONText, lengths hasLengths: Bool, bases hasBases: Bool) {
+    if hasLengths {
+      json.key("length_distribution")
+      json.beginArray()
+      for count in lengths { json.number(count) }
+      json.endArray()
+    }
+    guard hasBases else { return }
+    json.key("base_statistics")
+    json.beginObject()
+    json.key("total_bases")
+    json.number(counts.reduce(0, +))
+    json.key("q20_bases")
+    json.number(q20)
+    json.key("q30_bases")
+    json.number(q30)
+    json.key("expected_errors_from_quality_curve")
+    json.beginArray()
+    for sum in errors { json.number(sum) }
+    json.endArray()
+    json.key("gc_bases")
+    json.number(sum(of: 1) + sum(of: 2))
+    json.key("per_position_counts")
+    json.beginObject()
+    for (base, name) in ["a", "c", "g", "t", "n"].enumerated() {
+      json.key(name)
+      json.beginArray()
+      for position in errors.indices { json.number(counts[5 * position + base]) }
+      json.endArray()
+    }
+    json.endObject()
+    json.endObject()
+  }
+
+  private func sum(of base: Int) -> Int {
+    stride(from: base, to: counts.count, by: 5).reduce(0) { $0 + counts[$1] }
+  }
+}
+
+/// What each byte of a sequence and of a quality stands for.
+final class BaseTables: @unchecked Sendable {
+  /// 0 to 3 for A, C, G, T in either case, 4 for the rest.
+  fileprivate var classes = GrowableMemory<UInt8>()
+  /// 10^(−(q − 33)/10).
+  fileprivate var probabilities = GrowableMemory<Double>()
+
+  init() throws(WorkpoolError) {
+    try classes.resize(256)
+    try probabilities.resize(256)
+    for byte in 0..<256 {
+      let base = IUPAC.isBase(UInt8(byte) & 0xdf) && byte >= 65 ? IUPAC.bases(of: UInt8(byte)) : 0
+      classes.start[byte] = base == 0 ? 4 : UInt8(base.trailingZeroBitCount)
+      probabilities.start[byte] = pow(10, -Double(byte - 33) / 10)
+    }
+  }
+}
