@@ -96,7 +96,8 @@ let package = Package(
 
 if !isEmbedded {
   package.dependencies += [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ]
   package.products += [.executable(name: "wpool", targets: ["wpool"])]
   package.targets += [
@@ -105,6 +106,7 @@ if !isEmbedded {
       dependencies: [
         "CPlatform", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO", "WorkpoolFASTQ",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: floorSettings),
     .target(

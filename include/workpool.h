@@ -104,7 +104,7 @@ WP_API int32_t wp_version_number(void);
 WP_API const char *wp_version_string(void);
 
 /* Version and what was built in, one line, such as
- * "libworkpool 0.1.0 zlib 1.2.13 zstd 1.5.4 libdeflate 1.14 isa-l 2.30.0": libdeflate and ISA-L are
+ * "libworkpool 0.1.0 zlib 1.2.13 zstd 1.5.4 libdeflate 1.14 isa-l 2.30.0 pcre2 10.42": the last three are
  * there or not, the versions are those of the headers. Never NULL, valid for ever.
  * Threads: any. */
 WP_API const char *wp_build_info(void);

@@ -6,8 +6,12 @@ struct ProcessCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "process",
     abstract: "Read records, take them through steps and commands, write them in input order.",
-    usage: "wpool process <input> ... [-o <output> ...] [<options>]",
+    usage: """
+      wpool process <config.toml> [<options>]
+      wpool process <input> ... [-o <output> ...] [<options>]
+      """,
     discussion: """
+      A configuration says what is read, done and written; wpool validate checks one. \
       Inputs are plain, gzip, BGZF or zstd, told apart by content, and read one after the other. \
       Outputs appear under their names only when all of them are complete; until then, and after \
       a failure, the file <output>.incompleted is there. Sizes are numbers with K, M or G, powers \
@@ -20,6 +24,19 @@ struct ProcessCommand: ParsableCommand {
       wpool process --lines log.gz --command 'grep error' --command-ok 0,1
       """)
 
+  /// A first input that ends in `.toml` is a configuration, unless there is an output.
+  private func job() throws -> ProcessJob {
+    if streams.inputs.isEmpty && !streams.output.isEmpty {
+      throw Failure.usage("no input; see wpool process --help")
+    }
+    let first = try streams.inputs.first ?? OnlyConfiguration.find()
+    if first.hasSuffix(".toml") && streams.output.isEmpty {
+      return try ConfigurationPlan(self, path: first).build()
+    }
+    var builder = PlanBuilder(self)
+    return try builder.build()
+  }
+
   @OptionGroup(title: "Inputs and outputs") var streams: StreamOptions
   @OptionGroup(title: "Reading") var unpack: UnpackOptions
   @OptionGroup(title: "Work") var work: WorkOptions
@@ -27,8 +44,7 @@ struct ProcessCommand: ParsableCommand {
   @OptionGroup(title: "What is told") var words: WordOptions
 
   func run() throws {
-    var builder = PlanBuilder(self)
-    let job = try builder.build()
+    let job = try job()
     throw words.dryRun ? try DryRun(job).run() : try ProcessSession(job).run()
   }
 }

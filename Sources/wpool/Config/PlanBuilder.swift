@@ -36,7 +36,7 @@ struct PlanBuilder {
   }
 
   mutating func build() throws(Failure) -> ProcessJob {
-    try refuseConfigurations()
+    precondition(!streams.inputs.isEmpty, "a command without input runs a configuration")
     let workers = try workerCount()
     let progress = try words.progress.form()
     checkCombinations()
@@ -71,16 +71,6 @@ struct PlanBuilder {
   }
 
   // MARK: The command line as a whole
-
-  private func refuseConfigurations() throws(Failure) {
-    guard let first = streams.inputs.first else {
-      throw .usage("no input; see wpool process --help")
-    }
-    if first.hasSuffix(".toml") && streams.output.isEmpty {
-      throw .usage(
-        first + ": pipelines in TOML are not supported by this version; use --step and -o")
-    }
-  }
 
   private func workerCount() throws(Failure) -> Int {
     if limits.serial { return 0 }

@@ -23,6 +23,13 @@ enum JSON {
     return text
   }
 
+  /// On lines of two more blanks for each depth.
+  var indented: String {
+    var text = ""
+    write(to: &text, indent: 0)
+    return text
+  }
+
   /// On lines of two more blanks for each depth, with a line end.
   var page: String {
     var text = ""

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import Workpool
+
+struct ValidateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "validate",
+    abstract: "Check a configuration without running it.",
+    discussion: """
+      Everything that is wrong is told at once, a line for each: file, line, table or step, key and \
+      what is allowed. Nothing is opened but the configuration, nothing is written. Exit codes: \
+      0 right; 2 wrong.
+      """)
+
+  @Argument(help: "The configuration, a TOML file.", completion: .file(extensions: ["toml"]))
+  var config: String?
+
+  func run() throws {
+    let path = try config ?? OnlyConfiguration.find()
+    let configuration = try Configuration(ConfigurationText(path: path))
+    let steps = configuration.recipe.steps.count { $0.number != nil }
+    let segments = configuration.recipe.segments
+    throw Console.write(
+      "\(path): valid: \(segments.count) segment\(segments.count == 1 ? "" : "s") "
+        + "(\(segments.joined(separator: ", "))), \(steps) step\(steps == 1 ? "" : "s")\n")
+  }
+}
