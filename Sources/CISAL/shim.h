@@ -22,8 +22,7 @@ static inline uint32_t wpi_crc32(uint32_t crc, const void *bytes, size_t count) 
 typedef struct {
   struct inflate_state state, before;
   int is_fresh;
-  int failure;         /* of data that is behind what is still to be handed out */
-  uint64_t handed_out; /* of this stream */
+  int failure; /* of data that is behind what is still to be handed out */
 } wpi_inflater;
 
 static inline size_t wpi_inflater_size(void) { return sizeof(wpi_inflater); }
@@ -32,7 +31,6 @@ static inline void wpi_inflate_reset(void *inflater) {
   wpi_inflater *self = (wpi_inflater *)inflater;
   self->is_fresh = 1;
   self->failure = 0;
-  self->handed_out = 0;
   isal_inflate_init(&self->state);
 }
 
@@ -50,23 +48,23 @@ static inline int wpi_step(struct inflate_state *state, const void *packed, size
   return isal_inflate(state);
 }
 
-/* One call, and the damage it found. ISA-L counts what is to be copied from before the first byte as
- * made, though nothing is; when it has one byte of input at a time it looks first. */
+/* One call, and the damage it found. Where ISA-L finds damage, and what comes out before it, depends on how much
+ * input there is at a time; it also counts what is to be copied from before the first byte as made, though
+ * nothing is. So input with damage is given once more, one byte at a time. */
 static inline int wpi_careful_step(wpi_inflater *self, const uint8_t *packed, size_t packed_count,
                                    uint8_t *bytes, size_t room) {
   struct inflate_state *state = &self->state;
-  /* Behind as many bytes as a copy may reach back there is no such damage. */
-  int may_reach_too_far = self->handed_out + wpi_held(state) < ISAL_DEF_HIST_SIZE;
-  if (may_reach_too_far && !self->is_fresh) memcpy(&self->before, state, sizeof *state);
+  if (!self->is_fresh && packed_count > 1) memcpy(&self->before, state, sizeof *state);
   int code = wpi_step(state, packed, packed_count, bytes, room);
-  if (code == ISAL_INVALID_LOOKBACK) {
+  if (code < 0 && packed_count > 1) {
     if (self->is_fresh) isal_inflate_init(state);
     else memcpy(state, &self->before, sizeof *state);
-    size_t at = 0, made = 0;
-    for (code = 0; code == 0 && at < packed_count;) {
+    size_t made = 0;
+    code = 0;
+    for (size_t at = 0; code == 0 && at < packed_count; at++) {
       code = wpi_step(state, packed + at, 1, bytes + made, room - made);
-      at += state->avail_in == 0;
       made = (size_t)(state->next_out - bytes);
+      if (state->avail_in > 0) break; /* no room */
     }
   }
   self->is_fresh = 0;
@@ -104,7 +102,6 @@ static inline int wpi_inflate(void *inflater, const void *packed, size_t packed_
     state->tmp_out_processed += (int32_t)count;
   }
   *made = (size_t)(state->next_out - (uint8_t *)bytes);
-  self->handed_out += *made;
   if (self->failure != 0 && wpi_held(state) == 0) return self->failure;
   return is_ended;
 }

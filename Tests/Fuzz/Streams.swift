@@ -16,7 +16,7 @@ extension Fuzz {
     let whole = decoded(file, options, readSize: 256 << 10, piece: 64 << 10)
     let pieces = decoded(file, options, readSize: 1 + Int(choice >> 3), piece: 1 + Int(choice >> 4))
     check(
-      whole == pieces,
+      whole.agrees(with: pieces),
       "\(whole.error ?? "the end") with large reads, "
         + "\(pieces.error ?? "the end") with small ones, or other bytes or notes")
     // Slower, so not each time.
@@ -24,7 +24,7 @@ extension Fuzz {
     options.pool = pool
     let pooled = decoded(file, options, readSize: 1 + Int(choice), piece: 1000)
     check(
-      whole == pooled,
+      whole.agrees(with: pooled),
       "\(whole.error ?? "the end") without workers, "
         + "\(pooled.error ?? "the end") with them, or other bytes or notes")
   }
@@ -47,6 +47,17 @@ extension Fuzz {
     var bytes: [UInt8] = []
     var notes: [String] = []
     var error: String?
+
+    /// Of deflate data that are cut ISA-L may leave the last two bytes out, or not: `ISALInflater`.
+    func agrees(with other: Decoded) -> Bool {
+      if self == other { return true }
+      guard let error, error == other.error, error.contains("ends inside deflate data") else {
+        return false
+      }
+      let (short, long) = bytes.count < other.bytes.count ? (self, other) : (other, self)
+      return long.bytes.starts(with: short.bytes) && long.bytes.count <= short.bytes.count + 2
+        && notes == other.notes
+    }
   }
 
   /// Up to a MiB: a few bytes may stand for very many.

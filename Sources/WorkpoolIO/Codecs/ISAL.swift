@@ -4,8 +4,9 @@
   import CPlatform
   import WorkpoolCore
 
-  /// Decodes up to three literals at once: the last two before a cut may be missing, and of damaged
-  /// codes it may see some a little later than zlib does.
+  /// Decodes up to three literals at once, so the last two before a cut may be missing; whether they are depends
+  /// on how much input there was at a time, not on the room. Damage is found where it is whatever the calls, of
+  /// some codes a little later than by zlib.
   struct ISALInflater: ~Copyable {
     private let context: UnsafeMutableRawPointer
 
