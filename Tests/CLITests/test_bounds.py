@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Inputs of many gigabytes, and of very many parts: all of it is read, in the memory that the README states."""
+"""Inputs of many gigabytes, and of very many parts: all of it is read, in little memory."""
 
 import hashlib
 import shutil
@@ -15,7 +15,7 @@ GIB = 1 << 30
 RECORD = b"@read\n" + b"ACGT" * 30 + b"A\n+\n" + b"F" * 121 + b"\n"
 RECORD = RECORD[:5] + b"x" * (256 - len(RECORD)) + RECORD[5:]
 PIECE = RECORD * (GIB // 1024 // len(RECORD))
-#: Programs with two workers: README, "Memory".
+#: Programs with two workers take less: README.
 MOST = 100 << 20
 #: Runs a command and prints the most KiB it had. A process counts what its parent had when it was forked, so
 #: the parent has to be small.
