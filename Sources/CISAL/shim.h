@@ -54,9 +54,12 @@ static inline int wpi_step(struct inflate_state *state, const void *packed, size
 static inline int wpi_careful_step(wpi_inflater *self, const uint8_t *packed, size_t packed_count,
                                    uint8_t *bytes, size_t room) {
   struct inflate_state *state = &self->state;
-  if (!self->is_fresh && packed_count > 1) memcpy(&self->before, state, sizeof *state);
+  int only_hands_out =
+    state->tmp_out_valid >= 2 * ISAL_DEF_HIST_SIZE && wpi_held(state) >= room;
+  if (!self->is_fresh && packed_count > 1 && !only_hands_out)
+    memcpy(&self->before, state, sizeof *state);
   int code = wpi_step(state, packed, packed_count, bytes, room);
-  if (code < 0 && packed_count > 1) {
+  if (code < 0 && packed_count > 1 && !only_hands_out) {
     if (self->is_fresh) isal_inflate_init(state);
     else memcpy(state, &self->before, sizeof *state);
     size_t made = 0;

