@@ -133,8 +133,7 @@ class Words(Case):
         text = self.ok(
             "process", "in.fq", "-o", "out.fq.gz", "--step", "Head n=1", "--step", "CutEnd n=1", "-n",
             "--report-json", "r.json").decode()
-        level = "level 6" if b"libdeflate" in self.ok("version") else "level 4"
-        for word in ("plain FASTQ", "Head: serial", "CutEnd: parallel", "out.fq.gz", level, "blocks"):
+        for word in ("plain FASTQ", "Head: serial", "CutEnd: parallel", "out.fq.gz", "level 4", "blocks"):
             self.assertIn(word, text)
         self.assertEqual(self.names(), ["in.fq"])
         self.fails(1, "process", "none.fq", "-n", says="none.fq")

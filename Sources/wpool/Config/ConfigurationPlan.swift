@@ -132,7 +132,7 @@ struct ConfigurationPlan {
     func planned(_ endpoint: Endpoint, _ segments: [Int], _ stream: Int?) -> ProcessPlan.Output {
       var planned = ProcessPlan.Output(
         endpoint, segments: segments, compression: output.compression,
-        level: output.level ?? (output.compression == .gzip ? PlanBuilder.gzipLevel : nil))
+        level: output.level)
       planned.stream = stream
       planned.format = output.format == .fasta ? .fasta : .fastq
       planned.owner = "[output]"

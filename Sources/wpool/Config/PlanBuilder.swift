@@ -188,22 +188,15 @@ struct PlanBuilder {
     return pieces + [String(decoding: piece, as: UTF8.self)]
   }
 
-  /// The level of gzip where none is asked for, by measurement: with libdeflate the fastest whose output
-  /// is no larger than that of fastp, seqkit and cutadapt at their defaults. The same file as in
-  /// `Codecs/Deflate.swift`, one core, MB/s of text without reading, and packed / unpacked size:
+  /// The level of gzip where none is asked for, by measurement: faster than fastp, seqkit and cutadapt at
+  /// their defaults, as small as the faster ones. The same file as in `Codecs/Deflate.swift`, one core,
+  /// MB/s of text without reading, and packed / unpacked size:
   ///
   ///     zlib 4 71 .2111        libdeflate 4 106 .2042    libdeflate 5 72 .2022   libdeflate 6 43 .1972
   ///     seqkit 2.3 81 .2041    cutadapt 4.2 26 .2012     fastp 0.23 37 .2006     bgzip 24 .1942
-  ///     pigz -6 12 .1925       libdeflate 8 12 .1926
   ///
-  /// What pigz saves more, a window over the whole file gives it, which blocks do without. seqkit is
-  /// faster than this, and 3 % larger; level 4 is faster than seqkit at its size. zlib alone takes four
-  /// times as long for level 6 as for level 4.
-  #if Libdeflate
-    static let gzipLevel = 6
-  #else
-    static let gzipLevel = 4
-  #endif
+  /// Level 6 is as fast as fastp and 2 % smaller, but has half the speed of seqkit.
+  static let gzipLevel = 4
 
   private mutating func output(_ name: String, _ segments: [Int]) -> ProcessPlan.Output {
     let compression =
