@@ -84,6 +84,8 @@ public struct ProcessPlan {
   public var outputSet = OutputSet.Options()
   /// What the marker of an unfinished run is named after; nil: the first output.
   public var prefix: String?
+  /// Whether a run that writes no file is meant.
+  public var mayWriteNothing = false
   public var pipeline = Pipeline.Options()
   /// Where what the steps report goes.
   public var report: RunReportFile?
@@ -137,7 +139,8 @@ public struct ProcessPlan {
     guard inputs.allSatisfy({ $0.count == inputs[0].count }) else {
       throw WorkpoolError(.invalidArgument, "all segments need equally many inputs")
     }
-    let writesElsewhere = report != nil || recipe.map { !$0.files.isEmpty } ?? false
+    let writesElsewhere =
+      mayWriteNothing || report != nil || recipe.map { !$0.files.isEmpty } ?? false
     guard !outputs.isEmpty || writesElsewhere else {
       throw WorkpoolError(.invalidArgument, "there is no output")
     }

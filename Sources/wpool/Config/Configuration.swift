@@ -81,9 +81,8 @@ struct Configuration {
   private static func checkOutput(
     _ output: OutputSection?, _ recipe: Recipe, _ problems: inout ConfigurationProblems
   ) {
-    let writesFiles = output.map { output in
-      output.format != .none && !(output.segments.isEmpty && output.interleaved.isEmpty)
-    }
+    // `format = "none"` says that no file is wanted.
+    let writesFiles = output.map { !($0.segments.isEmpty && $0.interleaved.isEmpty) }
     let reports = output.map { $0.hasJSONReport || $0.hasHTMLReport } ?? false
     if !(writesFiles ?? false) && !reports && recipe.files.isEmpty {
       problems.report(

@@ -30,6 +30,7 @@ struct ConfigurationPlan {
       content: .records(recipe, recordsPerBlock: limits.blockSize?.number ?? options.blockSize),
       inputs: inputs(configuration), outputs: outputs(configuration))
     plan.prefix = configuration.output?.naming.prefix
+    plan.mayWriteNothing = configuration.output?.format == OutputSection.Format.none
     if let output = configuration.output, output.hasJSONReport {
       plan.report = RunReportFile(
         path: output.naming.prefix + ".json", head: reportHead(configuration, text.text))
