@@ -2,11 +2,13 @@
 """Pipelines in TOML: those of examples/toml against a few lines of Python each, and what is refused."""
 
 import gzip
+import hashlib
 import json
 import os
 import shutil
 from pathlib import Path
 
+import random_pipelines
 from support import MODES, PROJECT, SMALL, Case, parse
 
 EXAMPLES = PROJECT / "examples" / "toml"
@@ -232,6 +234,41 @@ class Streams(Case):
         self.assertEqual(self.same("c.toml", stdin=given), swapped)
         self.assertEqual(self.names(), ["c.toml"])
 
+    def test_fasta_is_read_with_a_quality_and_written(self):
+        self.write("a.fa", b"".join(b">r%d x\nAC\nGT\n" % i for i in range(50)))
+        self.write("b.fa.gz", gzip.compress(b">last\nA"))
+        options = "[input.options]\nfasta_fake_quality = 'B'\n"
+        configuration = "[input]\nread1 = ['a.fa', 'b.fa.gz']\n%s[output]\nprefix = 'x'\n%s"
+        self.write("c.toml", (configuration % (options, "")).encode())
+        expected = b"".join(b"@r%d x\nACGT\n+\nBBBB\n" % i for i in range(50)) + b"@last\nA\n+\nB\n"
+        for mode in MODES:
+            self.ok("process", "c.toml", "--allow-overwrite", *SMALL, *mode)
+            self.assertEqual(Path(self.path("x_read1.fq")).read_bytes(), expected, mode)
+        self.write("c.toml", (configuration % (options, "format = 'fasta'\n")).encode())
+        self.ok("process", "c.toml")
+        self.assertEqual(
+            Path(self.path("x_read1.fasta")).read_bytes(),
+            b"".join(b">r%d x\nACGT\n" % i for i in range(50)) + b">last\nA\n")
+        self.write("c.toml", (configuration % ("", "")).encode())
+        self.fails(1, "process", "c.toml", "--allow-overwrite", says="a.fa: holds FASTA, not FASTQ")
+
+    def test_outputs_in_chunks_have_equally_many_digits(self):
+        self.write("in.fq", b"".join(b"@r%d\nAC\n+\nII\n" % i for i in range(40)))
+        for count, names in [(15, "012"), (20, "012"), (4, [f"{i:02}" for i in range(11)])]:
+            for mode in MODES:
+                folder = f"{count}{mode[-1]}"
+                self.write("c.toml", (
+                    INPUT + f"[output]\nprefix = '{folder}/out'\nchunk_size = {count}\n"
+                    "compression = 'gzip'\n").encode())
+                self.ok("process", "c.toml", *SMALL, *mode)
+                found = sorted(p.name for p in Path(self.path(folder)).iterdir())
+                self.assertEqual(found, [f"out_read1.{n}.fq.gz" for n in names])
+                texts = [gzip.decompress((Path(self.path(folder)) / n).read_bytes()) for n in found]
+                self.assertEqual(
+                    [t.count(b"\n") // 4 for t in texts],
+                    [min(count, max(0, 40 - i * count)) for i in range(len(names))])
+                self.assertEqual(b"".join(texts), Path(self.path("in.fq")).read_bytes())
+
     def test_unequal_counts_name_both_files(self):
         self.write("a.fq", b"@r\nA\n+\nI\n" * 3)
         self.write("b.fq", b"@r\nA\n+\nI\n" * 2)
@@ -247,7 +284,6 @@ class Streams(Case):
             "[[step]]\naction = 'Report'\nname = 'all'\n[[step]]\naction = 'Head'\nn = 9\n"
             "[[step]]\naction = 'Inspect'\nn = 50\ninfix = 'seen'\n"
             "[output]\nprefix = 'out'\nreport_json = true\noutput_hash_uncompressed = true\n")).encode())
-        import hashlib
         for mode in MODES:
             self.ok("process", "c.toml", "--allow-overwrite", *SMALL, *mode)
             report = json.loads(Path(self.path("out.json")).read_bytes())
@@ -258,3 +294,9 @@ class Streams(Case):
             self.assertEqual(
                 Path(self.path("out_read1.fq.uncompressed.sha256")).read_text(),
                 hashlib.sha256(reads).hexdigest())
+
+
+class RandomPipelines(Case):
+    def test_files_and_messages_do_not_depend_on_the_workers(self):
+        for seed in range(1, 31):
+            self.assertFalse(random_pipelines.check(seed), f"random_pipelines.py --seed {seed} --count 1")

@@ -73,6 +73,7 @@ public final class FASTQBatch {
       segment.text.bytes.count = 0
       segment.text.parsedCount = 0
       segment.text.origin = FASTQOrigin()
+      segment.text.fakeQuality = nil
     }
     for index in 0..<counters.count { counters.start[index] = StepCounters() }
   }

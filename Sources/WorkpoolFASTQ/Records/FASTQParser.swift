@@ -27,6 +27,9 @@ enum FASTQParser {
   /// - Complexity: one pass over the text.
   static func parse(_ segment: FASTQSegment, endsFile: Bool) throws(WorkpoolError) -> FASTQFault? {
     let text = segment.text
+    if let quality = text.fakeQuality {
+      return try FASTATextParser.parse(segment, quality: quality)
+    }
     let size = text.bytes.count
     text.parsedCount = size
     let start = UnsafePointer(text.bytes.start)

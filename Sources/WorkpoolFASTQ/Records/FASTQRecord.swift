@@ -37,6 +37,8 @@ public final class FASTQText {
   /// How many bytes were parsed; what lies behind came from steps.
   public internal(set) var parsedCount = 0
   public var origin = FASTQOrigin()
+  /// For FASTA: what every base gets as its quality.
+  public var fakeQuality: UInt8?
 
   public init() {}
 

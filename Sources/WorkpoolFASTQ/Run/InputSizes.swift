@@ -28,6 +28,7 @@ struct InputSizes {
     guard let largest else { return facts }
     facts.bytes = largest.bytes
     facts.isPacked = largest.isPacked
+    facts.isFASTA = batch.segments[largest.stream].text.fakeQuality != nil
     let segments = batch.isInterleaved ? batch.segments : [batch.segments[largest.stream]]
     var bases = 0
     for segment in segments {

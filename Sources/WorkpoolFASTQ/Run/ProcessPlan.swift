@@ -78,6 +78,8 @@ public struct ProcessPlan {
   public var inputs: [[Endpoint]]
   public var outputs: [Output]
   public var reader = CompressedReader.Options()
+  /// FASTA may be read, and this is the quality of its bases.
+  public var fakeQuality: UInt8?
   public var maxRecord = Splitter.defaultMaxRecord
   /// External filters, in turn, on the encoded bytes of the only output.
   public var commands: [BlockCommand] = []

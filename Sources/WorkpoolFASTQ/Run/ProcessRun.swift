@@ -51,12 +51,16 @@ public final class ProcessRun: @unchecked Sendable {
     counters = Array(repeating: StepCounters(), count: plan.recipe?.steps.count ?? 0)
     var splitter: Splitter
     var format: RecordFormat?
+    var fasta: Splitter?
     switch plan.content {
     case .records(let recipe, let count):
       let segments = recipe.isInterleaved ? recipe.segments.count : 1
       let whole = (count + segments - 1) / segments * segments
       splitter = .fastq(FASTQSplitter(records: whole, maxRecord: plan.maxRecord))
       format = .fastq
+      if plan.fakeQuality != nil {
+        fasta = .fasta(FASTASplitter(records: whole, maxRecord: plan.maxRecord))
+      }
     case .blocks(let given, _):
       splitter = given
     }
@@ -65,7 +69,8 @@ public final class ProcessRun: @unchecked Sendable {
     if !plan.pipeline.isSerialReference { options.pool = pool }
     for inputs in plan.inputs {
       readers.append(
-        try JoinedBlockReader(inputs, splitter: splitter, records: format, options: options))
+        try JoinedBlockReader(
+          inputs, splitter: splitter, records: format, fasta: fasta, options: options))
     }
     self.readers = readers
     try plan.recipe?.prepare()
@@ -372,6 +377,7 @@ public final class ProcessRun: @unchecked Sendable {
       reader.isCancelled = { !context.isWanted }
       let extent = try reader.next { (size) throws(WorkpoolError) in try text.bytes.room(size) }
       next.extents[stream] = extent
+      text.fakeQuality = reader.format == .fasta ? plan.fakeQuality : nil
       if let extent {
         isWanted = true
         text.bytes.count = extent.size

@@ -60,6 +60,7 @@ struct InputFacts: Sendable {
   /// File bytes of the largest segment, or of all files of interleaved input; nil where unknown.
   var bytes: Int?
   var isPacked = false
+  var isFASTA = false
   /// Mean length of the sequences of that segment in the first block; 0 if there are none.
   var meanLength = 0.0
 
@@ -67,7 +68,8 @@ struct InputFacts: Sendable {
   func capacity(streams: Int, configured: Int? = nil) -> Int {
     var items = configured ?? (1 << 27)
     if configured == nil, let bytes, meanLength > 0 {
-      let factor = isPacked ? 0.5 : 2.25
+      // File bytes for each base: names and, in FASTQ, qualities come with them.
+      let factor = isFASTA ? (isPacked ? 0.38 : 1.4) : isPacked ? 0.5 : 2.25
       let reads = (Double(bytes) / (meanLength * factor)).rounded(.down)
       items = 1
       while Double(items) < reads && items < 1 << 40 { items <<= 1 }

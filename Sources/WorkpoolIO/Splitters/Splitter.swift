@@ -28,6 +28,7 @@ public enum Splitter: Sendable {
   case lines(LineSplitter)
   case fixed(FixedSplitter)
   case fastq(FASTQSplitter)
+  case fasta(FASTASplitter)
 
   /// The longest record by default.
   public static let defaultMaxRecord = 256 << 20
@@ -46,6 +47,9 @@ public enum Splitter: Sendable {
     case .fastq(var splitter):
       defer { self = .fastq(splitter) }
       return splitter.cut(buffer, isLast: isLast)
+    case .fasta(var splitter):
+      defer { self = .fasta(splitter) }
+      return splitter.cut(buffer, isLast: isLast)
     }
   }
 
@@ -58,7 +62,7 @@ public enum Splitter: Sendable {
     switch self {
     case .lines(let splitter): splitter.endOfRecord(block, start)
     case .fixed(let splitter): min(start + splitter.recordSize, block.count)
-    case .fastq: block.count
+    case .fastq, .fasta: block.count
     }
   }
 }

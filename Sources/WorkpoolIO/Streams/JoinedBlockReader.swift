@@ -8,6 +8,10 @@ public final class JoinedBlockReader {
   private let inputs: [Endpoint]
   private let splitter: Splitter
   private let records: RecordFormat?
+  /// For inputs that hold FASTA instead, if they may.
+  private let fasta: Splitter?
+  /// What the inputs hold, from the first one on that tells.
+  public private(set) var format: RecordFormat?
   private let options: CompressedReader.Options
   private var sources: [ByteSource?] = []
   private var current: BlockReader?
@@ -35,15 +39,19 @@ public final class JoinedBlockReader {
 
   /// Opens every input but FIFOs, which would wait for their writers, and reads nothing.
   ///
-  /// - Parameter records: what every input must hold by its first bytes; nil takes anything.
+  /// - Parameters:
+  ///   - records: what every input must hold by its first bytes; nil takes anything.
+  ///   - fasta: what cuts inputs if all of them hold FASTA instead; nil: they may not.
   /// Errors: those of opening, `ioFailed`.
   public init(
     _ inputs: [Endpoint], splitter: Splitter, records: RecordFormat? = nil,
+    fasta: Splitter? = nil,
     options: CompressedReader.Options = CompressedReader.Options()
   ) throws(WorkpoolError) {
     self.inputs = inputs
     self.splitter = splitter
     self.records = records
+    self.fasta = fasta
     self.options = options
     for input in inputs {
       let waits = input.info?.isFIFO ?? false
@@ -103,14 +111,19 @@ public final class JoinedBlockReader {
     sources[index] = nil
     source.isCancelled = isCancelled
     let reader = try CompressedReader(source, options: options)
-    if let records, let found = try reader.recordFormat(), found != records {
-      throw WorkpoolError(
-        .malformedRecord,
-        "holds \(found.name), not \(records.name)"
-          + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
+    if let records, let found = try reader.recordFormat() {
+      let wanted = format ?? (found == .fasta && fasta != nil ? .fasta : records)
+      guard found == wanted else {
+        throw WorkpoolError(
+          .malformedRecord,
+          "holds \(found.name), not \(wanted.name)"
+            + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
+      }
+      format = wanted
     }
     reader.isCancelled = isCancelled
     infos.append(reader.info)
-    current = BlockReader(reader, splitter: splitter)
+    let isFASTA = format == .fasta
+    current = BlockReader(reader, splitter: isFASTA ? fasta ?? splitter : splitter)
   }
 }

@@ -36,6 +36,7 @@ struct ConfigurationPlan {
         path: output.naming.prefix + ".json", head: reportHead(configuration, text.text))
     }
     plan.reader = command.unpack.reader
+    plan.fakeQuality = configuration.input.fakeQuality
     plan.maxRecord = limits.maxRecord?.bytes ?? Splitter.defaultMaxRecord
     plan.outputSet.allowsOverwrite = command.streams.allowOverwrite
     plan.outputSet.keepsPartial = command.streams.keepPartial
