@@ -196,6 +196,10 @@ class Refused(Case):
             ("[input]\na = 'x'\ninterleaved = ['b', 'c']\n[options]\nblock_size = 3\n" + OUTPUT,
              "block_size = 3 must be even"),
             (INPUT + OUTPUT + "prefix = 'x'\n", "c.toml:5: this is no TOML"),
+            (INPUT + OUTPUT + "[=x]\n", "c.toml:5: this is no TOML"),
+            (INPUT + OUTPUT + "a = [}, 1]\n", "c.toml:5: this is no TOML"),
+            (INPUT + OUTPUT + "[[ [a]]\n", "c.toml:5: this is no TOML"),
+            (INPUT + OUTPUT + "a = 'b\0'\n", "is not UTF-8 text"),
         ]:
             with self.subTest(says):
                 self.refused(configuration, says)

@@ -3,8 +3,6 @@ import WorkpoolCore
 
 /// Checks requests one after the other, makes steps of them, and collects what is wrong.
 struct RecipeBuilder {
-  private static let mostStreams = 65_536
-
   let segments: [String]
   let options: RecipeOptions
   private(set) var steps: [Step] = []
@@ -52,9 +50,6 @@ struct RecipeBuilder {
       steps.append(step)
       step.useTags(&tags)
       streams = step.streamsAfter(streams)
-      if streams.count > Self.mostStreams {
-        report(nil, "there are more than " + String(Self.mostStreams) + " output streams")
-      }
     } catch {
       report(nil, error.text)
     }

@@ -23,9 +23,17 @@ final class Demultiplex: Step {
       return "in_label = \"" + tag.label + "\" is a " + tag.kind.text + " tag: barcodes "
         + (isBool ? "are for tags with a text" : "is missing")
     }
+    let own = isBool ? 3 : arguments.barcodes("barcodes").streams.count + 1
+    let streams = arguments.surroundings.streams.count
+    if streams * own > mostStreams {
+      return "there would be " + String(streams * own) + " output streams, more than "
+        + String(mostStreams)
+    }
     return isBool || arguments.has("output_unmatched")
       ? nil : "output_unmatched is missing: true or false"
   }
+
+  private static let mostStreams = 65_536
 
   private final class Found: StepPartial {
     var reads = 0

@@ -40,7 +40,9 @@ struct TagPlaces {
       for index in tag.regions(of: read).indices {
         let regions = tag.regions(of: read)
         guard regions[index].segment == Int32(segment) else { continue }
-        regions[index].start = length - regions[index].start - regions[index].length
+        if tag.hits.start[read].isLocated {
+          regions[index].start = length - regions[index].start - regions[index].length
+        }
         change(tag.bytes.start + regions[index].text, regions[index].textLength)
       }
     }

@@ -2,7 +2,7 @@
 
 /// Where the keys of a TOML text stand: the parser that reads the values does not tell.
 ///
-/// A text that the parser has accepted is walked through once: headers, keys, and values only as far
+/// The text is walked through once: headers, keys, and values only as far
 /// as it takes to find their ends.
 struct ConfigurationLines {
   /// A key is its table's names, numbers for arrays of tables, and its own name.
@@ -11,6 +11,8 @@ struct ConfigurationLines {
   private(set) var lines: [Path: Int] = [:]
   /// In the order of the text.
   private(set) var order: [Path: Int] = [:]
+  /// The first header without a name or place without a value: the parser would end the process there.
+  private(set) var fault: (line: Int, message: String)?
 
   private let bytes: [UInt8]
   private var index = 0
@@ -28,6 +30,10 @@ struct ConfigurationLines {
       lines[path] = line
       order[path] = order.count
     }
+  }
+
+  private mutating func note(_ message: String) {
+    if fault == nil { fault = (line, message) }
   }
 
   private mutating func readLine() {
@@ -55,6 +61,8 @@ struct ConfigurationLines {
     index += 1
     let isArray = next == UInt8(ascii: "[")
     if isArray { index += 1 }
+    skipBlanks()
+    if !beginsName { note("a header needs a name") }
     var path: Path = []
     let names = readKey()
     for (position, name) in names.enumerated() {
@@ -109,6 +117,7 @@ struct ConfigurationLines {
     case UInt8(ascii: "\""), UInt8(ascii: "'"): skipString()
     default:
       let ends: [UInt8] = [44, 93, 125, 10, 13, 35]  // , ] } line end #
+      if next.map({ ends.contains($0) }) ?? true { note("a value is missing") }
       while let byte = next, !ends.contains(byte) { index += 1 }
     }
   }
@@ -128,7 +137,9 @@ struct ConfigurationLines {
         count += 1
         continue
       }
+      let start = index
       readValue(path + [String(count)])
+      if index == start { index += 1 }  // no value, and so no TOML
     }
   }
 
@@ -152,6 +163,12 @@ struct ConfigurationLines {
   }
 
   // MARK: Bytes
+
+  private var beginsName: Bool {
+    guard let byte = next else { return false }
+    return byte &- 48 < 10 || (byte | 32) &- 97 < 26 || byte == 95 || byte == 45
+      || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'")
+  }
 
   private var next: UInt8? { index < bytes.count ? bytes[index] : nil }
 

@@ -13,9 +13,12 @@ struct ConfigurationText {
   init(path: String) throws(Failure) {
     name = path
     text = try Self.content(of: path)
+    places = ConfigurationLines(text)
+    if let fault = places.fault {
+      throw .usage(path + ":\(fault.line): this is no TOML: \(fault.message)")
+    }
     do {
       let table = try TOMLTable(string: text)
-      places = ConfigurationLines(text)
       root = Self.members(of: table, places, [])
     } catch let error as TOMLParseError {
       throw .usage(path + ":\(error.source.begin.line): this is no TOML: \(error.description)")
@@ -27,7 +30,8 @@ struct ConfigurationText {
   private static func content(of path: String) throws(Failure) -> String {
     do throws(WorkpoolError) {
       let bytes = try WholeFile.read(path)
-      guard let text = String(validating: bytes, as: UTF8.self) else {
+      // The parser would take a zero byte for the end.
+      guard !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) else {
         throw WorkpoolError(.invalidArgument, "is not UTF-8 text", path: path)
       }
       return text
