@@ -37,13 +37,13 @@ struct Wpool: ParsableCommand {
     abstract: "Process sequencing reads and other streams of records in parallel, in order.",
     discussion: """
       Exit codes: 0 done; 1 data, a step, a command, an input or an output failed; 2 the command \
-      line or a configuration is wrong, nothing was written; 3 no memory or no thread; 130 and 143 after SIGINT and \
-      SIGTERM; 141 standard output was closed.
+      line or a configuration is wrong, nothing was written; 3 no memory or no thread; 130 and \
+      143 after SIGINT and SIGTERM; 141 standard output was closed.
       """,
     version: VersionCommand.text,
     subcommands: [
-      ProcessCommand.self, ValidateCommand.self, CompressCommand.self, DecompressCommand.self,
-      CatCommand.self,
-      CountCommand.self, ListStepsCommand.self, CompletionsCommand.self, VersionCommand.self,
+      ProcessCommand.self, ValidateCommand.self, VerifyCommand.self, CompressCommand.self,
+      DecompressCommand.self, CatCommand.self, CountCommand.self, ListStepsCommand.self,
+      CompletionsCommand.self, VersionCommand.self,
     ])
 }

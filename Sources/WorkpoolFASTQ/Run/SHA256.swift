@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 
 /// The hash function of FIPS 180-4 §6.2.
-struct SHA256 {
+package struct SHA256 {
   private var state: InlineArray<8, UInt32> = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
     0x5be0_cd19,
@@ -85,6 +85,13 @@ struct SHA256 {
   }
 
   @inline(__always)
+  /// The hash of `bytes`.
+  package static func digits(of bytes: [UInt8]) -> String {
+    var hash = SHA256()
+    bytes.withUnsafeBytes { hash.add($0) }
+    return hash.finish()
+  }
+
   private static func rotate(_ word: UInt32, _ bits: UInt32) -> UInt32 {
     word &>> bits | word &<< (32 &- bits)
   }
