@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 import random_pipelines
+import reference
 from support import MODES, PROJECT, SMALL, Case, parse
 
 EXAMPLES = PROJECT / "examples" / "toml"
@@ -77,7 +78,7 @@ def dedup():
               "histogram": {"seen": {"false": len(kept), "true": count - len(kept)}}}
     report["histogram"]["seen"] = {k: v for k, v in report["histogram"]["seen"].items() if v}
     return {"unique_read1.fq": text(p[0] for p in kept), "unique_read2.fq": text(p[1] for p in kept),
-            "unique.json": report}
+            "unique.json": {"pairs": report, "report_order": ["pairs"]}}
 
 
 def table():
@@ -88,6 +89,46 @@ def table():
         number = repr(gc)
         lines.append(f"{name.split(' ')[0]}\t{number.removesuffix('.0')}\t{int(gc < 35 or gc > 65)}")
     return {"table_gc.tsv": ("\n".join(lines) + "\n").encode()}
+
+
+def length_filter():
+    kept = [(n, s[:len(q.rstrip("!\"#$%&'()*+,-./01234"))]) for n, s, q in records("sample_1.fastq.gz")]
+    return {"long_read1.fasta": "".join(f">{n}\n{s}\n" for n, s in kept if len(s) >= 100).encode()}
+
+
+def sample():
+    numbers = reference.chacha20(42)
+    pairs = zip(records("sample_1.fastq.gz"), records("sample_2.fastq.gz"))
+    kept = [p for p in pairs if next(numbers) < int(0.1 * 2 ** 64)]
+    return {"tenth_interleaved.fq": text(read for pair in kept for read in pair)}
+
+
+def quality_report():
+    def lanes(values):
+        longest = max(map(len, values))
+        return [[v[i] for v in values if i < len(v)] for i in range(longest)]
+
+    def one(reads):
+        qualities = [ord(q) - 33 for r in reads for q in r[2]]
+        lengths = [len(r[1]) for r in reads]
+        bases = lanes([r[1].upper() for r in reads])
+        counts = {b: [lane.count(b.upper()) for lane in bases] for b in "acgt"}
+        counts["n"] = [len(lane) - sum(counts[b][i] for b in "acgt") for i, lane in enumerate(bases)]
+        return {
+            "length_distribution": [lengths.count(n) for n in range(max(lengths) + 1)],
+            "base_statistics": {
+                "total_bases": len(qualities), "q20_bases": sum(q >= 20 for q in qualities),
+                "q30_bases": sum(q >= 30 for q in qualities),
+                "gc_bases": sum(counts["g"]) + sum(counts["c"]),
+                "expected_errors_from_quality_curve": [
+                    sum(10 ** (-(ord(q) - 33) / 10) for q in lane) for lane in lanes([r[2] for r in reads])],
+                "per_position_counts": counts}}
+    mates = [records(f"sample_{i}.fastq.gz") for i in (1, 2)]
+    adapter = "AGATCGGAAGAGC"
+    return {"quality.json": {"all": {
+        "molecule_count": len(mates[0]), "read1": one(mates[0]), "read2": one(mates[1]),
+        "count_oligos": {adapter: sum(adapter in r[1] for reads in mates for r in reads)}},
+        "report_order": ["all"]}}
 
 
 class Examples(Case):
@@ -112,13 +153,16 @@ class Examples(Case):
             packed = self.written(next(iter(expected)).split("_")[0].split(".")[0])
             self.assertEqual(sorted(packed), sorted(expected), mode)
             for file, content in packed.items():
-                if file.endswith(".json"):
-                    found = json.loads(content)["pairs"]
-                else:
-                    found = gzip.decompress(content) if file.endswith(".gz") else content
-                self.assertEqual(found, expected[file], (file, mode))
+                found = gzip.decompress(content) if file.endswith(".gz") else content
+                if not file.endswith(".json"):
+                    self.assertEqual(found, expected[file], (file, mode))
             first = first or packed
             self.assertEqual(packed, first, mode)
+        for file, content in expected.items():
+            if file.endswith(".json"):
+                content = json.dumps(content).encode()
+            self.write(file, gzip.compress(content) if file.endswith(".gz") else content)
+        self.assertIn("as expected", self.ok("verify", name + ".toml").decode())
 
     def test_pairs_with_few_expected_errors_are_kept(self):
         self.check(quality_filter)
@@ -138,10 +182,21 @@ class Examples(Case):
     def test_tags_are_written_as_a_table(self):
         self.check(table)
 
+    def test_short_reads_go(self):
+        self.check(length_filter)
+
+    def test_a_sample_is_taken(self):
+        self.check(sample)
+
+    def test_qualities_are_reported(self):
+        self.check(quality_report)
+
     def test_every_example_is_tested_and_the_readme_shows_one(self):
         names = {p.stem for p in EXAMPLES.glob("*.toml")}
         self.assertEqual(
-            names, {f.__name__ for f in (quality_filter, umi, adapter, demultiplex, dedup, table)})
+            names, {f.__name__ for f in (
+                quality_filter, umi, adapter, demultiplex, dedup, table, length_filter, sample,
+                quality_report)})
         self.assertIn((EXAMPLES / "umi.toml").read_text(), (PROJECT / "README.md").read_text())
 
 

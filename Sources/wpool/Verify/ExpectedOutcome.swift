@@ -29,7 +29,7 @@ struct ExpectedOutcome {
     if let text = try text("expected_error") { end = .refusal(text) }
     if let text = try text("expected_runtime_error") { end = .failure(text) }
     warning = try text("expected_validation_warning")
-    inputs = names.filter { $0.hasPrefix("input") && folder + "/" + $0 != path }.sorted()
+    inputs = names.filter { $0.hasPrefix("input") && !$0.hasSuffix(".toml") }.sorted()
     if case .refusal = end { return }
     let text = try ConfigurationText(path: path)
     let configuration = try Configuration(text)
@@ -43,7 +43,7 @@ struct ExpectedOutcome {
     files =
       listed.filter { $0.hasPrefix(start) }
       .map { within.isEmpty ? $0 : within + "/" + $0 }
-      .filter { isFile($0) && !inputs.contains($0) && folder + "/" + $0 != path }
+      .filter { isFile($0) && !inputs.contains($0) && !$0.hasSuffix(".toml") }
       .sorted()
   }
 
