@@ -14,10 +14,12 @@ class StreamTexts: Step {
   /// The file of each stream; -1 for streams that are not written.
   let fileOfStream: [Int]
 
-  static let compressionKey = StepKey(
-    "compression", .choice([["uncompressed", "raw", "none"], ["gzip", "gz"], ["zstd", "zst"]]),
-    default: .text("uncompressed"))
-  static let levelKey = StepKey("compression_level", .int(0...22), isRequired: false)
+  static var compressionKey: StepKey {
+    StepKey(
+      "compression", .choice([["uncompressed", "raw", "none"], ["gzip", "gz"], ["zstd", "zst"]]),
+      default: .text("uncompressed"))
+  }
+  static var levelKey: StepKey { StepKey("compression_level", .int(0...22), isRequired: false) }
 
   static func needsOutput(_ arguments: StepArguments) -> String? {
     arguments.surroundings.naming == nil
