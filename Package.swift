@@ -68,6 +68,9 @@ let package = Package(
       name: "WorkpoolPipeline", dependencies: ["CPlatform", "WorkpoolCore"],
       swiftSettings: floorSettings),
     .target(
+      name: "WorkpoolJobs", dependencies: ["CPlatform", "WorkpoolCore"],
+      swiftSettings: floorSettings),
+    .target(
       name: "WorkpoolIO",
       dependencies: [
         "CPlatform", "CZlib", "CZstd",
@@ -85,7 +88,9 @@ let package = Package(
       swiftSettings: floorSettings),
     .target(
       name: "Workpool",
-      dependencies: ["WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO", "WorkpoolFASTQ"],
+      dependencies: [
+        "WorkpoolCore", "WorkpoolPipeline", "WorkpoolJobs", "WorkpoolIO", "WorkpoolFASTQ",
+      ],
       swiftSettings: floorSettings),
     .target(
       name: "WorkpoolC",
@@ -104,7 +109,8 @@ if !isEmbedded {
     .executableTarget(
       name: "wpool",
       dependencies: [
-        "CPlatform", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolIO", "WorkpoolFASTQ",
+        "CPlatform", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolJobs", "WorkpoolIO",
+        "WorkpoolFASTQ",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "TOMLKit", package: "TOMLKit"),
       ],
@@ -119,6 +125,9 @@ if !isEmbedded {
     .testTarget(
       name: "WorkpoolPipelineTests",
       dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolTestSupport"],
+      swiftSettings: floorSettings),
+    .testTarget(
+      name: "WorkpoolJobsTests", dependencies: ["CPlatform", "WorkpoolCore", "WorkpoolJobs"],
       swiftSettings: floorSettings),
     .testTarget(
       name: "WorkpoolIOTests",

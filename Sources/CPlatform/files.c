@@ -26,6 +26,8 @@ int32_t wpl_file_open(const char *path, int32_t how) {
       [WPL_OPEN_MARKER] = O_WRONLY | O_CREAT | O_NOFOLLOW,
       /* Not to hang in open(2) where nothing could end it. */
       [WPL_OPEN_DIRECT] = O_WRONLY | O_NONBLOCK,
+      [WPL_OPEN_LOG] = O_WRONLY | O_CREAT | O_TRUNC | O_APPEND,
+      [WPL_OPEN_JOURNAL] = O_WRONLY | O_CREAT | O_APPEND,
   };
   int fd;
   do fd = open(path, flags[how] | O_CLOEXEC | O_NOCTTY,

@@ -2,4 +2,5 @@
 @_exported import WorkpoolCore
 @_exported import WorkpoolFASTQ
 @_exported import WorkpoolIO
+@_exported import WorkpoolJobs
 @_exported import WorkpoolPipeline

@@ -16,7 +16,9 @@ enum {
   WPL_OPEN_PRIVATE,   /* the same for the owner's eyes alone */
   WPL_OPEN_REPLACE,   /* for writing, emptied if it is there */
   WPL_OPEN_MARKER,    /* for writing, neither emptied nor reached through a link */
-  WPL_OPEN_DIRECT     /* an existing FIFO or device for writing; ENXIO: a FIFO without a reader */
+  WPL_OPEN_DIRECT,    /* an existing FIFO or device for writing; ENXIO: a FIFO without a reader */
+  WPL_OPEN_LOG,       /* as WPL_OPEN_REPLACE; every write goes to the end */
+  WPL_OPEN_JOURNAL    /* the same, not emptied */
 };
 /* A close-on-exec descriptor. A regular input is advised sequential. */
 int32_t wpl_file_open(const char *path, int32_t how);
