@@ -43,6 +43,18 @@ public struct Status: RawRepresentable, Equatable, Sendable {
   /// An output exists already.
   public static let outputExists = Status(rawValue: -35)
 
+  // Jobs.
+  /// The id is taken.
+  public static let exists = Status(rawValue: -50)
+  public static let notFound = Status(rawValue: -51)
+  public static let shutDown = Status(rawValue: -52)
+  public static let cycle = Status(rawValue: -53)
+  public static let unknownDependency = Status(rawValue: -54)
+  /// The request is larger than all there is.
+  public static let unsatisfiable = Status(rawValue: -55)
+  /// What a job's callback returns that failed for good.
+  public static let noRetry = Status(rawValue: -56)
+
   /// First of the codes that callbacks may use for themselves: this one and all below it.
   public static let firstUserCode = Status(rawValue: -1000)
 
@@ -81,6 +93,13 @@ public struct Status: RawRepresentable, Equatable, Sendable {
     case -33: ("WP_MALFORMED_RECORD", "a record breaks the rules of its format")
     case -34: ("WP_LIMIT_EXCEEDED", "a limit is exceeded")
     case -35: ("WP_OUTPUT_EXISTS", "an output exists already")
+    case -50: ("WP_EXISTS", "the id is taken")
+    case -51: ("WP_NOT_FOUND", "there is no such job")
+    case -52: ("WP_SHUT_DOWN", "the pool is shut down")
+    case -53: ("WP_CYCLE", "jobs would wait for each other")
+    case -54: ("WP_UNKNOWN_DEPENDENCY", "a dependency was never submitted")
+    case -55: ("WP_UNSATISFIABLE", "the request is larger than all there is")
+    case -56: ("WP_NO_RETRY", "failed for good")
     default:
       rawValue <= Self.firstUserCode.rawValue
         ? ("WP_USER_CODE", "a callback returned its own error code")
