@@ -51,6 +51,8 @@ public struct JobEvent: Sendable {
   /// From 1; 0: before the first one.
   public var attempt: Int32 = 0
   public var slot: Int32 = -1
+  /// Of a terminal event: its function still runs and holds what it held.
+  public var isAbandoned = false
   /// Of `jobRetrying`: when the next attempt may start.
   public var retryTime: Int64 = 0
   /// Of a cancelled job: ids from the root cause to itself, at most 32; empty if it is its own cause.

@@ -23,7 +23,7 @@ extension Scheduler {
   mutating func becomeReady(_ index: Int) {
     setState(index, .ready)
     jobs[index].readyTime = time
-    if jobs[index].firstReadyTime == 0 { jobs[index].firstReadyTime = time }
+    if jobs[index].attempt == 0 { jobs[index].firstReadyTime = time }
     emit(.jobReady, index)
     if jobs[index].spec.checksUpToDate && jobs[index].attempt == 0 {
       jobs[index].isChecking = true
@@ -52,7 +52,7 @@ extension Scheduler {
     if jobs[index].attempt > 0 { jobs[index].earlierAttempts.append(jobs[index].lastAttempt) }
     jobs[index].attempt += 1
     jobs[index].startTime = time
-    if jobs[index].firstStartTime == 0 {
+    if jobs[index].attempt == 1 {
       jobs[index].firstStartTime = time
       numbers.startedJobs += 1
       numbers.waitNanoseconds += time - jobs[index].firstReadyTime

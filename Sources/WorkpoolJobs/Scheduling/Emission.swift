@@ -57,6 +57,7 @@ extension Scheduler {
       event.reason = job.reason
       event.detail = job.detail
       event.text = job.text
+      event.isAbandoned = job.isAbandoned && job.isHolding
       if job.link >= 0 { event.chain = chain(index, most: Self.chainInEvents).map { jobs[$0].spec.id } }
     }
     events.append(event)
