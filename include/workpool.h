@@ -330,6 +330,12 @@ typedef struct wp_call {
   const wp_token *token; /* cancelled when the run is; look at it in long callbacks */
   /* Splitters: the block to split, borrowed and read only; NULL after the last one. Else NULL. */
   const wp_block *input;
+  /* Stages with max_batch: `count` blocks in input order, at least one; blocks[0] is `block`. What the
+   * callback returns is the answer for blocks[0]; answers[i] is to be set for the others. Else NULL, NULL
+   * and 0. */
+  wp_block *const *blocks;
+  int32_t *answers;
+  uint32_t count;
 } wp_call;
 
 /* What stage callbacks return, beside error codes (negative numbers). */
@@ -416,9 +422,24 @@ typedef struct wp_stage_options {
   /* Once per started run, in stage order, one at a time, after all worker_finish calls; `status`
    * is the outcome so far. A negative return is an error after the last block. */
   int32_t (*finish)(void *context, int32_t status);
+  /* WP_SERIAL stages, and sinks that get their blocks in order: up to so many blocks in one call, at most
+   * 256; 0: one. For callbacks that are dear to enter, such as those of interpreters. A call gets what has
+   * come to the stage by then, and waits for no more; how many that is depends on the schedule, so
+   * the result must not. The callback works on them one after the other up to the last one, or one that it
+   * answers with an error or a stop:
+   *
+   *   for (uint32_t i = 0; i < call->count; i++) {
+   *     call->answers[i] = work(context, call->blocks[i]);
+   *     if (call->answers[i] != WP_STAGE_OK && call->answers[i] != WP_STAGE_DROP) break;
+   *   }
+   *   return call->answers[0];
+   *
+   * Blocks behind that one are cut off, or given again by a later call. Statistics count blocks that were
+   * answered, and share the time of a call among them. */
+  uint32_t max_batch;
 } wp_stage_options;
 #define WP_STAGE_OPTIONS_INIT \
-  { sizeof(wp_stage_options), 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL }
+  { sizeof(wp_stage_options), 0, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL, NULL, 0 }
 
 #define WP_PIPELINE_SERIAL_REFERENCE 1u /* run: a plain loop on the calling thread, no workers */
 #define WP_PIPELINE_COLLECT_ERRORS 2u   /* errors drop their block and are listed at the end */

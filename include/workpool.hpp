@@ -787,6 +787,13 @@ class StageOptions {
     native_.max_concurrency = calls;
     return *this;
   }
+  // serial, and sinks: up to so many blocks (at most 256) in one call of the library. The callback is
+  // still called for each, and the result is the same; with callbacks that are cheap to enter, as
+  // these are, it is hardly faster.
+  StageOptions &max_batch(uint32_t blocks) {
+    native_.max_batch = blocks;
+    return *this;
+  }
   // A stop in a later stage does not keep blocks from this one.
   StageOptions &see_all(bool yes = true) { return flag(WP_STAGE_SEE_ALL, yes); }
   // The callback may wait for a disk, a child or the network.
@@ -932,8 +939,19 @@ struct StageContext {
   static StageContext &from(void *context) { return *static_cast<StageContext *>(context); }
   static void destroy(void *context) noexcept { delete &from(context); }
 
-  static int32_t call(void *context, wp_block *native, void *scratch,
+  static int32_t call(void *context, wp_block *block, void *scratch,
                       const wp_call *about) noexcept {
+    if (about->count <= 1) return call_for(context, block, scratch, about);
+    for (uint32_t i = 0; i < about->count; i++) {
+      const int32_t answer = call_for(context, about->blocks[i], scratch, about);
+      about->answers[i] = answer;
+      if (answer != WP_STAGE_OK && answer != WP_STAGE_DROP) break;
+    }
+    return about->answers[0];
+  }
+
+  static int32_t call_for(void *context, wp_block *native, void *scratch,
+                          const wp_call *about) noexcept {
     try {
       Block block(native);
       const Call call(about);

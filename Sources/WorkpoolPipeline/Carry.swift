@@ -5,7 +5,7 @@ import WorkpoolCore
 
 /// The life of a worker inside a run, and the way of a block through the stages.
 extension PipelineRun {
-  private static let mostDrained = 64
+  static let mostDrained = 64
   private static let looksBeforeSleep = 200
 
   /// Works as worker `seat` until there is nothing to do for it here. A helper, which has `terms`, is
@@ -101,7 +101,7 @@ extension PipelineRun {
 
   /// As above, for a worker that carries one block after the other.
   @inline(never)
-  private func isWantedElsewhere(_ seat: Int) -> Bool {
+  func isWantedElsewhere(_ seat: Int) -> Bool {
     pool.isSurplus(seat: seat) || Clock.now > pool.sliceEnd(ofSeat: seat)
   }
 
@@ -212,6 +212,11 @@ extension PipelineRun {
           record = next
           continue
         }
+      } else if let gathering = state.pointee.gathering {
+        guard let passed = gather(record, gathering, stage, seat) else { return }
+        record = passed
+        stage += 1
+        continue
       }
 
       if state.pointee.function != nil {
@@ -355,7 +360,7 @@ extension PipelineRun {
     seatStage(seat, stage).pointee.counts.orderWait.count(sinceParked(record))
   }
 
-  private func sinceParked(_ record: UnsafeMutablePointer<Record>) -> UInt64 {
+  func sinceParked(_ record: UnsafeMutablePointer<Record>) -> UInt64 {
     UInt64(clamping: Clock.now &- record.pointee.parkedAt.load(ordering: .relaxed))
   }
 
@@ -465,7 +470,7 @@ extension PipelineRun {
 
   /// Counts the bytes that a callback got and left, and sees that the block is sound.
   @inline(never)
-  private func checkPayload(
+  func checkPayload(
     _ record: UnsafeMutablePointer<Record>, _ own: UnsafeMutablePointer<SeatStage>,
     sizeBefore: Int, _ code: Int32
   ) -> Int32 {
@@ -524,12 +529,13 @@ extension PipelineRun {
     let cpu: UInt64? = takesCPU ? UInt64(clamping: wpl_thread_cpu_time() - cpuBegin) : nil
     if takesTimes { own.pointee.counts.isInside.store(false, ordering: .relaxed) }
     let time = UInt64(clamping: end - begin)
+    let blocks = UInt64(own.pointee.call.answeredCount(code))
     let (calls, untimed) = own.pointee.counts.note(
-      time, endingAt: end, cpu: cpu, takesTimes: takesTimes,
-      timesEveryCall: timesEveryCall || mayBlock)
+      time, of: blocks, endingAt: end, cpu: cpu, takesTimes: takesTimes,
+      timesEveryCall: timesEveryCall || mayBlock || state.pointee.gathering != nil)
     if takesTimes { meter.pointee.count(calls: calls, untimed: untimed) }
     if hasTimeline { noteCall(record, stage, code, from: begin, to: end, seat) }
-    noteCost(stage: stage, nanoseconds: time)
+    noteCost(stage: stage, nanoseconds: blocks == 1 ? time : time / blocks)
     return code
   }
 

@@ -220,7 +220,7 @@ private struct RunDump {
   private mutating func addBlocks() {
     for stage in 1..<run.pointee.stageCount {
       let state = run.pointee.stages + stage
-      if state.pointee.isSerial {
+      if state.pointee.hasCells {
         let parked = (first..<end).filter { isParked($0, at: stage) }
         if let least = parked.first {
           add(
@@ -281,6 +281,10 @@ private struct RunDump {
     if let next = (first...max(first, least)).first(where: { cell($0, stage) == TurnCells.turn }) {
       return whereabouts(next)
     }
+    if let gathering = run.pointee.stages[stage].gathering {
+      let next = gathering.pointee.next.load(ordering: .relaxed)
+      if next < least { return whereabouts(next) }
+    }
     if let call = calls.first(where: { $0.stage == stage && $0.number < least }) {
       return "held by block \(call.number) on worker \(call.worker)\(call.age)"
     }
@@ -293,7 +297,7 @@ private struct RunDump {
     if number >= end { return "block \(number) has not come in" }
     for stage in 1..<run.pointee.stageCount {
       let state = run.pointee.stages + stage
-      if state.pointee.isSerial && isParked(number, at: stage) {
+      if state.pointee.hasCells && isParked(number, at: stage) {
         return "block \(number) waits in \(self.stage(stage))"
       }
       if let places = state.pointee.places, places.isWaiting(row(number)) {

@@ -25,6 +25,8 @@ struct Pace: ~Copyable {
   /// nobody waits for it.
   static let batchNanoseconds: UInt32 = 6_000
   static let compactBatchNanoseconds: UInt32 = 24_000
+  /// Where a stage takes several blocks at once, so that it gets some.
+  static let gatheredNanoseconds: UInt32 = 200_000
   static let largestBatch = 32
 
   /// Workers inside that take whatever comes.
@@ -59,7 +61,9 @@ extension PipelineRun {
         continue
       }
       sum += UInt64(cost)
-      if stages[index].isSerial || index == 0 { longestSerial = max(longestSerial, cost) }
+      if stages[index].isSerial || stages[index].gathering != nil || index == 0 {
+        longestSerial = max(longestSerial, cost)
+      }
     }
     let workers = currentWorkers
     guard isKnown || workers == 1 else { return }
@@ -76,7 +80,9 @@ extension PipelineRun {
 
     // Half of the places, shared by all workers, are enough for what nobody has begun yet.
     let room = isSpread ? max(1, limit / (2 * workers)) : max(1, limit / 2)
-    let most = isSpread ? Pace.batchNanoseconds : Pace.compactBatchNanoseconds
+    let most =
+      isSpread
+      ? Pace.batchNanoseconds : gathers ? Pace.gatheredNanoseconds : Pace.compactBatchNanoseconds
     let byTime = Int(UInt64(most) / max(1, sum))
     let usual = sourceMayBlock ? 1 : max(1, min(byTime, Pace.largestBatch, room))
     let batch = options.fixedBatch ?? usual

@@ -81,6 +81,7 @@ public final class Pipeline: @unchecked Sendable {
 
   public static let mostBlocksInFlight = 65_536
   public static let mostStages = 62
+  public static let largestBatch = 256
   public static let mostTimelineEvents = TimelineRing.mostEvents
   public static let largestWeight = Int(FairShares.largestWeight)
 
@@ -162,6 +163,9 @@ public final class Pipeline: @unchecked Sendable {
   public func setSource(_ stage: Stage) throws(WorkpoolError) {
     try checkIsBuilding()
     guard source == nil else { throw WorkpoolError(.invalidState, "there is a source already") }
+    guard stage.maxBatch == 0 else {
+      throw WorkpoolError(.invalidArgument, "a source brings one block at a time")
+    }
     source = stage
     source?.kind = .serial
   }
@@ -177,6 +181,7 @@ public final class Pipeline: @unchecked Sendable {
     guard stage.maxConcurrency >= 0 else {
       throw WorkpoolError(.invalidArgument, "maxConcurrency must not be negative")
     }
+    try checkBatch(stage)
     stages.append(stage)
     return stages.count
   }
@@ -187,8 +192,22 @@ public final class Pipeline: @unchecked Sendable {
     guard !options.pullsResults else {
       throw WorkpoolError(.invalidState, "results are read by the host: there is no sink")
     }
+    guard stage.maxBatch == 0 || !options.deliversUnordered else {
+      throw WorkpoolError(.invalidArgument, "with unordered delivery a sink gets block by block")
+    }
+    var stage = stage
+    stage.kind = .serial
+    try checkBatch(stage)
     sink = stage
-    sink?.kind = .serial
+  }
+
+  private func checkBatch(_ stage: Stage) throws(WorkpoolError) {
+    guard 0...Self.largestBatch ~= stage.maxBatch else {
+      throw WorkpoolError(.invalidArgument, "maxBatch must be 0 to \(Self.largestBatch)")
+    }
+    guard stage.maxBatch == 0 || stage.kind == .serial else {
+      throw WorkpoolError(.invalidArgument, "maxBatch is for serial stages and sinks")
+    }
   }
 
   private func checkIsBuilding() throws(WorkpoolError) {

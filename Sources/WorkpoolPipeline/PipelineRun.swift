@@ -63,6 +63,8 @@ struct PipelineRun: ~Copyable {
   let sourceMayBlock: Bool
   /// Whether a worker may keep turns and places for what is next in its own queue.
   let keepsTurns: Bool
+  /// Whether a stage takes several blocks at once.
+  let gathers: Bool
   /// How many turns each block has; -1 where a worker never goes onward, see `Keeping`.
   let allTurns: Int32
   let token: Token
@@ -174,12 +176,16 @@ struct PipelineRun: ~Copyable {
     let hasPlaces: Bool
     let hasScratch: Bool
     let mayBlock: Bool
-    /// Its cells in `turns`; meaningless unless serial.
+    /// Its cells in `turns`; meaningless unless it has some.
     let turnIndex: Int
     let places: StagePlaces?
+    let gathering: UnsafeMutablePointer<Gathering>?
     let stage: Stage?
     /// Recent time of a call, ns; `Pace.unknownCost` before the first timed one.
     let cost: Atomic<UInt32>
+
+    /// Blocks wait in `turns`.
+    var hasCells: Bool { isSerial || gathering != nil }
   }
 
   /// What one worker writes; lines of its own.
@@ -192,6 +198,13 @@ struct PipelineRun: ~Copyable {
     var keptPlaces = 0
     /// The stage in which the worker is, on its way onward (see `Keeping`); 0: it is not.
     var onwardStage = 0
+    /// Blocks that have passed a stage together, see `Gathering`; of these the worker still has
+    /// batchNext ..< batchEnd.
+    let batch: UnsafeMutablePointer<UnsafeMutablePointer<Record>>
+    /// What the blocks of a call weighed before it.
+    let batchSizes: UnsafeMutablePointer<Int>
+    var batchNext = 0
+    var batchEnd = 0
     /// The worker's own queue: numbers head ..< tail came from its last turn at the source. Others
     /// may take from it; only the owner adds.
     let head = Atomic<UInt64>(0)

@@ -98,9 +98,20 @@ extension PipelineRun {
     let stages = try arena.allocate(StageState.self, count: count)
     var turnIndices: [Int] = []
     var places: [StagePlaces?] = []
+    var gatherings: [UnsafeMutablePointer<Gathering>?] = []
+    var largestBatch = 0
     var turnCount = 0
     for index in 0..<count {
       let isSerial = index > 0 && (index == count - 1 || plan[index]?.kind == .serial)
+      let batch = plan[index]?.maxBatch ?? 0
+      if batch > 0 && !isSerialReference {
+        let gathering = try arena.allocate(Gathering.self, count: 1)
+        gathering.initialize(to: Gathering(capacity: batch))
+        gatherings.append(gathering)
+        largestBatch = max(largestBatch, batch)
+      } else {
+        gatherings.append(nil)
+      }
       turnIndices.append(isSerial ? turnCount : -1)
       if isSerial { turnCount += 1 }
       let limit = index > 0 && index < count - 1 ? plan[index]?.concurrencyLimit ?? 0 : 0
@@ -140,7 +151,27 @@ extension PipelineRun {
     let looks = try arena.allocate(SeatLook.self, count: workerCount)
     let claims = try arena.allocate(UInt64.self, count: hasSource ? 1 : capacity)
     let results = try arena.allocate(HostBlock.self, count: options.pullsResults ? capacity : 1)
-    let turns = try TurnCells(capacity: capacity, serialStages: turnCount, in: arena)
+    let turns = try TurnCells(
+      capacity: capacity, serialStages: turnCount,
+      withoutTurn: (0..<count).filter { gatherings[$0] != nil }.map { turnIndices[$0] }, in: arena)
+    let batches = try arena.allocate(
+      UnsafeMutablePointer<Record>.self, count: workerCount * largestBatch)
+    let batchSizes = try arena.allocate(Int.self, count: workerCount * largestBatch)
+    var callRooms:
+      [(
+        blocks: UnsafeMutablePointer<UnsafeMutablePointer<Block>>,
+        answers: UnsafeMutablePointer<Int32>
+      )?] = []
+    for stage in plan {
+      let room = workerCount * (stage?.maxBatch ?? 0)
+      callRooms.append(
+        room == 0
+          ? nil
+          : (
+            try arena.allocate(UnsafeMutablePointer<Block>.self, count: room),
+            try arena.allocate(Int32.self, count: room)
+          ))
+    }
     let ready = try RecordSet(capacity: capacity, in: arena)
     let words = options.token?.words ?? []
     let hostWords = try arena.allocate(
@@ -166,7 +197,7 @@ extension PipelineRun {
 
     let goesOnward =
       !shape.mayBlock && shape.isLast && depth == 0 && !deliversUnordered
-      && places.allSatisfy { $0 == nil }
+      && largestBatch == 0 && places.allSatisfy { $0 == nil }
     for index in 0..<count {
       let stage = plan[index]
       (cuts + index).initialize(to: Atomic(StopPolicy.never))
@@ -174,20 +205,26 @@ extension PipelineRun {
         to: StageState(
           function: stage?.function, context: stage?.context,
           isFree: turnIndices[index] < 0 && places[index] == nil,
-          isSerial: turnIndices[index] >= 0,
+          isSerial: turnIndices[index] >= 0 && gatherings[index] == nil,
           hasPlaces: places[index] != nil, hasScratch: stage?.workerStart != nil,
           mayBlock: stage?.mayBlock == true && !isSerialReference, turnIndex: turnIndices[index],
-          places: places[index], stage: stage,
+          places: places[index], gathering: gatherings[index], stage: stage,
           cost: Atomic(Pace.unknownCost)))
     }
     for index in 0..<capacity { (records + index).initialize(to: Record(run: address)) }
     for seat in 0..<workerCount {
-      (seats + seat).initialize(to: SeatState())
+      (seats + seat).initialize(
+        to: SeatState(
+          batch: batches + seat * largestBatch, batchSizes: batchSizes + seat * largestBatch))
       for stage in 0..<count {
-        let call = StageCall(
+        let index = seat * count + stage
+        var call = StageCall(
           worker: UInt32(seat), stage: UInt32(shape.base + stage),
           token: UnsafeRawPointer(Unmanaged.passUnretained(token).toOpaque()))
-        let index = seat * count + stage
+        if let batch = plan[stage]?.maxBatch, let room = callRooms[stage] {
+          call.blocks = room.blocks + seat * batch
+          call.answers = room.answers + seat * batch
+        }
         (seatStages + index).initialize(
           to: SeatStage(
             call: call, function: plan[stage]?.function, context: plan[stage]?.context,
@@ -264,7 +301,7 @@ extension PipelineRun {
         cuts: cuts, seeAllMask: shape.seeAllMask, options: options, hasSource: hasSource,
         deliversUnordered: deliversUnordered,
         mayBlock: shape.mayBlock, sourceMayBlock: plan.first??.mayBlock == true,
-        keepsTurns: !shape.mayBlock && shape.isLast,
+        keepsTurns: !shape.mayBlock && shape.isLast, gathers: largestBatch > 0,
         allTurns: goesOnward ? Int32(turnCount) : -1, token: token,
         hostWords: hostWords, hostWordCount: words.count, startTime: Clock.now, flow: flow,
         source: source,

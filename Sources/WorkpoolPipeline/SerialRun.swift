@@ -61,7 +61,12 @@ extension PipelineRun {
         seatStage(0, stage).pointee.counts.cut.count()
         bury(record, cutReason)
       } else if stages[stage].function != nil {
-        let code = call(record, number, stage, stages + stage, seatStage(0, stage), 0)
+        let own = seatStage(0, stage)
+        if let blocks = own.pointee.call.blocks {
+          blocks[0] = UnsafeMutableRawPointer(record).assumingMemoryBound(to: Block.self)
+          own.pointee.call.count = 1
+        }
+        let code = call(record, number, stage, stages + stage, own, 0)
         if code != StageReturn.ok { act(on: code, record, stage, 0) }
       }
     }

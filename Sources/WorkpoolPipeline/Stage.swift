@@ -23,6 +23,26 @@ public struct StageCall {
   /// For splitters: the block to be split, while the callback's block is the one to be filled; nil
   /// after the last one, and for all other stages.
   public internal(set) var input: UnsafePointer<Block>?
+  /// For stages with `maxBatch`: `count` blocks in order, the callback's first, and a place for what it
+  /// answers for each but the first; else nil, nil and 0.
+  public internal(set) var blocks: UnsafeMutablePointer<UnsafeMutablePointer<Block>>?
+  public internal(set) var answers: UnsafeMutablePointer<Int32>?
+  public internal(set) var count: UInt32 = 0
+
+  /// After a call that returned `code`: for how many blocks that and the answers count. Behind a stop or an
+  /// error there is none.
+  func answeredCount(_ code: Int32) -> Int {
+    guard count > 1, let answers else { return 1 }
+    var previous = code
+    var index = 1
+    while index < Int(count) && answers[index] != StageReturn.none
+      && (previous == StageReturn.ok || previous == StageReturn.drop)
+    {
+      previous = answers[index]
+      index &+= 1
+    }
+    return index
+  }
 }
 
 /// What callbacks return beside negative error codes; the values of `WP_STAGE_…`.
@@ -34,6 +54,8 @@ public enum StageReturn {
   /// Splitters only: the block goes on, and the input is not used up.
   public static let more: Int32 = 4
   public static let sourceEnd: Int32 = 5
+  /// What stands in `StageCall.answers` before the callback has answered.
+  public static let none = Int32.max
 }
 
 /// A stage: what is called, when, and what belongs to it.
@@ -55,6 +77,9 @@ public struct Stage: @unchecked Sendable {
   public var destroyContext: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
   /// Most calls at once of a parallel stage; 0: no limit.
   public var maxConcurrency: Int = 0
+  /// Serial stages and sinks: most blocks in one call, see `StageCall.blocks`; 0: the callback knows
+  /// of one block at a time.
+  public var maxBatch: Int = 0
   /// A stop in a later stage does not keep blocks from this one.
   public var seesAll = false
   /// The callback may wait for a disk, a child, the network or another block: then a worker that sits

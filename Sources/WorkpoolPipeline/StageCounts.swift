@@ -69,27 +69,29 @@ struct StageCounts: ~Copyable {
   /// Counts a call that was none of the callback's, and moves no timed one.
   func countUntimed() { countdown.count(1 << 8) }
 
-  /// Counts a timed call, and says how far the next one is.
+  /// Counts a timed call of a block, or of several at once, and says how far the next one is.
   /// - Returns: calls since the last timed one, this one included, and what is guessed that the others
   ///   took.
   @discardableResult
   func note(
-    _ time: UInt64, endingAt end: Int64, cpu: UInt64?, takesTimes: Bool, timesEveryCall: Bool
+    _ whole: UInt64, of blocks: UInt64 = 1, endingAt end: Int64, cpu: UInt64?, takesTimes: Bool,
+    timesEveryCall: Bool
   ) -> (calls: UInt64, untimed: UInt64) {
-    var result: (calls: UInt64, untimed: UInt64) = (1, 0)
-    let calls = countdown.load(ordering: .relaxed) >> 8 &+ 1
+    var result: (calls: UInt64, untimed: UInt64) = (blocks, 0)
+    let time = blocks == 1 ? whole : whole / blocks
+    let calls = countdown.load(ordering: .relaxed) >> 8 &+ blocks
     if takesTimes {
       let represented = calls &- accounted.load(ordering: .relaxed)
-      if represented > 1 {
+      if represented > blocks {
         // In the time that these calls share with all else the worker did.
-        let room = UInt64(clamping: end &- lastEnd.load(ordering: .relaxed)) &- time
-        result = (represented, min((represented &- 1) &* min(time, 1 << 40), room))
+        let room = UInt64(clamping: end &- lastEnd.load(ordering: .relaxed)) &- whole
+        result = (represented, min((represented &- blocks) &* min(time, 1 << 40), room))
         busy.count(result.untimed)
       }
-      busy.count(time)
-      if let cpu { noteCPU(cpu, of: time, calls: calls) }
+      busy.count(whole)
+      if let cpu { noteCPU(cpu / blocks, of: time, calls: calls) }
       histogram.add(time, represented)
-      timedCalls.count()
+      timedCalls.count(blocks)
       if time < least.load(ordering: .relaxed) { least.store(time, ordering: .relaxed) }
       if time > most.load(ordering: .relaxed) { most.store(time, ordering: .relaxed) }
       last.store(time, ordering: .relaxed)

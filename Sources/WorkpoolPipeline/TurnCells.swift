@@ -52,7 +52,10 @@ struct TurnCells: @unchecked Sendable {
   private let mask: UInt64
 
   /// Each row begins a cache line, so that neighbouring numbers do not disturb each other.
-  init(capacity: Int, serialStages: Int, in arena: Arena) throws(WorkpoolError) {
+  /// - Parameter withoutTurn: stages without turns, see `Gathering`.
+  init(
+    capacity: Int, serialStages: Int, withoutTurn: [Int] = [], in arena: Arena
+  ) throws(WorkpoolError) {
     rowLength = (serialStages + 15) & ~15
     let count = rowLength * capacity
     cells = try arena.allocate(Atomic<UInt32>.self, count: count)
@@ -61,6 +64,7 @@ struct TurnCells: @unchecked Sendable {
       (cells + index).initialize(to: Atomic(index < rowLength ? Self.turn : Self.empty))
     }
     mask = UInt64(capacity - 1)
+    for stage in withoutTurn { cell(stage, 0).pointee.store(Self.empty, ordering: .relaxed) }
   }
 
   @inline(__always)

@@ -156,6 +156,7 @@ extension PipelineRun {
   private func passAll(_ seat: Int) {
     let own = seats + seat
     if own.pointee.keptTurns != 0 || own.pointee.keptPlaces != 0 { passKept(seat) }
+    passBatch(seat)
     while let number = takeOwn(own) { publish(record(number)) }
   }
 

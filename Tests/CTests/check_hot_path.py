@@ -19,6 +19,7 @@ HOT = [
     r"\bPipelineRun\.(carryOnward|leaveTheWay|goOn)\(",
     r"\bPipelineRun\.pull\(",
     r"\bPipelineRun\.enter\(",
+    r"\bPipelineRun\.gather\(",
     r"\bPipelineRun\.leavePlace\(",
     r"\bPipelineRun\.publish\(",
     r"\bPipelineRun\.passKept\(",

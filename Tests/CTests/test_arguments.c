@@ -88,7 +88,18 @@ static void stage_options(void) {
   REFUSED(struct_size = sizeof bad + 8);
   REFUSED(flags = 4);
   REFUSED(fn = NULL);
+  REFUSED(max_batch = 257);
 #undef REFUSED
+  bad = good;
+  bad.max_batch = 2;
+  for (bad.kind = 0; bad.kind <= WP_SPLITTER; bad.kind++) {
+    if (bad.kind == WP_SERIAL) continue;
+    CHECK_EQUAL(wp_pipeline_add_stage(pipeline, &bad), WP_INVALID_ARGUMENT);
+  }
+  CHECK_EQUAL(wp_pipeline_set_source(pipeline, &bad), WP_INVALID_ARGUMENT);
+  wp_pipeline *unordered = pipeline_on(pool, WP_PIPELINE_UNORDERED, 0);
+  CHECK_EQUAL(wp_pipeline_set_sink(unordered, &bad), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_pipeline_destroy(unordered), WP_OK);
   bad = good;
   bad.kind = WP_SPLITTER + 1;
   CHECK_EQUAL(wp_pipeline_add_stage(pipeline, &bad), WP_INVALID_ARGUMENT);

@@ -260,6 +260,26 @@ int32_t call_sink(void *context, wp_block *block, void *scratch, const wp_call *
   return leave(post, answer, block);
 }
 
+static int32_t for_each(wp_stage_fn one, post *post, wp_block *block, void *scratch,
+                        const wp_call *call) {
+  const plan *plan = post->run->plan;
+  REQUIRE(post->run, call->count >= 1 && call->count <= plan->stage[post->stage].batch);
+  REQUIRE(post->run, call->blocks[0] == block);
+  for (uint32_t i = 0; i < call->count; i++) {
+    int32_t code = call->answers[i] = one(post, call->blocks[i], scratch, call);
+    if (code != WP_STAGE_OK && code != WP_STAGE_DROP) break;
+  }
+  return call->answers[0];
+}
+
+int32_t call_stage_for_each(void *context, wp_block *block, void *scratch, const wp_call *call) {
+  return for_each(call_stage, context, block, scratch, call);
+}
+
+int32_t call_sink_for_each(void *context, wp_block *block, void *scratch, const wp_call *call) {
+  return for_each(call_sink, context, block, scratch, call);
+}
+
 int32_t call_worker_start(void *context, uint32_t worker, void **out_scratch) {
   post *post = context;
   REQUIRE(post->run, !LOAD(post->run->has_ended));

@@ -601,6 +601,7 @@ static void set_up(run *run, wp_pool *pool) {
     stage.kind = plan->stage[i].kind;
     stage.max_concurrency = plan->stage[i].width;
     stage.flags = plan->stage[i].flags;
+    stage.max_batch = plan->stage[i].batch;
     stage.context = &run->posts[i];
     stage.destroy_context = call_destroy;
     if (plan->stage[i].has_hooks) {
@@ -614,10 +615,10 @@ static void set_up(run *run, wp_pool *pool) {
         REQUIRE_EQUAL(run, wp_pipeline_set_source(run->pipeline, &stage), WP_OK);
       }
     } else if (i <= plan->stages) {
-      stage.fn = call_stage;
+      stage.fn = stage.max_batch ? call_stage_for_each : call_stage;
       REQUIRE_EQUAL(run, wp_pipeline_add_stage(run->pipeline, &stage), i);
     } else if (plan->output == TO_SINK) {
-      stage.fn = call_sink;
+      stage.fn = stage.max_batch ? call_sink_for_each : call_sink;
       REQUIRE_EQUAL(run, wp_pipeline_set_sink(run->pipeline, &stage), WP_OK);
     }
   }

@@ -124,6 +124,10 @@ plan plan_of(uint64_t seed, const settings *settings) {
     uint32_t room = 64 - plan.workers - plan.blocking_extra;
     if (pick(&r, 2)) plan.most_workers = plan.workers + pick(&r, 1 + (room < 6 ? room : 6));
   }
+  for (uint32_t i = 1; i <= plan.stages + 1; i++) {
+    const int may_gather = i > plan.stages ? !plan.unordered : plan.stage[i].kind == WP_SERIAL;
+    if (may_gather && !pick(&r, 3)) plan.stage[i].batch = small_or_large(&r, 6, 256);
+  }
   return plan;
 }
 
@@ -185,6 +189,7 @@ void plan_print(const plan *plan, FILE *file) {
     const stage_plan *s = &plan->stage[i];
     fprintf(file, "  stage %u %s", i, i == 0 || i > plan->stages ? "end" : kinds[s->kind]);
     if (s->width) fprintf(file, " of %u", s->width);
+    if (s->batch) fprintf(file, " up to %u at once", s->batch);
     fprintf(file, "%s%s%s%s time %u, drop stop stop-drop error bad: %u %u %u %u %u\n",
             s->flags & WP_STAGE_SEE_ALL ? " see-all" : "",
             s->flags & WP_STAGE_MAY_BLOCK ? " may-block" : "", changes[s->change],

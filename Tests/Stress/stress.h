@@ -71,7 +71,7 @@ typedef enum {
 } disturbance;
 
 typedef struct stage_plan {
-  uint32_t kind, width, flags;
+  uint32_t kind, width, flags, batch;
   bytes_change change;
   uint32_t time;     /* 0: none, else longest spin */
   uint32_t rarity[5]; /* one of so many blocks: drop, stop, stop and drop, error, no known value; 0: never */
@@ -238,6 +238,8 @@ static inline pthread_t spawn(void *(*body)(void *), void *argument) {
 int32_t call_source(void *context, wp_block *block, void *scratch, const wp_call *call);
 int32_t call_stage(void *context, wp_block *block, void *scratch, const wp_call *call);
 int32_t call_sink(void *context, wp_block *block, void *scratch, const wp_call *call);
+int32_t call_stage_for_each(void *context, wp_block *block, void *scratch, const wp_call *call);
+int32_t call_sink_for_each(void *context, wp_block *block, void *scratch, const wp_call *call);
 int32_t call_worker_start(void *context, uint32_t worker, void **out_scratch);
 void call_worker_finish(void *context, uint32_t worker, void *scratch);
 int32_t call_finish(void *context, int32_t status);

@@ -22,6 +22,8 @@ extension EngineTests {
       var maxFailures: UInt64 = 0
       var errorsKept = 100
       var isUneven = false
+      /// Of the stages and the sink; 0 where they are not serial.
+      var batches: [Int] = []
 
       init(_ random: inout SeededRandom) {
         let length = random.below(5)
@@ -35,6 +37,7 @@ extension EngineTests {
         errorsKept = random.pick([0, 1, 3, 100])
         isUneven = random.chance(2)
         answers = (0..<length + 2).map { _ in [:] }
+        batches = (0...length).map { _ in 0 }
         guard count > 0 else { return }
         let events = random.pick([0, 1, 1, 2, 3, 6])
         for _ in 0..<events {
@@ -52,10 +55,14 @@ extension EngineTests {
             answers[stage][number] = StageReturn.drop
           }
         }
+        batches = (kinds + [.serial]).map {
+          $0 == .serial && random.chance(2) ? random.pick([1, 2, 5, 256]) : 0
+        }
       }
 
       var description: String {
-        "\(kinds.map { ["P", "S", "A"][Int($0.rawValue)] }.joined())\(concurrency) see-all \(seesAll) "
+        "\(kinds.map { ["P", "S", "A"][Int($0.rawValue)] }.joined())\(concurrency)\(batches) "
+          + "see-all \(seesAll) "
           + "\(count) blocks, limit \(limit), collects \(collects)/\(maxFailures)/\(errorsKept), "
           + "\(answers.map { $0.sorted { $0.key < $1.key } })"
       }
@@ -97,7 +104,7 @@ extension EngineTests {
       let stages = plan.kinds.enumerated().map { index, kind in
         Stage.block(
           "stage \(index + 1)", kind, concurrency: plan.concurrency[index],
-          seesAll: plan.seesAll[index + 1]
+          batch: plan.batches[index], seesAll: plan.seesAll[index + 1]
         ) { block in
           block.pointee.meta.0 = block.pointee.meta.0 &* 31 &+ UInt64(index + 1)
           if plan.isUneven && (block.pointee.number + UInt64(index)) % 7 == 0 {
@@ -107,7 +114,9 @@ extension EngineTests {
         }
       }
       let last = plan.kinds.count + 1
-      let sink = Stage.block("sink", .serial, seesAll: plan.seesAll[last]) { block in
+      let sink = Stage.block(
+        "sink", .serial, batch: plan.batches[last - 1], seesAll: plan.seesAll[last]
+      ) { block in
         let code = answer(last, block)
         if code == 0 || code == StageReturn.stop {
           delivered.append(block.pointee.number)

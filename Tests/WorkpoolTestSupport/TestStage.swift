@@ -47,12 +47,21 @@ extension Stage {
     return stage
   }
 
-  /// The shortest form: a closure that looks at the block alone.
+  /// The shortest form: a closure that looks at the block alone; with `batch` several in one call.
   public static func block(
     _ name: String = "stage", _ kind: StageKind = .parallel, concurrency: Int = 0,
-    seesAll: Bool = false, _ body: @escaping @Sendable (BlockPointer) -> Int32
+    batch: Int = 0, seesAll: Bool = false, _ body: @escaping @Sendable (BlockPointer) -> Int32
   ) -> Stage {
-    closure(name, kind, concurrency: concurrency, seesAll: seesAll) { block, _, _ in body(block) }
+    var stage = closure(name, kind, concurrency: concurrency, seesAll: seesAll) { block, _, call in
+      guard let blocks = call.blocks, let answers = call.answers else { return body(block) }
+      for index in 0..<Int(call.count) {
+        answers[index] = body(blocks[index])
+        if answers[index] != StageReturn.ok && answers[index] != StageReturn.drop { break }
+      }
+      return answers[0]
+    }
+    stage.maxBatch = batch
+    return stage
   }
 
   /// A splitter whose closure looks at the input (nil after the last one) and the output alone.

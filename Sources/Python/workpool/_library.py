@@ -68,6 +68,9 @@ class wp_call(Structure):
         ("stage", c_uint32),
         ("token", c_void_p),
         ("input", POINTER(wp_block)),
+        ("blocks", POINTER(POINTER(wp_block))),
+        ("answers", POINTER(c_int32)),
+        ("count", c_uint32),
     ]
 
 
@@ -120,6 +123,7 @@ class wp_stage_options(Sized):
         ("worker_start", worker_start_hook),
         ("worker_finish", worker_finish_hook),
         ("finish", finish_hook),
+        ("max_batch", c_uint32),
     ]
 
 

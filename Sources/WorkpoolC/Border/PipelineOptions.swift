@@ -72,6 +72,7 @@ func stage(
     unsafeBitCast(function, to: Stage.Function.self))
   stage.destroyContext = given.destroy_context
   stage.maxConcurrency = Int(given.max_concurrency)
+  stage.maxBatch = Int(given.max_batch)
   stage.seesAll = given.flags & WP_STAGE_SEE_ALL != 0
   stage.mayBlock = given.flags & WP_STAGE_MAY_BLOCK != 0
   stage.workerStart = given.worker_start
