@@ -16,7 +16,8 @@ class StreamTexts: Step {
 
   static var compressionKey: StepKey {
     StepKey(
-      "compression", .choice([["uncompressed", "raw", "none"], ["gzip", "gz"], ["zstd", "zst"]]),
+      "compression",
+      .choice([["uncompressed", "raw", "none"], ["gzip", "gz"], ["zstd", "zst"]]),
       default: .text("uncompressed"))
   }
   static var levelKey: StepKey { StepKey("compression_level", .int(0...22), isRequired: false) }
