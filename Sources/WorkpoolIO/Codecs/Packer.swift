@@ -90,9 +90,12 @@ final class BGZFPacker: Packer {
   private static let storedHeaderSize = 5
 
   private let deflater: Deflater?
+  /// Comes first: it declines what is not for it.
+  private let fastqDeflater: FASTQDeflater?
 
   init(level: Int) throws(WorkpoolError) {
     deflater = level == 0 ? nil : try Deflater(level: level)
+    fastqDeflater = level == 0 ? nil : try FASTQDeflater()
     super.init(.gzip)
   }
 
@@ -107,7 +110,9 @@ final class BGZFPacker: Packer {
     // Never more room than a stored block needs: the choice between the two, and BSIZE, do not
     // depend on the room that happens to be there.
     let room = packed.part(Self.headerSize..<Self.headerSize + slice.count + Self.storedHeaderSize)
-    let size = deflater?.deflate(slice, into: room) ?? store(slice, into: room)
+    let size =
+      fastqDeflater?.deflate(slice, into: room) ?? deflater?.deflate(slice, into: room)
+      ?? store(slice, into: room)
     let total = Self.headerSize + size + Self.trailerSize
     writeHeader(blockSize: total, into: packed)
     let trailer = packed.part(Self.headerSize + size..<total)
