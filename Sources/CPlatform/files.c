@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -47,6 +48,13 @@ int32_t wpl_file_sync(int32_t fd) {
   do result = fsync(fd);
   while (result < 0 && errno == EINTR);
   /* EINVAL, EROFS: a descriptor that has nothing to sync, such as a pipe. */
+  return result < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
+}
+
+int32_t wpl_file_sync_data(int32_t fd) {
+  int result;
+  do result = fdatasync(fd);
+  while (result < 0 && errno == EINTR);
   return result < 0 && errno != EINVAL && errno != EROFS ? -errno : 0;
 }
 
@@ -175,6 +183,9 @@ int32_t wpl_folder_sync(const char *path) {
   close(fd);
   return result;
 }
+int32_t wpl_folder_open(const char *path) {
+  return outcome(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
 int32_t wpl_folder_visit(const char *path, int32_t (*visit)(void *, const char *),
                          void *context) {
   DIR *folder = opendir(path);
@@ -191,4 +202,20 @@ int32_t wpl_process_id(void) { return getpid(); }
 int32_t wpl_process_exists(int32_t process) { return kill(process, 0) == 0 || errno != ESRCH; }
 void wpl_sleep(int64_t ns) {
   nanosleep(&(struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000}, NULL);
+}
+
+int32_t wpl_random(void *bytes, size_t size) {
+  size_t count = 0;
+  while (count < size) {
+    ssize_t n = getrandom((char *)bytes + count, size - count, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return -errno;
+    count += (size_t)n;
+  }
+  return 0;
+}
+int64_t wpl_wall_time(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "CPlatform.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -35,3 +36,30 @@ void wpl_signals_catch(uint32_t *word, uint32_t value) {
   on(SIGXFSZ, pass);
 }
 int32_t wpl_signal_caught(void) { return __atomic_load_n(&caught, __ATOMIC_SEQ_CST); }
+
+/* --- for a program that goes on ------------------------------------------------------------- */
+
+static int told = -1;
+
+static void tell(int number) {
+  int error = errno;
+  unsigned char byte = (unsigned char)number;
+  /* A full pipe holds thousands of signals that nobody has looked at. */
+  (void)!write(told, &byte, 1);
+  errno = error;
+}
+
+int32_t wpl_signals_watch(void) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+  told = ends[1];
+  const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+  for (int i = 0; i < 3; i++) {
+    struct sigaction before;
+    if (sigaction(numbers[i], NULL, &before) < 0 || before.sa_handler != SIG_IGN)
+      on(numbers[i], tell);
+  }
+  on(SIGPIPE, pass);
+  on(SIGXFSZ, pass);
+  return ends[0];
+}

@@ -26,6 +26,8 @@ int32_t wpl_file_open(const char *path, int32_t how);
 int32_t wpl_file_duplicate(int32_t descriptor);
 int32_t wpl_file_close(int32_t descriptor);
 int32_t wpl_file_sync(int32_t descriptor);
+/* The same for what was written, without times and the like. */
+int32_t wpl_file_sync_data(int32_t descriptor);
 
 /* Waits until a read has something to say: bytes, the end, an error; for a FIFO also until somebody
  * opens it for writing. 1: so it is; 0: the time is over; -errno. */
@@ -75,6 +77,8 @@ int32_t wpl_file_unlock(int32_t descriptor);
 
 int32_t wpl_folder_create(const char *path);
 int32_t wpl_folder_sync(const char *path);
+/* To lock it. */
+int32_t wpl_folder_open(const char *path);
 /* Calls `visit` with every name in the folder until it returns 0. */
 int32_t wpl_folder_visit(const char *path, int32_t (*visit)(void *context, const char *name),
                          void *context);
@@ -83,5 +87,9 @@ int32_t wpl_process_id(void);
 /* 0 only where no such process exists in this process's view. */
 int32_t wpl_process_exists(int32_t process);
 void wpl_sleep(int64_t nanoseconds);
+/* Unpredictable bytes; -errno. */
+int32_t wpl_random(void *bytes, size_t size);
+/* CLOCK_REALTIME, ns. */
+int64_t wpl_wall_time(void);
 
 #endif

@@ -14,4 +14,8 @@ void wpl_signals_catch(uint32_t *word, uint32_t value);
 /* The signal that was remembered, or 0. */
 int32_t wpl_signal_caught(void);
 
+/* Instead of that: every SIGINT, SIGTERM and SIGHUP puts a byte, its number, into a pipe, whose end to
+ * read and to poll this returns (-errno). One that is ignored stays ignored. */
+int32_t wpl_signals_watch(void);
+
 #endif

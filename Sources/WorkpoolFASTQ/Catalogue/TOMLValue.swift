@@ -3,9 +3,9 @@ import CPlatform
 
 /// Reads the value of a key as TOML 1.0 writes it: integer, float, boolean, string on one line, or
 /// a list or an inline table of these.
-enum TOMLValue {
+package enum TOMLValue {
   /// - Returns: nil where the text is no such value as a whole.
-  static func read(_ text: some Collection<UInt8>) -> StepValue? {
+  package static func read(_ text: some Collection<UInt8>) -> StepValue? {
     var reader = Reader(bytes: Array(text))
     guard let value = reader.value(depth: 0), reader.isAtEnd else { return nil }
     return value

@@ -126,6 +126,7 @@ public final class ChildProcess {
     switch phase {
     case .ended: return false
     case .sweeping:
+      if hasKilled { return result.wasStopped }
       send(wpl_sigkill, now)
       hasKilled = true
       phase = .sweeping(until: now + Self.killTime)
@@ -133,6 +134,7 @@ public final class ChildProcess {
       return result.wasStopped
     case .running:
       guard wpl_process_has_ended(&process) == 0 else { return false }
+      if hasKilled { return true }
       result.wasStopped = true
       send(wpl_sigkill, now)
       hasKilled = true

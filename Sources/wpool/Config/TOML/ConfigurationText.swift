@@ -7,13 +7,14 @@ struct ConfigurationText {
   let name: String
   let text: String
   let root: [StepParameter]
-  private let places: ConfigurationLines
+  private let lines: [ConfigurationLines.Path: Int]
 
   /// - Throws: a failure that names the line of what is no TOML.
   init(path: String) throws(Failure) {
     name = path
     text = try Self.content(of: path)
-    places = ConfigurationLines(text)
+    let places = ConfigurationLines(text)
+    lines = places.lines
     if let fault = places.fault {
       throw .usage(path + ":\(fault.line): this is no TOML: \(fault.message)")
     }
@@ -27,7 +28,15 @@ struct ConfigurationText {
     }
   }
 
-  private static func content(of path: String) throws(Failure) -> String {
+  /// What was read by other means; `lines` has where it stands.
+  init(name: String, text: String, root: [StepParameter], lines: [ConfigurationLines.Path: Int]) {
+    self.name = name
+    self.text = text
+    self.root = root
+    self.lines = lines
+  }
+
+  static func content(of path: String) throws(Failure) -> String {
     do throws(WorkpoolError) {
       let bytes = try WholeFile.read(path)
       // The parser would take a zero byte for the end.
@@ -44,7 +53,7 @@ struct ConfigurationText {
   func line(_ path: [String]) -> Int? {
     var path = path
     while !path.isEmpty {
-      if let line = places.lines[path] { return line }
+      if let line = lines[path] { return line }
       path.removeLast()
     }
     return nil

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+import Workpool
+
+/// A job as it will run.
+struct PlannedJob {
+  enum Work {
+    case line(String)
+    case program([String])
+  }
+
+  var id: String
+  var work: Work
+  /// All that is not filled in below.
+  var settings: JobSettings
+  /// Absolute.
+  var folder: String
+  var environment: [(name: String, value: String)] = []
+  /// Absolute.
+  var input: String?
+  /// As written: relative to the file's folder.
+  var inputs: [String] = []
+  var outputs: [String] = []
+  /// `after` as written, with values in place; looked up in `dependencies`.
+  var after: [String] = []
+  var stage: Int?
+  /// Where it stands in the text.
+  var path: [String]
+
+  /// Places in the plan, ascending, each once.
+  var dependencies: [Int] = []
+  /// Jobs whose added jobs it waits for, too.
+  var awaitsAddedBy: [Int] = []
+  /// The job that added it while running.
+  var adder: Int?
+
+  var when: JobSpec.When { settings.when ?? .success }
+  var ownsConsole: Bool { settings.console ?? false }
+
+  /// The words that are executed.
+  var arguments: [String] {
+    switch work {
+    case .line(let line): (settings.shell ?? ["/bin/sh", "-c"]) + [line]
+    case .program(let words): words
+    }
+  }
+
+  /// For people.
+  var commandText: String {
+    switch work {
+    case .line(let line): line
+    case .program(let words): words.map(ShellWords.quoted).joined(separator: " ")
+    }
+  }
+}
