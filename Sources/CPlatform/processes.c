@@ -26,6 +26,14 @@ void wpl_process_hide_pidfds(int32_t hides) {
   __atomic_store_n(&pidfds_are_hidden, hides, __ATOMIC_RELAXED);
 }
 
+/* Of /proc/PID/stat, behind the name in brackets: state, parent, group, and when it began. */
+typedef struct stat_line {
+  char state;
+  int parent, group;
+  unsigned long long start;
+} stat_line;
+static int read_stat(int32_t process, stat_line *line);
+
 /* --- start ------------------------------------------------------------------------------ */
 
 /* A process that ignores SIGCHLD has its children reaped by the kernel: their end and how it came
@@ -168,7 +176,8 @@ int32_t wpl_process_start(const wpl_process_start_options *options, wpl_process 
     if (ends[i] >= 0) close(ends[i]);
   if (failed) return -failed;
   process->process = leader;
-  process->start_ticks = wpl_process_start_ticks(leader);
+  stat_line line;
+  process->start_ticks = read_stat(leader, &line) == 0 ? line.start : 0;
   process->descriptor = wpl_process_watch(leader);
   if (process->descriptor >= 0) return 0;
   /* EMFILE and the like are no reason to fall back, but then the child must not be left alone. */
@@ -260,13 +269,6 @@ const char *wpl_signal_name(int32_t number) {
 }
 
 /* --- who is there --------------------------------------------------------------------------- */
-
-/* Of /proc/PID/stat, behind the name in brackets: state, parent, group, and when it began. */
-typedef struct stat_line {
-  char state;
-  int parent, group;
-  unsigned long long start;
-} stat_line;
 
 static int read_stat(int32_t process, stat_line *line) {
 #ifdef __linux__

@@ -8,7 +8,8 @@ enum Main {
     Console.holdStandardDescriptors()
     do {
       var command = try Wpool.parseAsRoot(
-        LevelWords.spelledOut(Array(CommandLine.arguments.dropFirst())))
+        OptionalValues.filledIn(
+          LevelWords.spelledOut(Array(CommandLine.arguments.dropFirst()))))
       try command.run()
     } catch let failure as Failure {
       for message in failure.messages { Console.say(message) }
@@ -44,6 +45,6 @@ struct Wpool: ParsableCommand {
     subcommands: [
       ProcessCommand.self, ValidateCommand.self, VerifyCommand.self, CompressCommand.self,
       DecompressCommand.self, CatCommand.self, CountCommand.self, ListStepsCommand.self,
-      CompletionsCommand.self, VersionCommand.self,
+      RunCommand.self, EachCommand.self, CompletionsCommand.self, VersionCommand.self,
     ])
 }

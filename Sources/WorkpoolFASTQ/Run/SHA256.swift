@@ -2,6 +2,8 @@
 
 /// The hash function of FIPS 180-4 §6.2.
 package struct SHA256 {
+  package init() {}
+
   private var state: InlineArray<8, UInt32> = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
     0x5be0_cd19,
@@ -23,7 +25,7 @@ package struct SHA256 {
     0xc671_78f2,
   ]
 
-  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     for byte in bytes { add(byte) }
   }
 
@@ -35,7 +37,7 @@ package struct SHA256 {
   }
 
   /// 64 hexadecimal digits; nothing can be added any more.
-  mutating func finish() -> String {
+  package mutating func finish() -> String {
     let bits = count &* 8
     add(0x80)
     while count & 63 != 56 { add(0) }

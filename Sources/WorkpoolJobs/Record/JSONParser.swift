@@ -9,6 +9,12 @@ public struct JSONParser {
     /// From 1.
     public var line: Int
     public var message: String
+
+    public init(offset: Int, line: Int, message: String) {
+      self.offset = offset
+      self.line = line
+      self.message = message
+    }
   }
 
   /// Where a member or an element stands.

@@ -25,6 +25,21 @@ struct TextTable {
     return widths
   }
 
+  /// All columns to the left.
+  var leftText: String {
+    let widths = Self.widths(of: rows)
+    return rows.map { row in
+      var line = ""
+      for (column, cell) in row.enumerated() {
+        line += (column > 0 ? "  " : "") + cell
+        if column < row.count - 1 {
+          line += String(repeating: " ", count: widths[column] - cell.count)
+        }
+      }
+      return line + "\n"
+    }.joined()
+  }
+
   var text: String {
     let widths = Self.widths(of: rows)
     var text = ""

@@ -7,6 +7,15 @@ enum WholeFile {
   private static let mostBytes = 16 << 20
 
   static func read(_ path: String) throws(WorkpoolError) -> [UInt8] {
+    try read(path, most: mostBytes)
+  }
+
+  /// However large it is.
+  static func readAny(_ path: String) throws(WorkpoolError) -> [UInt8] {
+    try read(path, most: .max)
+  }
+
+  private static func read(_ path: String, most: Int) throws(WorkpoolError) -> [UInt8] {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw failed("cannot open", path) }
     defer { close(descriptor) }
@@ -18,7 +27,7 @@ enum WholeFile {
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw failed("cannot read", path) }
       bytes += piece[..<count]
-      guard bytes.count <= mostBytes else {
+      guard bytes.count <= most else {
         throw WorkpoolError(.invalidArgument, "is too large for a configuration", path: path)
       }
     }

@@ -38,7 +38,8 @@ struct JobPlan {
       (text.line($0.element.path) ?? 0, $0.offset) < (text.line($1.element.path) ?? 0, $1.offset)
     }
     for (_, entry) in entries { expansion.add(entry, &problems) }
-    self.init(name: file.name ?? "", base: base, expansion)
+    self.init(name: file.name ?? "", base: base, jobs: [], expansion)
+    jobs = expansion.jobs
     stopOnFailure = file.stopOnFailure ?? true
     deadline = file.deadline
     limits = file.limits
@@ -65,14 +66,11 @@ struct JobPlan {
   }
 
   /// Jobs without dependencies that no file describes.
-  init(name: String, base: String, _ expansion: Expansion) {
+  init(name: String, base: String, jobs: [PlannedJob], _ expansion: Expansion) {
     self.name = name
     self.base = base
     self.expansion = expansion
-    jobs = expansion.jobs
-  }
-
-  mutating func indexAll() {
+    self.jobs = jobs
     for (place, job) in jobs.enumerated() { places[job.id] = place }
   }
 
@@ -112,6 +110,10 @@ struct JobPlan {
     }
     self = after
     return first
+  }
+
+  mutating func addDependencies(of place: Int, _ others: [Int]) {
+    jobs[place].dependencies = Set(jobs[place].dependencies + others).sorted()
   }
 
   // MARK: Names

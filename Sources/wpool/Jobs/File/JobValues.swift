@@ -11,9 +11,11 @@ struct Duration: ExpressibleByArgument {
   ]
   private static let most = 4e18
 
+  private init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
   init?(seconds: Double) {
     guard seconds >= 0, seconds * 1e9 <= Self.most else { return nil }
-    nanoseconds = Int64((seconds * 1e9).rounded())
+    self.init(nanoseconds: Int64((seconds * 1e9).rounded()))
   }
 
   init?(argument: String) {
@@ -36,7 +38,7 @@ struct Duration: ExpressibleByArgument {
       last = size
     }
     guard last.isFinite, sum <= Self.most else { return nil }
-    nanoseconds = Int64(sum.rounded())
+    self.init(nanoseconds: Int64(sum.rounded()))
   }
 
   private static func number(_ text: Substring) -> Double? {
