@@ -185,7 +185,7 @@ enum Runs {
         + (candidates.isEmpty ? "" : "; it could be \(candidates.joined(separator: ", "))"))
   }
 
-  private static func names(_ folder: String) -> [String] {
+  static func names(_ folder: String) -> [String] {
     guard let handle = opendir(folder) else { return [] }
     defer { closedir(handle) }
     var names: [String] = []

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: MIT
+import ArgumentParser
+import CPlatform
+import Glibc
+import Workpool
+
+/// Which folder runs are in.
+struct LogFolderOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Folder of the runs. [$WPOOL_LOG_DIR, or .wpool/runs]", valueName: "folder"),
+    completion: .directory)
+  var logDir: String?
+
+  var folder: String { JobRecordOptions.logFolder(logDir) }
+
+  func history(_ run: String?) throws(Failure) -> RunHistory {
+    try RunHistory(folder: try Runs.folder(run, in: folder))
+  }
+}
+
+extension RunHistory {
+  /// `running`, `finished`, or `interrupted` where nobody holds the run any more.
+  var condition: String {
+    if isFinished { return "finished" }
+    guard let lock = try? RunFolder.lock(path) else { return "running" }
+    Glibc.close(lock)
+    return "interrupted"
+  }
+
+  func count(_ state: String) -> Int { jobs.count { $0.state == state } }
+
+  /// `ok 3, failed 1, running 2`, without what there is none of.
+  var countsText: String {
+    let words = [
+      ("ok", "COMPLETED"), ("skipped", "SKIPPED"), ("failed", "FAILED"), ("timeout", "TIMEOUT"),
+      ("cancelled", "CANCELLED"), ("running", "RUNNING"), ("ready", "READY"),
+      ("waiting", "WAITING"), ("not begun", ""),
+    ]
+    let parts = words.compactMap { word, state in
+      count(state) > 0 ? "\(word) \(count(state))" : nil
+    }
+    return parts.isEmpty ? "no jobs" : parts.joined(separator: ", ")
+  }
+}
+
+struct StatusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status", abstract: "Tell where the jobs of a run are.",
+    usage: "wpool status [<run>] [--json]",
+    discussion: "Without a run it is the last one. A run is named by its id, or the beginning of it.")
+
+  @Argument(help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"))
+  var name: String?
+  @Flag(help: "Print JSON.") var json = false
+  @OptionGroup var runs: LogFolderOption
+
+  func run() throws {
+    let history = try runs.history(name)
+    if json { throw Console.write(Self.json(history)) }
+    var text = "run \(history.id): \(history.condition), \(history.countsText)\n"
+    var table = TextTable(["job", "state", "attempts", "time"])
+    for job in history.jobs {
+      let time = job.attempts.last.map {
+        Duration.text(($0.end ?? history.lastTime) - $0.start)
+      }
+      table.add([
+        job.id,
+        job.isTerminal
+          ? JobWords.how(job.state, job.reason, job.detail) : job.state.isEmpty ? "-" : job.state,
+        String(job.attempts.count), time ?? "-",
+      ])
+    }
+    text += table.leftText
+    for job in history.jobs { for warning in job.warnings { text += "warning: \(job.id): \(warning)\n" } }
+    throw Console.write(text)
+  }
+
+  private static func json(_ history: RunHistory) -> String {
+    JSONValue.object([
+      .init("run", .text(history.id)), .init("condition", .text(history.condition)),
+      .init(
+        "jobs",
+        .list(
+          history.jobs.map { job in
+            .object([
+              .init("id", .text(job.id)), .init("state", .text(job.state)),
+              .init("reason", .text(job.reason)), .init("detail", .int(job.detail)),
+              .init("attempts", .int(job.attempts.count)),
+              .init("chain", .list(job.chain.map { .text($0) })),
+            ])
+          })),
+    ]).line + "\n"
+  }
+}
+
+struct LogsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logs", abstract: "Print what a job of a run has written.",
+    usage: "wpool logs <run> <job> [--errors] [--attempt <n>] [-f]",
+    discussion: "A run is named by its id, the beginning of it, or last.")
+
+  @Argument(help: ArgumentHelp("Id or folder of a run, or last.", valueName: "run"))
+  var name: String
+  @Argument(help: "Id of a job.") var job: String
+  @Flag(help: "What it wrote to standard error.") var errors = false
+  @Option(help: ArgumentHelp("Of this attempt. [the last one]", valueName: "n")) var attempt: Count?
+  @Flag(name: [.customShort("f"), .long], help: "Go on until the job has ended.")
+  var follow = false
+  @OptionGroup var runs: LogFolderOption
+
+  func run() throws {
+    let folder = try Runs.folder(name == "last" ? nil : name, in: runs.folder)
+    var history = try RunHistory(folder: folder)
+    guard let known = history.job(job) else {
+      throw Failure.usage(
+        "run \(history.id) has no job \(job)"
+          + Spelling.hint(job, among: history.jobs.map { $0.id }))
+    }
+    guard let number = attempt?.number ?? known.attempts.last?.number else {
+      throw Failure.usage("job \(job) never ran: \(JobWords.how(known.state, known.reason, known.detail))")
+    }
+    let path =
+      folder + "/jobs/" + RunName.fileName(job) + ".\(number)." + (errors ? "err" : "out")
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw Failure.usage("\(path): cannot open: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    let watch = follow ? inotify_init1(O_CLOEXEC) : -1
+    if watch >= 0 {
+      _ = inotify_add_watch(watch, path, UInt32(IN_MODIFY))
+      _ = inotify_add_watch(watch, folder + "/run.jsonl", UInt32(IN_MODIFY))
+    }
+    while true {
+      let isOver = history.job(job).map { $0.isTerminal } ?? true || history.condition != "running"
+      try Self.copy(descriptor)
+      guard watch >= 0, !isOver else { return }
+      // A run that is killed writes nothing more: it is looked at once a second.
+      if wpl_file_wait_input(watch, 1000) > 0 {
+        var events = [UInt8](repeating: 0, count: 4096)
+        _ = read(watch, &events, events.count)
+      }
+      history = try RunHistory(folder: folder)
+    }
+  }
+
+  private static func copy(_ descriptor: Int32) throws {
+    var piece = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = read(descriptor, &piece, piece.count)
+      guard count > 0 else { return }
+      var done = 0
+      while done < count {
+        let written = piece.withUnsafeBytes { write(1, $0.baseAddress! + done, count - done) }
+        if written < 0 && errno == EINTR { continue }
+        guard written > 0 else { throw errno == EPIPE ? ExitCode.closedOutput : ExitCode.run }
+        done += written
+      }
+    }
+  }
+}
+
+struct ReportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "report", abstract: "Tell what a run took: times, slowest jobs, memory.",
+    usage: "wpool report [<run>]")
+
+  @Argument(help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"))
+  var name: String?
+  @OptionGroup var runs: LogFolderOption
+
+  func run() throws {
+    let history = try runs.history(name)
+    let attempts = history.jobs.flatMap { $0.attempts }
+    let ended = attempts.filter { $0.end != nil }
+    let execution = ended.reduce(0) { $0 + ($1.end ?? 0) - $1.start }
+    let started = history.jobs.filter { !$0.attempts.isEmpty }
+    let waits = started.compactMap { job in job.ready.map { job.attempts[0].start - $0 } }
+    func average(_ sum: Int64, _ count: Int) -> String {
+      count > 0 ? Duration.text(sum / Int64(count)) : "-"
+    }
+    let wall = max(1, history.lastTime)
+    let good = history.count("COMPLETED")
+    let tried = good + history.count("FAILED") + history.count("TIMEOUT")
+    var text = "run \(history.id): \(history.condition), \(history.countsText)\n"
+    text += "wall time: \(Duration.text(wall))\n"
+    text += "parallelism factor: \(Figures.fixed(Double(execution) / Double(wall), 2))\n"
+    text += "average wait: \(average(waits.reduce(0, +), waits.count))\n"
+    text += "average execution: \(average(execution, ended.count))\n"
+    text += "success rate: \(Figures.fixed(tried > 0 ? Double(good) / Double(tried) : 1, 3))\n"
+    text += "retries: \(attempts.count - started.count)\n"
+    text += "CPU time: \(Duration.text(ended.reduce(0) { $0 + $1.cpu }))\n"
+    let lengths = ended.map { ($0.end ?? 0) - $0.start }.sorted()
+    if !lengths.isEmpty {
+      text += "p50: \(Duration.text(lengths[lengths.count / 2])), "
+      text += "p95: \(Duration.text(lengths[min(lengths.count - 1, lengths.count * 95 / 100)]))\n"
+    }
+    text += "critical path: " + RunTimeline.criticalPath(history).joined(separator: " → ") + "\n"
+    text += "\nslowest\n"
+    var slowest = TextTable(["job", "attempt", "time", "peak memory", "CPU time"])
+    let all = history.jobs.flatMap { job in job.attempts.map { (job.id, $0) } }
+    func length(_ attempt: RunHistory.Attempt) -> Int64 {
+      (attempt.end ?? history.lastTime) - attempt.start
+    }
+    for (id, attempt) in all.sorted(by: { length($0.1) > length($1.1) }).prefix(10) {
+      slowest.add([
+        id, String(attempt.number), Duration.text(length(attempt)),
+        Figures.bytes(UInt64(max(0, attempt.peakMemory))), Duration.text(attempt.cpu),
+      ])
+    }
+    text += slowest.text
+    let above = history.jobs.filter { job in
+      job.memory > 0 && job.attempts.contains { $0.peakMemory > job.memory }
+    }
+    if !above.isEmpty {
+      text += "\nmore memory than declared\n"
+      var table = TextTable(["job", "declared", "peak"])
+      for job in above {
+        let peak = job.attempts.map { $0.peakMemory }.max() ?? 0
+        table.add([
+          job.id, Figures.bytes(UInt64(job.memory)), Figures.bytes(UInt64(max(0, peak))),
+        ])
+      }
+      text += table.text
+    }
+    throw Console.write(text)
+  }
+}
+
+struct TimelineCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "timeline", abstract: "Print what ran when in a run.",
+    usage: "wpool timeline [<run>] [--ascii | --svg | --trace]")
+
+  enum Form: String, EnumerableFlag {
+    case ascii, svg, trace
+
+    static func help(for value: Form) -> ArgumentHelp? {
+      switch value {
+      case .ascii: "As text; * marks the critical path. So it is without the others."
+      case .svg: "As a picture."
+      case .trace: "For https://ui.perfetto.dev or chrome://tracing."
+      }
+    }
+  }
+
+  @Argument(help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"))
+  var name: String?
+  @Flag var form = Form.ascii
+  @OptionGroup var runs: LogFolderOption
+
+  func run() throws {
+    let timeline = RunTimeline(try runs.history(name))
+    switch form {
+    case .ascii: throw Console.write(timeline.ascii)
+    case .svg: throw Console.write(timeline.svg)
+    case .trace: throw Console.write(timeline.trace)
+    }
+  }
+}
+
+struct RunsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "runs", abstract: "List the runs on record, the oldest first.", usage: "wpool runs")
+
+  @OptionGroup var runs: LogFolderOption
+
+  func run() throws {
+    var table = TextTable(["run", "began", "state", "jobs", "file"])
+    for id in Runs.all(in: runs.folder) {
+      guard let history = try? RunHistory(folder: runs.folder + "/" + id) else {
+        table.add([id, "-", "damaged", "-", "-"])
+        continue
+      }
+      table.add([
+        id, history.header["start"]?.text ?? "-", history.condition, history.countsText,
+        history.header["file"]?.text ?? "-",
+      ])
+    }
+    throw Console.write(table.leftText)
+  }
+}
+
+struct CleanCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "clean", abstract: "Remove the records of old runs.",
+    usage: "wpool clean --keep-runs <n>",
+    discussion: "A run that goes on, or is being resumed, stays.")
+
+  @Option(help: ArgumentHelp("So many of the newest stay.", valueName: "n"))
+  var keepRuns: WholeNumber
+
+  @OptionGroup var runs: LogFolderOption
+
+  func run() throws {
+    var failures: [String] = []
+    for id in Runs.all(in: runs.folder).dropLast(keepRuns.number) {
+      let path = runs.folder + "/" + id
+      guard let lock = try? RunFolder.lock(path) else {
+        Console.note("\(path) is in use and stays")
+        continue
+      }
+      if let problem = Self.remove(path) { failures.append(problem) }
+      close(lock)
+    }
+    if !failures.isEmpty { throw Failure(exitCode: .run, messages: failures) }
+  }
+
+  /// The files of a run, and nothing that is none.
+  private static func remove(_ path: String) -> String? {
+    for folder in [path + "/jobs", path] {
+      for name in Runs.names(folder) where name != "jobs" {
+        if unlink(folder + "/" + name) != 0 && errno != ENOENT && errno != EISDIR {
+          return "\(folder)/\(name): cannot remove: \(String(cString: strerror(errno)))"
+        }
+      }
+      if rmdir(folder) != 0 && errno != ENOENT {
+        return "\(folder): cannot remove: \(String(cString: strerror(errno)))"
+      }
+    }
+    return nil
+  }
+}
