@@ -50,6 +50,7 @@ struct Bench {
     for action in scheduler.takeActions() {
       if case .start(let job, _, _) = action { starts.append(scheduler.view(job)!.spec.id) }
       actions.append(action)
+      if case .ended(let job) = action { scheduler.letGo(job) }
     }
     events += scheduler.takeEvents()
   }

@@ -15,6 +15,7 @@
 #include "CPlatformChildren.h"
 #include "CPlatformFiles.h"
 #include "CPlatformNumbers.h"
+#include "CPlatformPolling.h"
 #include "CPlatformProcesses.h"
 #include "CPlatformSchedule.h"
 #include "CPlatformSignals.h"

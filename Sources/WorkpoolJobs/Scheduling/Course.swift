@@ -237,8 +237,6 @@ extension Scheduler {
     forgetNeeds(index)
     emit(state == .skipped ? .jobSkipped : .jobFinished, index)
     jobs[index].endSeq = seq
-    actions.append(.ended(handle(index)))
-    jobs[index].holds += 1  // until its dependents are told
     if jobs[index].isAbandoned { jobs[index].holds += 1 }
     if mustCleanUp {
       jobs[index].isCleaningUp = true
@@ -246,6 +244,8 @@ extension Scheduler {
       numbers.cleaningUp += 1
       actions.append(.cleanUp(handle(index)))
     }
+    actions.append(.ended(handle(index)))
+    jobs[index].holds += 2  // until its dependents are told; until who drives this lets go
     endedQueue.append(Int32(index))
     retain(index)
   }

@@ -61,7 +61,7 @@ public struct Scheduler {
     case checkUpToDate(JobHandle)
     /// It did not complete: clean up and tell `cleanedUp`.
     case cleanUp(JobHandle)
-    /// It is terminal.
+    /// It is terminal. It stays known until `letGo`, also if no more finished jobs are to be kept.
     case ended(JobHandle)
     /// Nothing is known of it any more; the handle is void.
     case forgotten(JobHandle)
@@ -98,6 +98,8 @@ public struct Scheduler {
   var stopLink: Int32 = -1
   /// Not even those.
   var isFinal = false
+  /// Of all jobs so far: how long one may go on after a stop order.
+  public internal(set) var longestGrace: Int64 = 0
   public internal(set) var isShutDown = false
   var isFinished = false
   /// When running jobs get a stop order for the shutdown.

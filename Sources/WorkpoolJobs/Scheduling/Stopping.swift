@@ -200,6 +200,11 @@ extension Scheduler {
     job.spec.timeout.map { Self.sum(job.startTime, $0) }
   }
 
+  /// From a stop order until it is abandoned or killed.
+  func grace(of job: ScheduledJob) -> Int64 {
+    job.spec.grace ?? (job.spec.kind == .command ? options.killGrace : options.grace)
+  }
+
   private static func sum(_ time: Int64, _ span: Int64) -> Int64 {
     let (sum, overflow) = time.addingReportingOverflow(max(0, span))
     return overflow ? .max : sum
@@ -211,9 +216,7 @@ extension Scheduler {
     var due: Int64?
     switch job.state {
     case .running where job.stopCause != .none:
-      let grace =
-        job.spec.grace ?? (job.spec.kind == .command ? options.killGrace : options.grace)
-      if !job.isKilled { due = Self.sum(job.stopTime, grace) }
+      if !job.isKilled { due = Self.sum(job.stopTime, grace(of: job)) }
     case .running:
       due = timeLimit(of: job)
       if let deadline = deadline(of: job) { due = min(due ?? .max, deadline) }

@@ -136,6 +136,7 @@ extension Scheduler {
       jobs[index] = job
       isUsed[index] = true
     }
+    longestGrace = max(longestGrace, grace(of: job))
     counts[Int(JobState.pending.rawValue)] += 1
     byID[draft.id] = Int32(index)
     emit(.jobSubmitted, index)
@@ -199,7 +200,7 @@ extension Scheduler {
   ///
   /// - Throws: `notFound`, `invalidState` if it is ready or further on, `unknownDependency`, `cycle`.
   public mutating func addDependencies(
-    of job: JobHandle, _ ids: [String], at now: Int64
+    of job: JobHandle, _ ids: [String], isOrderOnly: Bool = false, at now: Int64
   ) throws(WorkpoolError) {
     guard let index = index(job) else { throw WorkpoolError(.notFound, "there is no such job") }
     let id = jobs[index].spec.id
@@ -221,7 +222,7 @@ extension Scheduler {
       }
     }
     enter(now)
-    for other in others { connect(index, to: other, false) }
+    for other in others { connect(index, to: other, isOrderOnly) }
     rankByGraph([index])
     if jobs[index].spec.when == .success && jobs[index].failedNeed >= 0 {
       end(index, .cancelled, .dependency, link: jobs[index].failedNeed)
