@@ -4,7 +4,7 @@
  *
  *   1  Overview             4  Pool          7  Readers and writers
  *   2  Version              5  Tokens        8  FASTQ: steps and recipes
- *   3  Status and errors    6  Pipelines
+ *   3  Status and errors    6  Pipelines     9  Jobs
  *
  * ===== 1 Overview ==============================================================================
  *
@@ -139,6 +139,14 @@ WP_API const char *wp_build_info(void);
 #define WP_MALFORMED_RECORD (-33)
 #define WP_LIMIT_EXCEEDED (-34)
 #define WP_OUTPUT_EXISTS (-35)
+
+#define WP_EXISTS (-50)             /* jobs: the id is taken */
+#define WP_NOT_FOUND (-51)
+#define WP_SHUT_DOWN (-52)
+#define WP_CYCLE (-53)
+#define WP_UNKNOWN_DEPENDENCY (-54)
+#define WP_UNSATISFIABLE (-55)      /* asks for more than there is */
+#define WP_NO_RETRY (-56)           /* returned by a job's function: failed for good */
 
 #define WP_USER_CODE (-1000) /* this and everything below it is free for callbacks */
 
@@ -304,6 +312,30 @@ WP_API uint32_t wp_token_is_cancelled(const wp_token *token);
  * until the token is destroyed.
  * Threads: any. */
 WP_API const uint32_t *wp_token_word(const wp_token *token);
+
+/* Waits until the token is cancelled. Returns WP_OK when it is, WP_TIMED_OUT, WP_INVALID_ARGUMENT,
+ * WP_FORKED, WP_NO_MEMORY.
+ * Threads: any that may block. */
+WP_API int32_t wp_token_wait(wp_token *token, int64_t timeout_ns);
+
+/* Calls fn(context) once, on the thread that cancels, when the token is cancelled; at once if it is
+ * already. destroy_context is called when the token is destroyed, after every call. It must not
+ * destroy the token. Returns WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_token_on_cancel(wp_token *token, void (*fn)(void *context), void *context,
+                                  void (*destroy_context)(void *context));
+
+/* A descriptor for poll loops that becomes readable when the token is cancelled; the same at each
+ * call, close-on-exec, closed when the token is destroyed: do not read or close it. Returns it (0 or more), or
+ * WP_INVALID_ARGUMENT, WP_IO_FAILED, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_token_fd(wp_token *token);
+
+/* As if it had never been cancelled: the word is 0, the descriptor not readable, and what was given to
+ * wp_token_on_cancel will be called again. WP_BUSY while a pipeline, a job or a child token uses it.
+ * Returns WP_OK, WP_BUSY, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: one at a time. */
+WP_API int32_t wp_token_reset(wp_token *token);
 
 /* ===== 6 Pipelines ========================================================================== */
 
@@ -1181,6 +1213,582 @@ WP_API int32_t wp_recipe_run(wp_recipe *recipe, wp_pool *pool, const char *const
 /* NULL: nothing.
  * Threads: one at a time. */
 WP_API void wp_recipe_destroy(wp_recipe *recipe);
+
+/* ===== 9 Jobs =============================================================================== */
+
+/* A job is a callback, a command or a pipeline that runs once the jobs it depends on have ended well and
+ * there is room for it. A job pool runs them under limits, in the order of priority and, for equal
+ * priority, of submission:
+ *
+ *   PENDING -> WAITING -> READY -> RUNNING -> COMPLETED
+ *   (paused)      ^                   |    -> FAILED TIMEOUT CANCELLED
+ *                 '------ retry ------'       SKIPPED (from the first three)
+ *
+ * When a job ends badly, all that depend on it end CANCELLED, each with a chain that leads to the root
+ * cause. Callbacks run on workers: those of a wp_pool beside its pipelines, or of the job pool's own. */
+typedef struct wp_jobpool wp_jobpool;
+/* Number of a job in its pool, never given twice; 0: none. */
+typedef uint64_t wp_job;
+/* Given to a job's function, valid until it returns. */
+typedef struct wp_job_context wp_job_context;
+
+#define WP_JOB_PENDING 0  /* accepted; the pool is paused */
+#define WP_JOB_WAITING 1  /* for dependencies, or for the time of the next attempt */
+#define WP_JOB_READY 2
+#define WP_JOB_RUNNING 3
+#define WP_JOB_COMPLETED 4
+#define WP_JOB_FAILED 5
+#define WP_JOB_TIMEOUT 6
+#define WP_JOB_CANCELLED 7
+#define WP_JOB_SKIPPED 8
+
+#define WP_REASON_NONE 0
+#define WP_REASON_ERROR 1     /* FAILED; detail is the status */
+#define WP_REASON_EXIT 2      /* the exit code */
+#define WP_REASON_SIGNAL 3    /* the number of the signal */
+#define WP_REASON_SPAWN 4     /* errno */
+#define WP_REASON_EXCEPTION 5 /* of another language */
+#define WP_REASON_TIMEOUT 6   /* TIMEOUT */
+#define WP_REASON_DEADLINE 7
+#define WP_REASON_CRASHED 8
+#define WP_REASON_POISON 9
+#define WP_REASON_USER 10 /* CANCELLED */
+#define WP_REASON_DEPENDENCY 11
+#define WP_REASON_STOP 12
+#define WP_REASON_SHUTDOWN 13
+#define WP_REASON_RUN_DEADLINE 14
+#define WP_REASON_UP_TO_DATE 15 /* SKIPPED */
+#define WP_REASON_RESUMED 16
+#define WP_REASON_FILTERED 17
+
+/* The names above without their prefix, `WAITING` and `run_deadline`; `UNKNOWN` and `unknown` for other numbers.
+ * Valid for ever.
+ * Threads: any. */
+WP_API const char *wp_job_state_name(int32_t state);
+
+/* As wp_job_state_name.
+ * Threads: any. */
+WP_API const char *wp_job_reason_name(int32_t reason);
+
+/* --- job pools --- */
+
+/* So many units of a named pool: of a limit, or of what a job takes. */
+typedef struct wp_pool_request {
+  const char *name;
+  uint32_t count;
+  uint32_t reserved;
+} wp_pool_request;
+
+/* Switches (int32_t) are 1 for on, -1 for off. Times are in nanoseconds; negative: none. */
+typedef struct wp_jobpool_options {
+  uint32_t struct_size;
+  uint32_t max_parallel_jobs; /* slots; 0: 3 */
+  uint32_t io_slots;          /* of their own for I/O jobs; 0: all share max_parallel_jobs */
+  uint32_t heavy_cpu;         /* units of that pool; 0: as many as slots */
+  uint32_t heavy_io;          /* 0: half the slots that I/O jobs may use */
+  uint32_t pool_count;        /* of `pools` */
+  uint32_t max_failures;      /* stop at the N-th failure; 0: never */
+  int32_t stop_now;           /* that stop ends running jobs too; 0: off */
+  int32_t enable_callbacks;   /* completion callbacks; 0: on */
+  int32_t priority_queue;     /* 0: on; off: all in the order of submission */
+  int32_t depth_first;        /* of equal priority the deeper one first; 0: off */
+  int32_t inherit_priority;   /* a dependency is as urgent as its dependents; 0: off */
+  int32_t critical_path;      /* of equal priority the longest path first; 0: off */
+  int32_t paused;             /* jobs wait until wp_jobpool_resume; 0: off */
+  int32_t max_retries;        /* of jobs that do not say; 0: none */
+  uint32_t bypass_limit;      /* so many may start past the first that does not fit; 0: 32 */
+  uint32_t max_queued;        /* jobs that have not started; 0: any number */
+  uint32_t max_jobs;          /* jobs that are known; 0: 1000000 */
+  uint32_t retain_finished;   /* finished jobs that stay known; 0: all until they are released */
+  uint32_t reserved;
+  uint64_t memory;            /* bytes that running jobs may declare together; 0: any number */
+  int64_t job_timeout_ns;     /* of an attempt of jobs that do not say; 0: 3600 s */
+  int64_t grace_ns;           /* from a stop order until a callback is abandoned; 0: 2 s */
+  int64_t kill_grace_ns;      /* from SIGTERM to SIGKILL for commands; 0: 5 s */
+  int64_t callback_timeout_ns; /* of a completion callback; 0: 30 s */
+  int64_t retry_delay_ns;     /* of jobs that do not say; 0: 5 s */
+  int64_t aging_ns;           /* a ready job gains a point of priority in so long; 0: never */
+  int64_t deadline_ns;        /* of everything, from now; 0: none */
+  const wp_pool_request *pools; /* borrows */
+  wp_token *token;            /* cancels everything; NULL: none */
+} wp_jobpool_options;
+#define WP_JOBPOOL_OPTIONS_INIT \
+  { sizeof(wp_jobpool_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+    0, 0, 0, 0, 0, NULL, NULL }
+
+/* Makes a pool of jobs. pool: whose workers run callbacks, beside its pipelines; NULL: workers of their own,
+ * as many as slots. Workers of a given pool are a second limit, see effective_slots of
+ * wp_jobpool_status. Threads begin when they are needed. options: borrows. Returns WP_OK,
+ * WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_create(wp_pool *pool, const wp_jobpool_options *options,
+                                 wp_jobpool **out_jobs);
+
+/* Ends its threads; subscribers have been told everything then. WP_BUSY while a job has not ended or,
+ * abandoned, has not returned (the error's text names it), and in a callback. NULL: nothing. Returns
+ * WP_OK, WP_BUSY, WP_FORKED.
+ * Threads: one at a time. */
+WP_API int32_t wp_jobpool_destroy(wp_jobpool *jobs);
+
+/* Nothing starts any more, and jobs that come are PENDING. Returns WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_pause(wp_jobpool *jobs);
+
+/* Ends a pause. Returns as wp_jobpool_pause.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_resume(wp_jobpool *jobs);
+
+/* As in wp_jobpool_options; what is 0 or NULL stays as it is. */
+typedef struct wp_jobpool_limits {
+  uint32_t struct_size;
+  uint32_t max_parallel_jobs;
+  uint32_t io_slots;
+  uint32_t heavy_cpu;
+  uint32_t heavy_io;
+  uint32_t pool_count;
+  uint64_t memory;
+  const wp_pool_request *pools;
+} wp_jobpool_limits;
+#define WP_JOBPOOL_LIMITS_INIT { sizeof(wp_jobpool_limits), 0, 0, 0, 0, 0, 0, NULL }
+
+/* Changes limits, also pools that are named; running jobs go on. WP_UNSATISFIABLE if a job that has not
+ * started would never fit then; nothing has changed. Returns WP_OK, WP_UNSATISFIABLE,
+ * WP_INVALID_ARGUMENT, WP_NO_THREAD, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_set_limits(wp_jobpool *jobs, const wp_jobpool_limits *limits);
+
+/* No more jobs: submits return WP_SHUT_DOWN, and what has not started is CANCELLED (shutdown). What runs
+ * may go on for timeout_ns, then it gets a stop order with its grace. With `waits` (1) until all is
+ * over; WP_TIMED_OUT then means that a job is stuck, which the error's text names. A second call is
+ * harmless. Returns WP_OK, WP_TIMED_OUT, WP_WOULD_DEADLOCK (waits in a callback),
+ * WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_shutdown(wp_jobpool *jobs, int32_t waits, int64_t timeout_ns);
+
+#define WP_STOP_SOFT 0 /* running jobs finish */
+#define WP_STOP_NOW 1  /* they get a stop order */
+
+/* From now on nothing starts but jobs that run `always` or on `failure`; all others are CANCELLED (stop).
+ * Returns WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_stop(wp_jobpool *jobs, uint32_t mode);
+
+/* Cancels every job that there is; later ones are not concerned. Returns WP_OK, WP_INVALID_ARGUMENT,
+ * WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_cancel_all(wp_jobpool *jobs);
+
+/* --- submitting --- */
+
+#define WP_JOB_CALLBACK 0u
+#define WP_JOB_COMMAND 1u  /* a child process in a group of its own */
+#define WP_JOB_PIPELINE 2u /* a pipeline with a source, which the job starts */
+
+#define WP_WHEN_SUCCESS 0u /* all dependencies COMPLETED, SKIPPED, or may fail */
+#define WP_WHEN_ALWAYS 1u  /* once all have ended, whatever they are */
+#define WP_WHEN_FAILURE 2u /* once all have ended and one of them badly; else SKIPPED */
+
+#define WP_HINT_LIGHT_CPU 0u
+#define WP_HINT_HEAVY_CPU 1u /* and one unit of heavy_cpu */
+#define WP_HINT_LIGHT_IO 2u
+#define WP_HINT_HEAVY_IO 3u  /* and one unit of heavy_io */
+
+#define WP_RETRY_ERROR 1u
+#define WP_RETRY_TIMEOUT 2u
+#define WP_RETRY_SIGNAL 4u
+
+#define WP_LEFTOVER_KILL 0u
+#define WP_LEFTOVER_WARN 1u
+#define WP_LEFTOVER_LEAVE 2u
+
+#define WP_PRIORITY_LOW (-10)
+#define WP_PRIORITY_NORMAL 0
+#define WP_PRIORITY_HIGH 10
+#define WP_PRIORITY_CRITICAL 100
+
+/* The work of a callback job. WP_OK: COMPLETED. WP_CANCELLED: it stopped because it was asked to.
+ * WP_NO_RETRY: FAILED for good. Other negative values: FAILED, with the text of
+ * wp_job_context_set_error. On a worker; jobs run at once as far as the limits allow. */
+typedef int32_t (*wp_job_fn)(void *context, wp_job_context *job);
+
+/* What a job is asked or told beside its work. It returns 0, but for is_up_to_date: 1: its work is done
+ * already, the job is SKIPPED. Not under a lock; never on a worker. */
+typedef int32_t (*wp_job_end_fn)(void *context, wp_jobpool *jobs, wp_job job);
+
+typedef struct wp_job_options {
+  uint32_t struct_size;
+  uint32_t kind;
+  const char *id;                  /* NULL: the pool gives it one, job-N */
+  const char *name;                /* for people; NULL: the id */
+  wp_job_fn fn;                    /* of a callback */
+  void *context;                   /* of all functions here */
+  void (*destroy_context)(void *context); /* once none of them can be called any more */
+  const char *const *argv;         /* of a command: argc words */
+  const char *const *env;          /* `NAME=value`, env_count of them; NULL: as here */
+  const char *cwd;                 /* NULL: as here */
+  const char *stdin_path;          /* NULL: nothing to read */
+  const char *stdout_path;         /* a file that is created or emptied; NULL: nowhere */
+  const char *stderr_path;         /* may be stdout_path; NULL: nowhere */
+  wp_pipeline *pipeline;           /* must outlive the job */
+  const char *const *dependencies; /* ids, dependency_count of them */
+  const wp_pool_request *pools;    /* pool_count of them */
+  const int32_t *no_retry_exit;    /* exit codes that are final, no_retry_exit_count of them; NULL: 126, 127 */
+  wp_job_end_fn on_complete;       /* when it is terminal, on the dispatcher */
+  wp_job_end_fn cleanup;           /* if it started and did not complete, before jobs that run `always` */
+  wp_job_end_fn is_up_to_date;     /* when its dependencies are done */
+  wp_token *token;                 /* cancels the job */
+  uint32_t argc;
+  uint32_t env_count;
+  uint32_t dependency_count;
+  uint32_t pool_count;
+  uint32_t no_retry_exit_count;
+  uint32_t when;                   /* WP_WHEN_... */
+  int32_t allow_failure;           /* 1: whatever it ends as counts as satisfied */
+  int32_t priority;
+  uint32_t hint;                   /* WP_HINT_... */
+  uint32_t cpus;                   /* slots; 0: 1 */
+  int32_t max_retries;             /* 0: the pool's; -1: none */
+  uint32_t retry_on;               /* WP_RETRY_...; 0: all */
+  uint32_t on_leftover;            /* processes that a command leaves in its group: WP_LEFTOVER_... */
+  uint32_t reserved;
+  uint64_t memory;                 /* bytes it declares */
+  int64_t timeout_ns;              /* of an attempt; 0: the pool's; negative: none */
+  int64_t deadline_ns;             /* from its first start over all attempts; 0: none */
+  int64_t grace_ns;                /* after a stop order; 0: the pool's */
+  int64_t retry_delay_ns;          /* 0: the pool's; negative: none */
+  int64_t retry_max_delay_ns;      /* 0: 60 s */
+  int64_t expected_ns;             /* how long it will take, for critical_path */
+  double retry_factor;             /* of each delay to the one before; 0: 1 */
+  double retry_jitter;             /* up to this part of the delay is added; 0: none */
+} wp_job_options;
+#define WP_JOB_OPTIONS_INIT \
+  { sizeof(wp_job_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+    0, 0, 0, 0, 0, 0, 0, 0 }
+
+#define WP_ALLOW_FORWARD 1u /* dependencies that nobody has submitted yet are waited for */
+
+/* Accepts a job, which may start, and even end, before this returns. options: copies. timeout_ns: how long
+ * to wait while max_queued jobs have not started; threads of the pool never wait and get
+ * WP_WOULD_BLOCK. A dependency that has ended already counts at once. Returns WP_OK;
+ * WP_UNKNOWN_DEPENDENCY, WP_CYCLE (the text has the path, `a -> b -> a`, where an arrow reads
+ * "needs"), WP_EXISTS, WP_UNSATISFIABLE, whose texts name the job; WP_SHUT_DOWN; WP_LIMIT_EXCEEDED;
+ * WP_WOULD_BLOCK; WP_TIMED_OUT; WP_INVALID_ARGUMENT; WP_NO_MEMORY; WP_NO_THREAD; WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_jobpool_submit(wp_jobpool *jobs, const wp_job_options *options, uint32_t flags,
+                                 int64_t timeout_ns, wp_job *out_job);
+
+/* The same for `count` jobs that may depend on each other: all are accepted or none. out_jobs: room for
+ * `count`, or NULL. Returns as wp_jobpool_submit.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_jobpool_submit_many(wp_jobpool *jobs, const wp_job_options *options,
+                                      size_t count, uint32_t flags, int64_t timeout_ns,
+                                      wp_job *out_jobs);
+
+/* --- asking --- */
+
+/* What is known of a job at a moment; times on the monotonic clock, 0: not yet. */
+typedef struct wp_job_info {
+  uint32_t struct_size;     /* set by the caller */
+  int32_t state;
+  int32_t reason;
+  int32_t detail;           /* of the reason: status, exit code, signal, errno */
+  int32_t attempt;          /* that runs or ran last, from 1 */
+  int32_t cancel_requested; /* 1: it was asked to stop, whatever it ended as */
+  int32_t abandoned;        /* 1: terminal, but it had not returned by then */
+  int32_t still_running;    /* 1: abandoned, and has not returned yet */
+  int32_t priority;
+  uint32_t reserved;
+  int64_t submit_ns;
+  int64_t ready_ns;         /* all dependencies had ended */
+  int64_t start_ns;         /* of the first attempt */
+  int64_t end_ns;
+} wp_job_info;
+
+/* One execution of a job. */
+typedef struct wp_job_attempt {
+  uint32_t struct_size; /* set by the caller */
+  int32_t attempt;      /* from 1 */
+  int32_t slot;         /* from 0; -1: on that of a job that waited for it */
+  int32_t state;        /* WP_JOB_RUNNING until it is over */
+  int32_t reason;
+  int32_t detail;
+  int64_t start_ns;
+  int64_t end_ns;
+  int64_t cpu_ns;
+  uint64_t peak_memory; /* bytes, of a command */
+} wp_job_attempt;
+
+/* The job with that id; WP_NOT_FOUND. Returns also WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_find(wp_jobpool *jobs, const char *id, wp_job *out_job);
+
+/* WP_JOB_..., or WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_state(wp_jobpool *jobs, wp_job job);
+
+/* WP_REASON_..., with its detail if that is not NULL; or as wp_job_state.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_reason(wp_jobpool *jobs, wp_job job, int32_t *out_detail);
+
+/* Fills the struct. Returns WP_OK, WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_get_info(wp_jobpool *jobs, wp_job job, wp_job_info *info);
+
+/* Texts: as many bytes as fit into `size`, NUL-ended; *out_length, if not NULL, is the whole length. buffer
+ * may be NULL with size 0. */
+
+/* Its id. Returns WP_OK, WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_id(wp_jobpool *jobs, wp_job job, char *buffer, size_t size,
+                         size_t *out_length);
+
+/* The text of its error, the last 4096 bytes of it. Returns as wp_job_id.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_error(wp_jobpool *jobs, wp_job job, char *buffer, size_t size,
+                            size_t *out_length);
+
+/* Why it ended badly, in words: `cancelled: fetch failed (exit 3) → clean → load`. Returns as wp_job_id.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_cause_text(wp_jobpool *jobs, wp_job job, char *buffer, size_t size,
+                                 size_t *out_length);
+
+/* The jobs from the root cause to this one, as many as fit; *out_count is their number, 1 if it is its own
+ * cause. Returns as wp_job_id.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_cause_chain(wp_jobpool *jobs, wp_job job, wp_job *out_jobs, size_t room,
+                                  size_t *out_count);
+
+/* How many attempts there were, or WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_attempt_count(wp_jobpool *jobs, wp_job job);
+
+/* Attempt `index`, from 0. Returns WP_OK, WP_END (no such one), WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_attempt_info(wp_jobpool *jobs, wp_job job, uint32_t index,
+                                   wp_job_attempt *attempt);
+
+/* What its function gave with wp_job_context_set_result, bytes as in texts but without NUL; length 0:
+ * nothing. Returns as wp_job_id.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_result(wp_jobpool *jobs, wp_job job, void *buffer, size_t size,
+                             size_t *out_length);
+
+/* Nobody will ask for a job any more that has ended: its id is free, and it goes once no other job leads back to
+ * it. Returns WP_OK, WP_BUSY, WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_release(wp_jobpool *jobs, wp_job job);
+
+/* --- cancelling and waiting --- */
+
+/* Cancels a job: at once if it is not running, else by its token or SIGTERM. One that has ended stays as it
+ * is. Returns the state it was in, WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_job_cancel(wp_jobpool *jobs, wp_job job);
+
+#define WP_WAIT_HELP 1u /* on a worker of the pool: runs jobs meanwhile that the awaited one depends on */
+
+/* Waits until a job is terminal; then those it cancels are too. On a thread of the pool WP_WOULD_DEADLOCK, but
+ * with WP_WAIT_HELP only if the job needs the caller's own. A time that is over has no effect on
+ * jobs. Returns WP_OK, WP_TIMED_OUT, WP_WOULD_DEADLOCK, WP_NOT_FOUND, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_job_wait(wp_jobpool *jobs, wp_job job, int64_t timeout_ns, uint32_t flags);
+
+/* Waits until one of `count` jobs is terminal; *out_index is the first one that is. Returns as wp_job_wait.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_wait_any(wp_jobpool *jobs, const wp_job *some, size_t count,
+                                   int64_t timeout_ns, uint32_t flags, size_t *out_index);
+
+/* Waits until all jobs are terminal and all completion callbacks have returned, so that what they submit
+ * counts too. WP_UNKNOWN_DEPENDENCY if all that is left waits for ids that nobody has submitted, which the
+ * text names. Returns also WP_OK, WP_TIMED_OUT, WP_WOULD_DEADLOCK (on a thread of the pool),
+ * WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_wait_all(wp_jobpool *jobs, int64_t timeout_ns);
+
+/* --- inside a job's function --- */
+
+/* The number of the job.
+ * Threads: inside callbacks. */
+WP_API wp_job wp_job_context_job(const wp_job_context *job);
+
+/* Its id, valid until the function returns.
+ * Threads: inside callbacks. */
+WP_API const char *wp_job_context_id(const wp_job_context *job);
+
+/* Number of the attempt, from 1.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_job_context_attempt(const wp_job_context *job);
+
+/* The lowest slot it holds, from 0.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_job_context_slot(const wp_job_context *job);
+
+/* The token that is cancelled when the job shall stop, valid until the function returns; NULL without
+ * memory.
+ * Threads: inside callbacks. */
+WP_API wp_token *wp_job_context_token(wp_job_context *job);
+
+/* The result of the attempt: copies. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_job_context_set_result(wp_job_context *job, const void *data, size_t size);
+
+/* Why it is going to fail: copies. type: of an exception, which makes the reason WP_REASON_EXCEPTION;
+ * NULL: none. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_job_context_set_error(wp_job_context *job, const char *type, const char *text);
+
+#define WP_LOG_DEBUG 0
+#define WP_LOG_INFO 1
+#define WP_LOG_WARNING 2
+#define WP_LOG_ERROR 3
+
+/* A line for the function of wp_jobpool_set_log. phase: NULL: none. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_job_context_log(wp_job_context *job, int32_t level, const char *phase,
+                                  const char *text);
+
+/* --- events and figures --- */
+
+#define WP_EVENT_RUN_STARTED 0
+#define WP_EVENT_JOB_SUBMITTED 1
+#define WP_EVENT_JOB_READY 2
+#define WP_EVENT_JOB_STARTED 3
+#define WP_EVENT_JOB_OVERDUE 4  /* a callback got a stop order */
+#define WP_EVENT_JOB_RETRYING 5 /* an attempt failed, another one will follow */
+#define WP_EVENT_JOB_FINISHED 6 /* terminal */
+#define WP_EVENT_JOB_SKIPPED 7  /* terminal */
+#define WP_EVENT_JOB_RETURNED 8 /* an abandoned one */
+#define WP_EVENT_CALLBACK_ERROR 14
+#define WP_EVENT_WARNING 15
+#define WP_EVENT_RUN_FINISHED 16 /* shut down, and all has ended */
+#define WP_EVENT_ALL UINT32_MAX
+
+/* Valid during the call. */
+typedef struct wp_job_event {
+  uint32_t struct_size;
+  int32_t kind;        /* WP_EVENT_... */
+  uint64_t seq;        /* from 1, without gaps over all kinds */
+  int64_t time_ns;     /* monotonic; never before that of an earlier event */
+  wp_job job;          /* 0: concerns none */
+  const char *id;
+  int32_t state;
+  int32_t reason;
+  int32_t detail;
+  int32_t attempt;
+  int32_t slot;
+  uint32_t chain_count;
+  const char *const *chain; /* ids from the root cause to the job, at most 32; of a cancelled one */
+  const char *text;    /* of an error or warning; empty: none */
+} wp_job_event;
+
+/* `job_started` and so on; `unknown` for other numbers. Valid for ever.
+ * Threads: any. */
+WP_API const char *wp_job_event_name(int32_t kind);
+
+typedef void (*wp_job_event_fn)(void *context, const wp_job_event *event);
+
+/* Tells `fn` of every event whose bit (1 << kind) is in `mask`, in the order of seq, on a thread of its own:
+ * a slow one delays nobody else. destroy_context is called after the last call. Returns WP_OK,
+ * WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_NO_THREAD, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_subscribe(wp_jobpool *jobs, uint32_t mask, wp_job_event_fn fn,
+                                    void *context, void (*destroy_context)(void *context),
+                                    uint64_t *out_id);
+
+/* Afterwards it is told nothing any more, and has been told of all that happened before. Returns WP_OK,
+ * WP_NOT_FOUND, WP_WOULD_DEADLOCK (in its own call), WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_unsubscribe(wp_jobpool *jobs, uint64_t id);
+
+/* Calls `fn` for every job that becomes terminal, one after the other, on the dispatcher, until the
+ * pool is destroyed; then destroy_context. What it returns is counted if it is not 0. Returns WP_OK,
+ * WP_INVALID_ARGUMENT, WP_NO_THREAD, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_on_complete(wp_jobpool *jobs, wp_job_end_fn fn, void *context,
+                                      void (*destroy_context)(void *context));
+
+typedef void (*wp_job_log_fn)(void *context, int32_t level, const char *id, const char *text);
+
+/* Tells `fn` in words of all that happens and of what jobs say, on the threads where it happens; NULL:
+ * nobody any more. destroy_context is called once no call can begin. Returns WP_OK,
+ * WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_jobpool_set_log(wp_jobpool *jobs, wp_job_log_fn fn, void *context,
+                                  void (*destroy_context)(void *context));
+
+typedef struct wp_jobpool_status {
+  uint32_t struct_size;        /* set by the caller */
+  uint32_t slots;
+  uint32_t io_slots;
+  uint32_t effective_slots;    /* callbacks that can run at once */
+  uint32_t used_slots;
+  uint32_t abandoned_running;  /* terminal jobs that still run */
+  uint64_t running_jobs;
+  uint64_t queue_size;         /* accepted and not running */
+  uint64_t total_processed;    /* terminal */
+  uint64_t counts[9];          /* by state */
+  uint64_t used_memory;
+  uint64_t callback_errors;
+} wp_jobpool_status;
+
+/* What the pool is doing. Returns WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_jobpool_get_status(wp_jobpool *jobs, wp_jobpool_status *status);
+
+/* Times in seconds. */
+typedef struct wp_jobpool_metrics {
+  uint32_t struct_size;         /* set by the caller */
+  uint32_t reserved;
+  uint64_t total_processed;
+  uint64_t retries;
+  uint64_t timeouts;
+  uint64_t crashes;
+  uint64_t peak_running;
+  uint64_t peak_memory;         /* declared */
+  double avg_wait_time;         /* from ready to the first start */
+  double avg_dependency_time;   /* from submitted to ready */
+  double avg_execution_time;    /* of an attempt */
+  double success_rate;          /* completed / (completed + failed + timeout); 1 if there are none */
+  double cpu_seconds;
+  double parallelism_factor;    /* all executions / time from the first start to the last end */
+  double slot_use;              /* of that time and all slots */
+  double p50;                   /* of the executions that are still known */
+  double p95;
+} wp_jobpool_metrics;
+
+/* What came of the jobs. Returns WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_jobpool_get_metrics(wp_jobpool *jobs, wp_jobpool_metrics *metrics);
+
+/* One attempt. */
+typedef struct wp_job_bar {
+  uint32_t struct_size;
+  int32_t attempt;
+  const char *id;
+  double start_time;   /* seconds since the pool was made */
+  double duration;
+  int32_t slot;
+  int32_t lane;        /* 1: CPU, 2: I/O, 3: child processes */
+  int32_t state;
+  uint32_t reserved;
+} wp_job_bar;
+
+typedef int32_t (*wp_job_bar_fn)(void *context, const wp_job_bar *bar);
+
+/* Gives every attempt of the jobs that are known to `fn`, until it returns something else than 0. Returns WP_OK,
+ * WP_STOPPED, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_jobpool_timeline(wp_jobpool *jobs, wp_job_bar_fn fn, void *context);
+
+/* Writes the timeline as Trace Event JSON, which Perfetto and chrome://tracing show, to a file that is
+ * replaced whole. Returns WP_OK, WP_IO_FAILED, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any that may block. */
+WP_API int32_t wp_jobpool_write_trace(wp_jobpool *jobs, const char *path);
+
+/* The same as a picture, SVG: slots as rows, the critical path outlined. Returns as wp_jobpool_write_trace.
+ * Threads: any that may block. */
+WP_API int32_t wp_jobpool_write_svg(wp_jobpool *jobs, const char *path);
 
 #ifdef __cplusplus
 }

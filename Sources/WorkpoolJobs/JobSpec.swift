@@ -86,6 +86,14 @@ public struct JobSpec: Sendable {
   public init(_ id: String = "") { self.id = id }
 }
 
+/// What jobs of a pool are that do not say it themselves.
+public struct JobDefaults: Sendable {
+  public var maxRetries = 0
+  public var retryDelay: Int64 = 5_000_000_000
+  public var timeout: Int64? = 3_600_000_000_000
+  public init() {}
+}
+
 /// Which attempts are followed by another one, and when.
 public struct RetryPolicy: Equatable, Sendable {
   public struct Kinds: OptionSet, Sendable {

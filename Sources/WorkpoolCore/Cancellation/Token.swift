@@ -33,6 +33,8 @@ public final class Token: @unchecked Sendable {
   private let parent: Token?
   private let monitor: Monitor
   private var observations: [Observation] = []
+  /// Under the lock; nil: there are none.
+  private var listeners: TokenListeners?
   public let forkGeneration: UInt32
 
   public init(parent: Token? = nil) throws(WorkpoolError) {
@@ -83,7 +85,53 @@ public final class Token: @unchecked Sendable {
       }
       monitor.wakeAll()
     }
+    let untold = listeners?.takeUntold() ?? []
     monitor.unlock()
+    for call in untold { call() }
+  }
+
+  /// Calls `call` once when the token is cancelled, on the thread that cancels; at once if it is already.
+  public func onCancel(_ call: @escaping () -> Void) {
+    let isLate = withListeners { listeners, isCancelled in
+      listeners.add(isTold: isCancelled, call)
+      return isCancelled
+    }
+    if isLate { call() }
+  }
+
+  /// A descriptor that becomes readable when the token is cancelled; the token's own.
+  /// - Throws: `ioFailed` if the system has none.
+  public func descriptor() throws(WorkpoolError) -> Int32 {
+    let descriptor = withListeners { listeners, isCancelled in
+      let descriptor = listeners.openDescriptor()
+      if isCancelled && descriptor >= 0 { wpl_call(descriptor) }
+      return descriptor
+    }
+    guard descriptor >= 0 else {
+      throw WorkpoolError(.ioFailed, "no descriptor for a token", systemError: -descriptor)
+    }
+    return descriptor
+  }
+
+  /// As if it had never been cancelled.
+  /// - Throws: `busy` while a run, a job or a child uses it.
+  public func reset() throws(WorkpoolError) {
+    monitor.lock()
+    defer { monitor.unlock() }
+    guard observations.isEmpty else {
+      throw WorkpoolError(.busy, "a pipeline, a job or a token below it uses the token")
+    }
+    word.pointee.store(0, ordering: .sequentiallyConsistent)
+    listeners?.reset()
+  }
+
+  private func withListeners<R>(_ body: (TokenListeners, Bool) -> R) -> R {
+    monitor.lock()
+    defer { monitor.unlock() }
+    let known = listeners ?? TokenListeners()
+    listeners = known
+    // A cancel of an ancestor comes through this token.
+    return body(known, word.pointee.load(ordering: .sequentiallyConsistent) != 0)
   }
 
   /// Only sets the word: async-signal-safe. Who looks will see it.

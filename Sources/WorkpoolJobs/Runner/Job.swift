@@ -36,6 +36,9 @@ public final class Job: @unchecked Sendable {
 /// Work that goes on without a thread of the pool, such as a child process. All of its functions are called
 /// by the pool's service thread, one at a time; none may wait.
 open class DetachedWork {
+  /// Makes the service thread look again, from any thread, as when `due` has come earlier.
+  public internal(set) var wake: () -> Void = {}
+
   public init() {}
 
   /// Begins an attempt.

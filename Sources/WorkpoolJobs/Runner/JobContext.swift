@@ -28,6 +28,9 @@ public final class JobContext: @unchecked Sendable {
   public var result: [UInt8] = []
   /// Why it fails, if it does.
   public var errorText = ""
+  /// It is an exception of another language, whose type leads the text.
+  public var isException = false
+  private var idBytes: UnsafeMutablePointer<CChar>?
   var cpuStart: Int64 = 0
 
   init(
@@ -55,6 +58,25 @@ public final class JobContext: @unchecked Sendable {
     if isLate != .none { token.cancel(isLate.cancelReason) }
     return token
   }
+
+  deinit { idBytes?.deallocate() }
+
+  /// The id, NUL-ended, for as long as this is there.
+  public var cID: UnsafePointer<CChar> {
+    if let idBytes { return UnsafePointer(idBytes) }
+    let bytes = UnsafeMutablePointer<CChar>.allocate(capacity: id.utf8.count + 1)
+    var count = 0
+    for byte in id.utf8 {
+      bytes[count] = CChar(bitPattern: byte)
+      count += 1
+    }
+    bytes[count] = 0
+    idBytes = bytes
+    return UnsafePointer(bytes)
+  }
+
+  /// Something for all subscribers to know.
+  public func warn(_ text: String) { pool.warn(job, text) }
 
   /// A line for those who listen to the pool's words.
   public func log(_ level: JobLogLevel, _ phase: String, _ text: String) {

@@ -17,9 +17,11 @@ extension JobPool {
   }
 
   /// All of them or none.
+  /// - Parameter accepted: called when they are, under the lock, before any of them starts.
   @discardableResult
   public func submit(
-    _ jobs: [Job], allowsForward: Bool = false, timeout: Int64 = -1
+    _ jobs: [Job], allowsForward: Bool = false, timeout: Int64 = -1,
+    accepted: () -> Void = {}
   ) throws(WorkpoolError) -> [JobHandle] {
     try begin(for: jobs)
     var specs: [JobSpec] = []
@@ -54,6 +56,7 @@ extension JobPool {
         }
       }
     }
+    accepted()
     let links = linkTokens(handles, jobs)
     let aftermath = drain()
     monitor.unlock()
@@ -110,6 +113,22 @@ extension JobPool {
   public func cancelAll() { apply { $0.cancelAll(at: $1) } }
   public func stop(_ mode: Scheduler.StopMode) { apply { $0.stop(mode, at: $1) } }
   public func interrupt() { apply { $0.interrupt(at: $1) } }
+
+  func tokenWasCancelled() {
+    monitor.lock()
+    interruptOnce()
+    let aftermath = drain()
+    monitor.unlock()
+    perform(aftermath)
+  }
+
+  /// With the lock held.
+  func interruptOnce() {
+    if wasInterrupted { return }
+    wasInterrupted = true
+    scheduler.interrupt(at: Clock.now)
+  }
+
   public func pause() { apply { $0.pause(at: $1) } }
   public func resume() { apply { $0.resume(at: $1) } }
 
@@ -123,6 +142,8 @@ extension JobPool {
     if let cpu, cpu.isOwn { try cpu.setWorkers(limits.slots) }
     if let io { try io.setWorkers(limits.ioSlots > 0 ? limits.ioSlots : limits.slots) }
   }
+
+  public var limits: JobLimits { locked { scheduler.options.limits } }
 
   public func release(_ job: JobHandle) throws(WorkpoolError) {
     try step { (scheduler, _) throws(WorkpoolError) in try scheduler.release(job) }

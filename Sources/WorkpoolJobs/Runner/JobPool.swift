@@ -15,6 +15,8 @@ public final class JobPool: @unchecked Sendable {
     /// Nanoseconds after which a completion callback is reported and waited for no longer; nil: never.
     public var callbackTimeout: Int64? = 30_000_000_000
     public var callsBack = true
+    /// For faces that make jobs; the pool itself takes every job as it is.
+    public var defaults = JobDefaults()
     /// Cancels everything, as a first interrupt does.
     public var token: Token?
     public init() {}
@@ -23,6 +25,7 @@ public final class JobPool: @unchecked Sendable {
   public let forkGeneration: UInt32
   let callbackTimeout: Int64?
   let callsBack: Bool
+  public let defaults: JobDefaults
   let runToken: Token?
   let sharedPool: Pool?
   let monitor: Monitor
@@ -51,6 +54,8 @@ public final class JobPool: @unchecked Sendable {
   /// Those among them that work meanwhile.
   var helpers = 0
   var isClosed = false
+  /// The pool's token has done its work.
+  var wasInterrupted = false
 
   // Begun under `beginning`, and then read under the lock.
   let beginning: Monitor
@@ -76,6 +81,7 @@ public final class JobPool: @unchecked Sendable {
     forkGeneration = wpl_fork_generation()
     callbackTimeout = options.callbackTimeout
     callsBack = options.callsBack
+    defaults = options.defaults
     runToken = options.token
     sharedPool = pool
     scheduler = Scheduler(options.scheduling)
@@ -91,7 +97,7 @@ public final class JobPool: @unchecked Sendable {
     pool?.retain()
     let context = Unmanaged.passUnretained(self).toOpaque()
     runToken?.observe(context) { context in
-      Unmanaged<JobPool>.fromOpaque(context).takeUnretainedValue().interrupt()
+      Unmanaged<JobPool>.fromOpaque(context).takeUnretainedValue().tokenWasCancelled()
     }
   }
 

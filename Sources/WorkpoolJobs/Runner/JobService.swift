@@ -131,6 +131,7 @@ final class JobService: @unchecked Sendable {
     case .begin(let job, let attempt, let slot):
       let context = pool.locked { pool.makeContext(job, attempt, slot, nil) }
       guard let context, case .detached(let work) = context.work.work else { return }
+      work.wake = { [unowned(unsafe) self] in call() }
       let new = Going(context: context, work: work)
       going.append(new)
       if let outcome = work.begin(context) { finish(new, outcome) }

@@ -272,6 +272,8 @@ extension JobPool {
     let job = context.job
     if !context.result.isEmpty && scheduler.state(job) == .running { results[job.index] = context.result }
     contexts[job.index] = nil
+    // Whoever sees the token before it has told the pool must not be followed by a job that starts.
+    if let runToken, !wasInterrupted, runToken.isCancelled { interruptOnce() }
     scheduler.finish(job, outcome, at: Clock.now)
     var aftermath = drain()
     dropIfDone(job, &aftermath)

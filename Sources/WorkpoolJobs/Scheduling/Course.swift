@@ -55,6 +55,7 @@ extension Scheduler {
     if jobs[index].attempt == 1 {
       jobs[index].firstStartTime = time
       numbers.startedJobs += 1
+      if numbers.firstStart == nil { numbers.firstStart = time }
       numbers.waitNanoseconds += time - jobs[index].firstReadyTime
       numbers.dependencyNanoseconds += jobs[index].firstReadyTime - jobs[index].submitTime
     }
@@ -175,6 +176,7 @@ extension Scheduler {
     attempt.peakMemory = outcome.peakMemory
     jobs[index].lastAttempt = attempt
     numbers.attempts += 1
+    numbers.lastEnd = time
     numbers.executionNanoseconds += time - attempt.start
     if !jobs[index].borrowsSlots {
       let cpus = shapes[Int(jobs[index].shape)].shape.cpus

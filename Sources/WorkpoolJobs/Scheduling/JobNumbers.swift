@@ -6,6 +6,8 @@ public struct JobNumbers: Sendable {
   public internal(set) var dependencyNanoseconds: Int64 = 0
   public internal(set) var waitNanoseconds: Int64 = 0
   public internal(set) var startedJobs = 0
+  public internal(set) var firstStart: Int64?
+  public internal(set) var lastEnd: Int64 = 0
   public internal(set) var executionNanoseconds: Int64 = 0
   public internal(set) var attempts = 0
   public internal(set) var slotNanoseconds: Int64 = 0
