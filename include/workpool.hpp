@@ -2131,5 +2131,294 @@ class Recipe {
   std::unique_ptr<wp_recipe, Destroy> handle_;
 };
 
+// ===== 9 Jobs ==================================================================================
+
+enum class JobState : int32_t {
+  pending = WP_JOB_PENDING,
+  waiting = WP_JOB_WAITING,
+  ready = WP_JOB_READY,
+  running = WP_JOB_RUNNING,
+  completed = WP_JOB_COMPLETED,
+  failed = WP_JOB_FAILED,
+  timeout = WP_JOB_TIMEOUT,
+  cancelled = WP_JOB_CANCELLED,
+  skipped = WP_JOB_SKIPPED,
+};
+
+using JobPoolStatus = wp_jobpool_status;
+using JobPoolMetrics = wp_jobpool_metrics;
+using JobPoolOptions = wp_jobpool_options;
+
+// Options of a pool of jobs, to be filled as in C: JobPoolOptions o = default_job_options();
+inline JobPoolOptions default_job_options() noexcept { return WP_JOBPOOL_OPTIONS_INIT; }
+
+// JobOptions("load").after({"fetch", "clean"}).retries(3); what is not set is the default of the pool.
+class JobOptions {
+ public:
+  // Empty: the pool gives it one.
+  explicit JobOptions(std::string id = {}) : id_(std::move(id)) {}
+
+  JobOptions &after(std::vector<std::string> ids) {
+    dependencies_ = std::move(ids);
+    return *this;
+  }
+  // WP_WHEN_... .
+  JobOptions &when(uint32_t condition) {
+    native_.when = condition;
+    return *this;
+  }
+  JobOptions &allow_failure(bool yes = true) {
+    native_.allow_failure = yes ? 1 : -1;
+    return *this;
+  }
+  JobOptions &priority(int32_t priority) {
+    native_.priority = priority;
+    return *this;
+  }
+  // WP_HINT_... .
+  JobOptions &hint(uint32_t hint) {
+    native_.hint = hint;
+    return *this;
+  }
+  JobOptions &cpus(uint32_t count) {
+    native_.cpus = count;
+    return *this;
+  }
+  JobOptions &memory(uint64_t bytes) {
+    native_.memory = bytes;
+    return *this;
+  }
+  // Units of a named pool.
+  JobOptions &takes(std::string pool, uint32_t count = 1) {
+    pools_.emplace_back(std::move(pool), count);
+    return *this;
+  }
+  JobOptions &retries(int32_t count) {
+    native_.max_retries = count > 0 ? count : -1;
+    return *this;
+  }
+  // Before the second attempt, and how many times as long each time after it.
+  JobOptions &retry_delay(Timeout delay, double factor = 1) {
+    native_.retry_delay_ns = delay.nanoseconds() > 0 ? delay.nanoseconds() : -1;
+    native_.retry_factor = factor;
+    return *this;
+  }
+  // Of an attempt.
+  JobOptions &timeout(Timeout time) {
+    native_.timeout_ns = time.nanoseconds() != 0 ? time.nanoseconds() : 1;
+    return *this;
+  }
+  // From the first start over all attempts.
+  JobOptions &deadline(Timeout time) {
+    native_.deadline_ns = time.nanoseconds() != 0 ? time.nanoseconds() : 1;
+    return *this;
+  }
+  // Cancels it from outside; must outlive the job.
+  JobOptions &token(const Token &token) {
+    native_.token = token.handle();
+    return *this;
+  }
+
+ private:
+  friend class JobPool;
+  std::string id_;
+  std::vector<std::string> dependencies_;
+  std::vector<std::pair<std::string, uint32_t>> pools_;
+  wp_job_options native_ = WP_JOB_OPTIONS_INIT;
+};
+
+// Given to a job's function, valid until it returns.
+class JobContext {
+ public:
+  explicit JobContext(wp_job_context *handle) noexcept : handle_(handle) {}
+
+  std::string id() const { return wp_job_context_id(handle_); }
+  // From 1.
+  int32_t attempt() const noexcept { return wp_job_context_attempt(handle_); }
+  int32_t slot() const noexcept { return wp_job_context_slot(handle_); }
+  // Whether the job shall stop.
+  bool is_cancelled() const noexcept {
+    return wp_token_is_cancelled(wp_job_context_token(handle_)) != 0;
+  }
+  // Throws Error WP_CANCELLED if it shall.
+  void check() const {
+    if (is_cancelled()) throw Error(WP_CANCELLED);
+  }
+  // Copies.
+  void set_result(const void *data, size_t size) {
+    detail::check(wp_job_context_set_result(handle_, data, size));
+  }
+
+  // For functions of workpool.h. Borrowed.
+  wp_job_context *handle() const noexcept { return handle_; }
+
+ private:
+  wp_job_context *handle_;
+};
+
+// Runs functions and commands as jobs. When it goes, what has not started is cancelled, and what runs is
+// asked to stop and waited for.
+class JobPool {
+ public:
+  // Throws Error: WP_INVALID_ARGUMENT, WP_NO_MEMORY.
+  explicit JobPool(const JobPoolOptions &options = default_job_options())
+      : handle_(create(nullptr, options)) {}
+  // On the workers of a pool, which must outlive it.
+  explicit JobPool(const Pool &pool, const JobPoolOptions &options = default_job_options())
+      : handle_(create(pool.handle(), options)) {}
+  JobPool(JobPool &&) noexcept = default;
+  JobPool &operator=(JobPool &&) noexcept = default;
+
+  // Calls function(JobContext &) for every attempt. An Error fails the job with its status (WP_CANCELLED: it has
+  // stopped, WP_NO_RETRY: for good), any other exception with what it says. Throws Error: see
+  // wp_jobpool_submit. Threads: any, also inside callbacks.
+  wp_job submit(const JobOptions &options, std::function<void(JobContext &)> function) {
+    auto context = std::make_unique<std::function<void(JobContext &)>>(std::move(function));
+    wp_job_options native = options.native_;
+    native.kind = WP_JOB_CALLBACK;
+    native.fn = call;
+    native.context = context.get();
+    native.destroy_context = [](void *kept) noexcept {
+      delete static_cast<std::function<void(JobContext &)> *>(kept);
+    };
+    const wp_job job = submit(options, native);
+    static_cast<void>(context.release());  // the pool's from here on
+    return job;
+  }
+  // A child process; the first word is the program. Throws as above.
+  wp_job submit(const JobOptions &options, const std::vector<std::string> &command) {
+    std::vector<const char *> words;
+    for (const std::string &word : command) words.push_back(word.c_str());
+    wp_job_options native = options.native_;
+    native.kind = WP_JOB_COMMAND;
+    native.argv = words.data();
+    native.argc = static_cast<uint32_t>(words.size());
+    return submit(options, native);
+  }
+
+  // Throws Error WP_NOT_FOUND.
+  JobState state(wp_job job) const {
+    return static_cast<JobState>(detail::check(wp_job_state(handle(), job)));
+  }
+  // WP_REASON_... .
+  int32_t reason(wp_job job) const {
+    return detail::check(wp_job_reason(handle(), job, nullptr));
+  }
+  std::string id(wp_job job) const { return text(wp_job_id, job); }
+  std::string error(wp_job job) const { return text(wp_job_error, job); }
+  // `cancelled: fetch failed (exit 3) → clean → load`
+  std::string cause(wp_job job) const { return text(wp_job_cause_text, job); }
+  std::string result(wp_job job) const {
+    size_t length = 0;
+    detail::check(wp_job_result(handle(), job, nullptr, 0, &length));
+    std::string bytes(length, '\0');
+    detail::check(wp_job_result(handle(), job, bytes.data(), length, nullptr));
+    return bytes;
+  }
+  wp_job find(const std::string &id) const {
+    wp_job job = 0;
+    detail::check(wp_job_find(handle(), id.c_str(), &job));
+    return job;
+  }
+
+  // The state it was in.
+  JobState cancel(wp_job job) {
+    return static_cast<JobState>(detail::check(wp_job_cancel(handle(), job)));
+  }
+  void cancel_all() { detail::check(wp_jobpool_cancel_all(handle())); }
+
+  // False when the time is over, which has no effect on jobs. flags: WP_WAIT_HELP. Throws Error.
+  bool wait(wp_job job, Timeout timeout = forever, uint32_t flags = 0) const {
+    return in_time(wp_job_wait(handle(), job, timeout.nanoseconds(), flags));
+  }
+  bool wait_all(Timeout timeout = forever) const {
+    return in_time(wp_jobpool_wait_all(handle(), timeout.nanoseconds()));
+  }
+  // No more jobs; see wp_jobpool_shutdown. Throws Error WP_TIMED_OUT naming a job that is stuck.
+  void shutdown(Timeout timeout = forever) {
+    detail::check(wp_jobpool_shutdown(handle(), 1, timeout.nanoseconds()));
+  }
+
+  JobPoolStatus status() const {
+    JobPoolStatus status{};
+    status.struct_size = sizeof status;
+    detail::check(wp_jobpool_get_status(handle(), &status));
+    return status;
+  }
+  JobPoolMetrics metrics() const {
+    JobPoolMetrics metrics{};
+    metrics.struct_size = sizeof metrics;
+    detail::check(wp_jobpool_get_metrics(handle(), &metrics));
+    return metrics;
+  }
+
+  // For functions of workpool.h. Borrowed.
+  wp_jobpool *handle() const noexcept { return handle_.get(); }
+
+ private:
+  struct Destroy {
+    // A callback that does not stop keeps it: then it stays.
+    void operator()(wp_jobpool *jobs) const noexcept {
+      static_cast<void>(wp_jobpool_shutdown(jobs, 1, 0));
+      static_cast<void>(wp_jobpool_destroy(jobs));
+    }
+  };
+
+  static wp_jobpool *create(wp_pool *pool, const JobPoolOptions &options) {
+    wp_jobpool *jobs = nullptr;
+    detail::check(wp_jobpool_create(pool, &options, &jobs));
+    return jobs;
+  }
+
+  static int32_t call(void *context, wp_job_context *job) noexcept {
+    try {
+      JobContext here(job);
+      (*static_cast<std::function<void(JobContext &)> *>(context))(here);
+      return WP_OK;
+    } catch (const Error &error) {
+      static_cast<void>(wp_job_context_set_error(job, nullptr, error.what()));
+      return error.status() < 0 ? error.status() : WP_USER_CODE;
+    } catch (const std::exception &error) {
+      static_cast<void>(wp_job_context_set_error(job, "std::exception", error.what()));
+    } catch (...) {
+      static_cast<void>(wp_job_context_set_error(job, "exception", "of an unknown type"));
+    }
+    return WP_USER_CODE;
+  }
+
+  wp_job submit(const JobOptions &options, wp_job_options &native) {
+    std::vector<const char *> needs;
+    for (const std::string &id : options.dependencies_) needs.push_back(id.c_str());
+    std::vector<wp_pool_request> pools;
+    for (const auto &[name, count] : options.pools_) pools.push_back({name.c_str(), count, 0});
+    if (!options.id_.empty()) native.id = options.id_.c_str();
+    native.dependencies = needs.data();
+    native.dependency_count = static_cast<uint32_t>(needs.size());
+    native.pools = pools.data();
+    native.pool_count = static_cast<uint32_t>(pools.size());
+    wp_job job = 0;
+    detail::check(wp_jobpool_submit(handle(), &native, 0, -1, &job));
+    return job;
+  }
+
+  template <class Function>
+  std::string text(Function function, wp_job job) const {
+    size_t length = 0;
+    detail::check(function(handle(), job, nullptr, 0, &length));
+    std::string text(length + 1, '\0');
+    detail::check(function(handle(), job, text.data(), text.size(), nullptr));
+    text.resize(std::strlen(text.c_str()));
+    return text;
+  }
+
+  static bool in_time(int32_t status) {
+    if (status == WP_TIMED_OUT) return false;
+    detail::check(status);
+    return true;
+  }
+
+  std::unique_ptr<wp_jobpool, Destroy> handle_;
+};
+
 }  // namespace workpool
 #endif

@@ -15,6 +15,9 @@ TEXT = re.sub(r"/\*.*?\*/|//[^\n]*", " ", PATH.read_text(), flags=re.S)
 NUMBERS = {f"{sign}int{bits}_t": getattr(ctypes, f"c_{sign}int{bits}")
            for sign in ("", "u") for bits in (8, 16, 32, 64)}
 NUMBERS["size_t"] = ctypes.c_size_t
+NUMBERS["double"] = ctypes.c_double
+for _number, _name in re.findall(r"typedef (\w+) (wp_\w+);", TEXT):
+    NUMBERS[_name] = NUMBERS[_number]
 
 
 def _arguments(text):

@@ -181,6 +181,48 @@ class OutputExists(WorkpoolError, FileExistsError):
     code = c.WP_OUTPUT_EXISTS
 
 
+class Exists(WorkpoolError, ValueError):
+    """A job with that id exists."""
+
+    code = c.WP_EXISTS
+
+
+class NotFound(WorkpoolError, LookupError):
+    """There is no such job."""
+
+    code = c.WP_NOT_FOUND
+
+
+class ShutDown(WorkpoolError, RuntimeError):
+    """The pool takes no more jobs."""
+
+    code = c.WP_SHUT_DOWN
+
+
+class Cycle(WorkpoolError, ValueError):
+    """Jobs would wait for each other; the text has the path."""
+
+    code = c.WP_CYCLE
+
+
+class UnknownDependency(WorkpoolError, LookupError):
+    """A job depends on one that nobody has submitted."""
+
+    code = c.WP_UNKNOWN_DEPENDENCY
+
+
+class Unsatisfiable(WorkpoolError, ValueError):
+    """A job asks for more than there is."""
+
+    code = c.WP_UNSATISFIABLE
+
+
+class NoRetry(WorkpoolError):
+    """Raised by a job that failed for good: it is not tried again."""
+
+    code = c.WP_NO_RETRY
+
+
 def _all(of: type[WorkpoolError]) -> dict[int, type[WorkpoolError]]:
     return {kind.code: kind for kind in of.__subclasses__()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from ctypes import CFUNCTYPE, POINTER, Structure
-from ctypes import c_char, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import c_char, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -44,6 +44,38 @@ WP_COMPRESSION_AUTO, WP_COMPRESSION_PLAIN, WP_COMPRESSION_GZIP = 0, 1, 2
 WP_COMPRESSION_BGZF, WP_COMPRESSION_ZSTD = 3, 4
 WP_WRITER_OVERWRITE, WP_WRITER_SYNC, WP_WRITER_ZSTD_SEEK_TABLE = 1, 2, 4
 WP_RUN_SERIAL_REFERENCE, WP_RUN_OVERWRITE = 1, 2
+WP_EXISTS = -50
+WP_NOT_FOUND = -51
+WP_SHUT_DOWN = -52
+WP_CYCLE = -53
+WP_UNKNOWN_DEPENDENCY = -54
+WP_UNSATISFIABLE = -55
+WP_NO_RETRY = -56
+WP_JOB_PENDING, WP_JOB_WAITING, WP_JOB_READY, WP_JOB_RUNNING = 0, 1, 2, 3
+WP_JOB_COMPLETED, WP_JOB_FAILED, WP_JOB_TIMEOUT, WP_JOB_CANCELLED = 4, 5, 6, 7
+WP_JOB_SKIPPED = 8
+WP_REASON_NONE, WP_REASON_ERROR, WP_REASON_EXIT, WP_REASON_SIGNAL = 0, 1, 2, 3
+WP_REASON_SPAWN, WP_REASON_EXCEPTION, WP_REASON_TIMEOUT = 4, 5, 6
+WP_REASON_DEADLINE, WP_REASON_CRASHED, WP_REASON_POISON, WP_REASON_USER = 7, 8, 9, 10
+WP_REASON_DEPENDENCY, WP_REASON_STOP, WP_REASON_SHUTDOWN = 11, 12, 13
+WP_REASON_RUN_DEADLINE, WP_REASON_UP_TO_DATE, WP_REASON_RESUMED = 14, 15, 16
+WP_REASON_FILTERED = 17
+WP_STOP_SOFT, WP_STOP_NOW = 0, 1
+WP_JOB_CALLBACK, WP_JOB_COMMAND, WP_JOB_PIPELINE = 0, 1, 2
+WP_WHEN_SUCCESS, WP_WHEN_ALWAYS, WP_WHEN_FAILURE = 0, 1, 2
+WP_HINT_LIGHT_CPU, WP_HINT_HEAVY_CPU, WP_HINT_LIGHT_IO, WP_HINT_HEAVY_IO = 0, 1, 2, 3
+WP_RETRY_ERROR, WP_RETRY_TIMEOUT, WP_RETRY_SIGNAL = 1, 2, 4
+WP_LEFTOVER_KILL, WP_LEFTOVER_WARN, WP_LEFTOVER_LEAVE = 0, 1, 2
+WP_PRIORITY_LOW, WP_PRIORITY_NORMAL, WP_PRIORITY_HIGH = -10, 0, 10
+WP_PRIORITY_CRITICAL = 100
+WP_ALLOW_FORWARD = 1
+WP_WAIT_HELP = 1
+WP_LOG_DEBUG, WP_LOG_INFO, WP_LOG_WARNING, WP_LOG_ERROR = 0, 1, 2, 3
+WP_EVENT_RUN_STARTED, WP_EVENT_JOB_SUBMITTED, WP_EVENT_JOB_READY = 0, 1, 2
+WP_EVENT_JOB_STARTED, WP_EVENT_JOB_OVERDUE, WP_EVENT_JOB_RETRYING = 3, 4, 5
+WP_EVENT_JOB_FINISHED, WP_EVENT_JOB_SKIPPED, WP_EVENT_JOB_RETURNED = 6, 7, 8
+WP_EVENT_CALLBACK_ERROR, WP_EVENT_WARNING, WP_EVENT_RUN_FINISHED = 14, 15, 16
+WP_EVENT_ALL = 4294967295
 NO_NUMBER, NO_STAGE, UNKNOWN_SIZE = 2**64 - 1, 2**32 - 1, 2**64 - 1
 
 
@@ -382,6 +414,225 @@ class wp_run_report(Sized):
     ]
 
 
+wp_job_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p)
+wp_job_end_fn = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_uint64)
+wp_job_log_fn = CFUNCTYPE(None, c_void_p, c_int32, c_char_p, c_char_p)
+
+
+class wp_pool_request(Structure):
+    _fields_ = [
+        ("name", c_char_p),
+        ("count", c_uint32),
+        ("reserved", c_uint32),
+    ]
+
+
+class wp_jobpool_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_parallel_jobs", c_uint32),
+        ("io_slots", c_uint32),
+        ("heavy_cpu", c_uint32),
+        ("heavy_io", c_uint32),
+        ("pool_count", c_uint32),
+        ("max_failures", c_uint32),
+        ("stop_now", c_int32),
+        ("enable_callbacks", c_int32),
+        ("priority_queue", c_int32),
+        ("depth_first", c_int32),
+        ("inherit_priority", c_int32),
+        ("critical_path", c_int32),
+        ("paused", c_int32),
+        ("max_retries", c_int32),
+        ("bypass_limit", c_uint32),
+        ("max_queued", c_uint32),
+        ("max_jobs", c_uint32),
+        ("retain_finished", c_uint32),
+        ("reserved", c_uint32),
+        ("memory", c_uint64),
+        ("job_timeout_ns", c_int64),
+        ("grace_ns", c_int64),
+        ("kill_grace_ns", c_int64),
+        ("callback_timeout_ns", c_int64),
+        ("retry_delay_ns", c_int64),
+        ("aging_ns", c_int64),
+        ("deadline_ns", c_int64),
+        ("pools", POINTER(wp_pool_request)),
+        ("token", c_void_p),
+    ]
+
+
+class wp_jobpool_limits(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("max_parallel_jobs", c_uint32),
+        ("io_slots", c_uint32),
+        ("heavy_cpu", c_uint32),
+        ("heavy_io", c_uint32),
+        ("pool_count", c_uint32),
+        ("memory", c_uint64),
+        ("pools", POINTER(wp_pool_request)),
+    ]
+
+
+class wp_job_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_uint32),
+        ("id", c_char_p),
+        ("name", c_char_p),
+        ("fn", wp_job_fn),
+        ("context", c_void_p),
+        ("destroy_context", context_hook),
+        ("argv", POINTER(c_char_p)),
+        ("env", POINTER(c_char_p)),
+        ("cwd", c_char_p),
+        ("stdin_path", c_char_p),
+        ("stdout_path", c_char_p),
+        ("stderr_path", c_char_p),
+        ("pipeline", c_void_p),
+        ("dependencies", POINTER(c_char_p)),
+        ("pools", POINTER(wp_pool_request)),
+        ("no_retry_exit", POINTER(c_int32)),
+        ("on_complete", wp_job_end_fn),
+        ("cleanup", wp_job_end_fn),
+        ("is_up_to_date", wp_job_end_fn),
+        ("token", c_void_p),
+        ("argc", c_uint32),
+        ("env_count", c_uint32),
+        ("dependency_count", c_uint32),
+        ("pool_count", c_uint32),
+        ("no_retry_exit_count", c_uint32),
+        ("when", c_uint32),
+        ("allow_failure", c_int32),
+        ("priority", c_int32),
+        ("hint", c_uint32),
+        ("cpus", c_uint32),
+        ("max_retries", c_int32),
+        ("retry_on", c_uint32),
+        ("on_leftover", c_uint32),
+        ("reserved", c_uint32),
+        ("memory", c_uint64),
+        ("timeout_ns", c_int64),
+        ("deadline_ns", c_int64),
+        ("grace_ns", c_int64),
+        ("retry_delay_ns", c_int64),
+        ("retry_max_delay_ns", c_int64),
+        ("expected_ns", c_int64),
+        ("retry_factor", c_double),
+        ("retry_jitter", c_double),
+    ]
+
+
+class wp_job_info(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("state", c_int32),
+        ("reason", c_int32),
+        ("detail", c_int32),
+        ("attempt", c_int32),
+        ("cancel_requested", c_int32),
+        ("abandoned", c_int32),
+        ("still_running", c_int32),
+        ("priority", c_int32),
+        ("reserved", c_uint32),
+        ("submit_ns", c_int64),
+        ("ready_ns", c_int64),
+        ("start_ns", c_int64),
+        ("end_ns", c_int64),
+    ]
+
+
+class wp_job_attempt(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("attempt", c_int32),
+        ("slot", c_int32),
+        ("state", c_int32),
+        ("reason", c_int32),
+        ("detail", c_int32),
+        ("start_ns", c_int64),
+        ("end_ns", c_int64),
+        ("cpu_ns", c_int64),
+        ("peak_memory", c_uint64),
+    ]
+
+
+class wp_job_event(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("kind", c_int32),
+        ("seq", c_uint64),
+        ("time_ns", c_int64),
+        ("job", c_uint64),
+        ("id", c_char_p),
+        ("state", c_int32),
+        ("reason", c_int32),
+        ("detail", c_int32),
+        ("attempt", c_int32),
+        ("slot", c_int32),
+        ("chain_count", c_uint32),
+        ("chain", POINTER(c_char_p)),
+        ("text", c_char_p),
+    ]
+
+
+class wp_jobpool_status(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("slots", c_uint32),
+        ("io_slots", c_uint32),
+        ("effective_slots", c_uint32),
+        ("used_slots", c_uint32),
+        ("abandoned_running", c_uint32),
+        ("running_jobs", c_uint64),
+        ("queue_size", c_uint64),
+        ("total_processed", c_uint64),
+        ("counts", c_uint64 * 9),
+        ("used_memory", c_uint64),
+        ("callback_errors", c_uint64),
+    ]
+
+
+class wp_jobpool_metrics(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("reserved", c_uint32),
+        ("total_processed", c_uint64),
+        ("retries", c_uint64),
+        ("timeouts", c_uint64),
+        ("crashes", c_uint64),
+        ("peak_running", c_uint64),
+        ("peak_memory", c_uint64),
+        ("avg_wait_time", c_double),
+        ("avg_dependency_time", c_double),
+        ("avg_execution_time", c_double),
+        ("success_rate", c_double),
+        ("cpu_seconds", c_double),
+        ("parallelism_factor", c_double),
+        ("slot_use", c_double),
+        ("p50", c_double),
+        ("p95", c_double),
+    ]
+
+
+class wp_job_bar(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("attempt", c_int32),
+        ("id", c_char_p),
+        ("start_time", c_double),
+        ("duration", c_double),
+        ("slot", c_int32),
+        ("lane", c_int32),
+        ("state", c_int32),
+        ("reserved", c_uint32),
+    ]
+
+
+wp_job_event_fn = CFUNCTYPE(None, c_void_p, POINTER(wp_job_event))
+wp_job_bar_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(wp_job_bar))
+
 # ----- functions ------------------------------------------------------------------------------
 
 _out = POINTER(c_void_p)
@@ -481,6 +732,67 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
         POINTER(wp_run_options), POINTER(wp_run_report),
     ),
     "wp_recipe_destroy": (None, c_void_p),
+    "wp_token_wait": (c_int32, c_void_p, c_int64),
+    "wp_token_on_cancel": (c_int32, c_void_p, context_hook, c_void_p, context_hook),
+    "wp_token_fd": (c_int32, c_void_p),
+    "wp_token_reset": (c_int32, c_void_p),
+    "wp_job_state_name": (c_char_p, c_int32),
+    "wp_job_reason_name": (c_char_p, c_int32),
+    "wp_jobpool_create": (c_int32, c_void_p, POINTER(wp_jobpool_options), _out),
+    "wp_jobpool_destroy": (c_int32, c_void_p),
+    "wp_jobpool_pause": (c_int32, c_void_p),
+    "wp_jobpool_resume": (c_int32, c_void_p),
+    "wp_jobpool_set_limits": (c_int32, c_void_p, POINTER(wp_jobpool_limits)),
+    "wp_jobpool_shutdown": (c_int32, c_void_p, c_int32, c_int64),
+    "wp_jobpool_stop": (c_int32, c_void_p, c_uint32),
+    "wp_jobpool_cancel_all": (c_int32, c_void_p),
+    "wp_jobpool_submit": (
+        c_int32, c_void_p, POINTER(wp_job_options), c_uint32, c_int64, POINTER(c_uint64),
+    ),
+    "wp_jobpool_submit_many": (
+        c_int32, c_void_p, POINTER(wp_job_options), c_size_t, c_uint32, c_int64,
+        POINTER(c_uint64),
+    ),
+    "wp_job_find": (c_int32, c_void_p, c_char_p, POINTER(c_uint64)),
+    "wp_job_state": (c_int32, c_void_p, c_uint64),
+    "wp_job_reason": (c_int32, c_void_p, c_uint64, POINTER(c_int32)),
+    "wp_job_get_info": (c_int32, c_void_p, c_uint64, POINTER(wp_job_info)),
+    "wp_job_id": (c_int32, c_void_p, c_uint64, c_char_p, c_size_t, POINTER(c_size_t)),
+    "wp_job_error": (c_int32, c_void_p, c_uint64, c_char_p, c_size_t, POINTER(c_size_t)),
+    "wp_job_cause_text": (c_int32, c_void_p, c_uint64, c_char_p, c_size_t, POINTER(c_size_t)),
+    "wp_job_cause_chain": (
+        c_int32, c_void_p, c_uint64, POINTER(c_uint64), c_size_t, POINTER(c_size_t),
+    ),
+    "wp_job_attempt_count": (c_int32, c_void_p, c_uint64),
+    "wp_job_attempt_info": (c_int32, c_void_p, c_uint64, c_uint32, POINTER(wp_job_attempt)),
+    "wp_job_result": (c_int32, c_void_p, c_uint64, c_void_p, c_size_t, POINTER(c_size_t)),
+    "wp_job_release": (c_int32, c_void_p, c_uint64),
+    "wp_job_cancel": (c_int32, c_void_p, c_uint64),
+    "wp_job_wait": (c_int32, c_void_p, c_uint64, c_int64, c_uint32),
+    "wp_jobpool_wait_any": (
+        c_int32, c_void_p, POINTER(c_uint64), c_size_t, c_int64, c_uint32, POINTER(c_size_t),
+    ),
+    "wp_jobpool_wait_all": (c_int32, c_void_p, c_int64),
+    "wp_job_context_job": (c_uint64, c_void_p),
+    "wp_job_context_id": (c_char_p, c_void_p),
+    "wp_job_context_attempt": (c_int32, c_void_p),
+    "wp_job_context_slot": (c_int32, c_void_p),
+    "wp_job_context_token": (c_void_p, c_void_p),
+    "wp_job_context_set_result": (c_int32, c_void_p, c_void_p, c_size_t),
+    "wp_job_context_set_error": (c_int32, c_void_p, c_char_p, c_char_p),
+    "wp_job_context_log": (c_int32, c_void_p, c_int32, c_char_p, c_char_p),
+    "wp_job_event_name": (c_char_p, c_int32),
+    "wp_jobpool_subscribe": (
+        c_int32, c_void_p, c_uint32, wp_job_event_fn, c_void_p, context_hook, POINTER(c_uint64),
+    ),
+    "wp_jobpool_unsubscribe": (c_int32, c_void_p, c_uint64),
+    "wp_jobpool_on_complete": (c_int32, c_void_p, wp_job_end_fn, c_void_p, context_hook),
+    "wp_jobpool_set_log": (c_int32, c_void_p, wp_job_log_fn, c_void_p, context_hook),
+    "wp_jobpool_get_status": (c_int32, c_void_p, POINTER(wp_jobpool_status)),
+    "wp_jobpool_get_metrics": (c_int32, c_void_p, POINTER(wp_jobpool_metrics)),
+    "wp_jobpool_timeline": (c_int32, c_void_p, wp_job_bar_fn, c_void_p),
+    "wp_jobpool_write_trace": (c_int32, c_void_p, c_char_p),
+    "wp_jobpool_write_svg": (c_int32, c_void_p, c_char_p),
 }
 
 # ----- loading --------------------------------------------------------------------------------

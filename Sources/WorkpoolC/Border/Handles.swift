@@ -130,3 +130,20 @@ func checkFork(_ generation: UInt32) throws(WorkpoolError) {
     throw WorkpoolError(.forked, "the handle belongs to the parent process")
   }
 }
+
+/// Calls a function when nobody holds it any more.
+final class Destroyer {
+  private let context: UnsafeMutableRawPointer?
+  private let destroy: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+
+  init(
+    _ context: UnsafeMutableRawPointer?,
+    _ destroy: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
+  ) {
+    self.context = context
+    self.destroy = destroy
+  }
+  /// A call that failed has kept nothing.
+  var isArmed = false
+  deinit { if isArmed { destroy?(context) } }
+}

@@ -219,7 +219,7 @@ private func outcome(of code: Int32, _ job: JobContext) -> JobOutcome {
 func replaceFile(_ path: String, with text: String) throws(WorkpoolError) {
   var options = FileWriter.Options()
   options.compression = .plain
-  options.allowsOverwrite = true
+  options.outputSet.allowsOverwrite = true
   let file = try FileWriter(.path(path), options)
   do throws(WorkpoolError) {
     let bytes = Array(text.utf8)

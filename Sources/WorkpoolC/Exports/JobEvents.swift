@@ -7,23 +7,6 @@ import Workpool
   return characters(JobEvent.Kind(rawValue: UInt8(clamping: kind))?.name ?? "unknown")
 }
 
-/// Calls a function when nobody holds it any more.
-private final class Destroyer {
-  private let context: UnsafeMutableRawPointer?
-  private let destroy: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
-
-  init(
-    _ context: UnsafeMutableRawPointer?,
-    _ destroy: (@convention(c) (UnsafeMutableRawPointer?) -> Void)?
-  ) {
-    self.context = context
-    self.destroy = destroy
-  }
-  /// A call that failed has kept nothing.
-  var isArmed = false
-  deinit { if isArmed { destroy?(context) } }
-}
-
 @c @implementation public func wp_jobpool_subscribe(
   _ jobs: OpaquePointer!, _ mask: UInt32, _ fn: wp_job_event_fn!,
   _ context: UnsafeMutableRawPointer!,

@@ -40,3 +40,48 @@ import Workpool
   guard let token else { return nil }
   return UnsafeRawPointer(token.token.word).assumingMemoryBound(to: UInt32.self)
 }
+
+@c @implementation public func wp_token_wait(
+  _ token: OpaquePointer!, _ timeout_ns: Int64
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let token = try required(token, "token").token
+    try checkFork(token.forkGeneration)
+    return try token.wait(timeout: timeout_ns) ? .ok : .timedOut
+  }
+}
+
+@c @implementation public func wp_token_on_cancel(
+  _ token: OpaquePointer!, _ fn: (@convention(c) (UnsafeMutableRawPointer?) -> Void)!,
+  _ context: UnsafeMutableRawPointer!,
+  _ destroy_context: (@convention(c) (UnsafeMutableRawPointer?) -> Void)!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let token = try required(token, "token").token
+    try checkFork(token.forkGeneration)
+    guard let fn else { throw invalid("fn is NULL") }
+    let destroyer = Destroyer(context, destroy_context)
+    token.onCancel { withExtendedLifetime(destroyer) { fn(context) } }
+    destroyer.isArmed = true
+    return .ok
+  }
+}
+
+@c @implementation public func wp_token_fd(_ token: OpaquePointer!) -> Int32 {
+  do throws(WorkpoolError) {
+    let token = try required(token, "token").token
+    try checkFork(token.forkGeneration)
+    return try token.descriptor()
+  } catch {
+    return report(error)
+  }
+}
+
+@c @implementation public func wp_token_reset(_ token: OpaquePointer!) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let token = try required(token, "token").token
+    try checkFork(token.forkGeneration)
+    try token.reset()
+    return .ok
+  }
+}
