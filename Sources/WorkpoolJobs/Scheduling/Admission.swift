@@ -6,7 +6,7 @@ extension Scheduler {
   /// Starts what fits, by rank. Others may start past the first one that does not fit, but no more than
   /// `bypassLimit` times; from then on nothing that takes what it lacks.
   mutating func admit() {
-    guard !isPaused else { return }
+    guard !isPaused, checking == 0 || !options.waitsForChecks else { return }
     while resources.hasFreeSlot {
       let first = firstReady()
       guard first >= 0 else { return }

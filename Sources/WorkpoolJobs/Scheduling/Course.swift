@@ -27,6 +27,7 @@ extension Scheduler {
     emit(.jobReady, index)
     if jobs[index].spec.checksUpToDate && jobs[index].attempt == 0 {
       jobs[index].isChecking = true
+      checking += 1
       actions.append(.checkUpToDate(handle(index)))
     } else {
       addToReady(index)
@@ -39,6 +40,7 @@ extension Scheduler {
     guard let index = index(job), jobs[index].isChecking else { return }
     enter(now)
     jobs[index].isChecking = false
+    checking -= 1
     if jobs[index].state == .ready {
       if isUpToDate { end(index, .skipped, .upToDate) } else { addToReady(index) }
     }
@@ -225,6 +227,10 @@ extension Scheduler {
     link: Int32 = -1
   ) {
     if jobs[index].isReady { removeFromReady(index) }
+    if jobs[index].isChecking {
+      jobs[index].isChecking = false
+      checking -= 1
+    }
     let mustCleanUp =
       jobs[index].spec.cleansUp && jobs[index].attempt > 0 && state != .completed
     setState(index, state)

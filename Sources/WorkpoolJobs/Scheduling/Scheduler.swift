@@ -46,6 +46,9 @@ public struct Scheduler {
     public var runsOversizedAlone = false
     /// In the time of the inputs; nil: none.
     public var runDeadline: Int64?
+    /// Nothing starts while it is open whether a job is up to date: for who answers at once, so that a
+    /// job keeps its rank although it was asked about.
+    public var waitsForChecks = false
 
     public init() {}
   }
@@ -105,6 +108,8 @@ public struct Scheduler {
   /// When running jobs get a stop order for the shutdown.
   var shutdownTime: Int64?
   var failures = 0
+  /// Jobs whose `checkUpToDate` is not answered.
+  var checking = 0
   /// Caused a stop that is still to be carried out.
   var stopDue: Int32 = -1
   /// Terminal jobs whose dependents have not been told.

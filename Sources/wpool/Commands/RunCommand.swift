@@ -161,7 +161,7 @@ struct JobChoiceOptions: ParsableArguments {
       if orphans != nil { throw .usage("--orphans is for --resume and --retry-failed") }
       return nil
     }
-    let folder = try Runs.folder(name.isEmpty ? nil : name, in: settings.logFolder)
+    let folder = try Runs.folder(name == "last" ? nil : name, in: settings.logFolder)
     return try ResumePlan(
       plan, folder: folder, onlyFailed: retryFailed != nil, orphans: orphans ?? .refuse)
   }
@@ -181,7 +181,7 @@ enum OptionalValues {
         continue
       }
       let next = index + 1 < words.count ? words[index + 1] : ""
-      result.append(isRun(next, words) ? word : word + "=")
+      result.append(isRun(next, words) ? word : word + "=last")
     }
     return result
   }

@@ -155,24 +155,35 @@ struct SetOption {
     guard parts.count > 1, let last = parts.popLast() else {
       throw .usage("--set \(text): JOB.KEY=VALUE is needed")
     }
-    let value = TOMLValue.read(given.utf8) ?? .text(given)
-    var member = StepParameter(last, value)
+    var isVariable = false
     if parts.count > 1 && parts.last == "env" {
       parts.removeLast()
-      member = StepParameter("env", .table([member]))
+      isVariable = true
     }
     pattern = parts.joined(separator: ".")
     if ["foreach", "after"].contains(last) {
       throw .usage("--set \(text): \(last) is for the file")
     }
-    var problems = ConfigurationProblems(
-      text: ConfigurationText(name: "--set \(text)", text: "", root: [], lines: [:]))
-    var reader = JobSettingsReader(
-      SectionReader(title: "job \"\(pattern)\"", path: [], [member]))
-    reader.readAll(&problems)
-    reader.refuseRest(&problems)
-    guard problems.isEmpty else { throw Failure(exitCode: .usage, messages: problems.messages) }
-    settings = reader.settings
+    // `run=true` is a command: what is no value of the key as TOML may be one as text.
+    let values = [TOMLValue.read(given.utf8), .text(given)].compactMap { $0 }
+    var complaints: [String] = []
+    for value in values {
+      let member = StepParameter(last, value)
+      var problems = ConfigurationProblems(
+        text: ConfigurationText(name: "--set \(text)", text: "", root: [], lines: [:]))
+      var reader = JobSettingsReader(
+        SectionReader(
+          title: "job \"\(pattern)\"", path: [],
+          [isVariable ? StepParameter("env", .table([member])) : member]))
+      reader.readAll(&problems)
+      reader.refuseRest(&problems)
+      if problems.isEmpty {
+        settings = reader.settings
+        return
+      }
+      if complaints.isEmpty { complaints = problems.messages }
+    }
+    throw Failure(exitCode: .usage, messages: complaints)
   }
 }
 

@@ -54,6 +54,8 @@ final class JobSession {
   private var caught: Int32?
   /// The record cannot be written: nothing more is begun.
   private var failure: WorkpoolError?
+  /// Processes that were told to be left behind.
+  private var toldLeftovers: Set<Int32> = []
   /// How many jobs could have run at once.
   private var mostWanted = 0
 
@@ -552,6 +554,7 @@ final class JobSession {
 
   private func tellLeftovers(_ place: Int, _ end: ChildEnd) {
     guard !end.leftovers.isEmpty, !end.wasStopped else { return }
+    toldLeftovers.formUnion(end.remaining)
     let numbers = end.leftovers.map(String.init).joined(separator: ", ")
     let what: String
     switch plan.jobs[place].settings.leftovers ?? .kill {
@@ -643,7 +646,7 @@ final class JobSession {
         _ = wpl_process_variable(process, "WPOOL_JOB_ID", &name, 512)
         let id = Surroundings.text(name)
         let rule = plan.places[id].flatMap { plan.jobs[$0].settings.leftovers } ?? .kill
-        if rounds == 0 && rule != .leave {
+        if rounds == 0 && rule != .leave && !toldLeftovers.contains(process) {
           scheduler.report(
             .warning, scheduler.find(id),
             "process \(process) left its group and outlived its job"

@@ -62,6 +62,7 @@ struct RunSettings {
     options.maxFailures = maxFailures
     options.stopsNow = stopsNow
     options.runsOversizedAlone = runsOversizedAlone
+    options.waitsForChecks = true
     if let deadline = deadline ?? plan.deadline {
       let (due, overflow) = now.addingReportingOverflow(deadline)
       options.runDeadline = overflow ? nil : due
