@@ -98,7 +98,8 @@ import WorkpoolCore
   func helping() throws {
     var bench = Bench(slots: 1)
     try bench.submit(job("waiter"), job("other"), job("need"), job("target", after: ["need"]))
-    let helped = bench.scheduler.startToHelp(bench.job("waiter"), awaited: bench.job("target"), at: 0)
+    let helped = bench.scheduler.startToHelp(
+      bench.job("waiter"), awaited: bench.job("target"), at: 0)
     bench.collect()
     #expect(helped && bench.starts == ["waiter", "need"])
     bench.finish("need")

@@ -204,7 +204,8 @@ import WorkpoolCore
     #expect(end(child).signal == SIGTERM)
   }
 
-  @Test("members that a child leaves behind are killed, and it counts as it ended itself",
+  @Test(
+    "members that a child leaves behind are killed, and it counts as it ended itself",
     arguments: [false, true])
   func leftovers(withoutPidfds: Bool) throws {
     wpl_process_hide_pidfds(withoutPidfds ? 1 : 0)

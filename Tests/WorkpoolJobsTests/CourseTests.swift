@@ -14,7 +14,8 @@ import WorkpoolCore
     #expect(bench.state("load") == .cancelled && bench.view("load").reason == .dependency)
     #expect(bench.chain("load") == ["fetch", "clean", "load"])
     #expect(
-      bench.scheduler.causeText(bench.job("load")) == "cancelled: fetch failed (exit 3) → clean → load")
+      bench.scheduler.causeText(bench.job("load"))
+        == "cancelled: fetch failed (exit 3) → clean → load")
     let event = bench.events.last { $0.id == "load" }
     #expect(event?.root == "fetch" && event?.via == "clean" && event?.chain.count == 3)
     bench.finish("other")

@@ -154,7 +154,8 @@ import WorkpoolCore
     #expect(explorer.violation == nil)
   }
 
-  @Test("every graph of up to 3 jobs with every condition on its dependencies, and failures allowed")
+  @Test(
+    "every graph of up to 3 jobs with every condition on its dependencies, and failures allowed")
   func conditions() {
     var explorer = Explorer(freedom: Freedom(cancels: 1))
     let conditions = [JobSpec.When.success, .always, .failure]
@@ -176,7 +177,9 @@ import WorkpoolCore
     #expect(explorer.violation == nil)
   }
 
-  @Test("every graph of up to 3 jobs with retries, limits of time, clean-ups, stops and shutdowns anywhere")
+  @Test(
+    "every graph of up to 3 jobs with retries, limits of time, clean-ups, stops and shutdowns anywhere"
+  )
   func clock() {
     var explorer = Explorer(freedom: Freedom(stops: 1, clock: true))
     for count in 1...3 {

@@ -59,7 +59,9 @@ struct InvariantLog {
         if !(jobs[need]?.isTerminal == true) { note("(d) \(id) starts before \(need) has ended") }
       }
       jobs[id]!.starts += 1
-      if !(jobs[id]!.starts <= 1 + jobs[id]!.spec.retry.maxRetries) { note("(e) \(id) starts too often") }
+      if !(jobs[id]!.starts <= 1 + jobs[id]!.spec.retry.maxRetries) {
+        note("(e) \(id) starts too often")
+      }
       starts.append(id)
       hold(id, 1)
     case .jobRetrying:
@@ -67,7 +69,9 @@ struct InvariantLog {
     case .jobFinished, .jobSkipped:
       if !(!jobs[id]!.isTerminal) { note("(a) \(id) ends twice") }
       if !(event.state.isTerminal) { note("(a) \(id) ends as \(event.state)") }
-      if !((event.kind == .jobSkipped) == (event.state == .skipped)) { note("(a) kind of end of \(id)") }
+      if !((event.kind == .jobSkipped) == (event.state == .skipped)) {
+        note("(a) kind of end of \(id)")
+      }
       jobs[id]!.isTerminal = true
       terminal += 1
       if jobs[id]!.isHolding && !event.isAbandoned { hold(id, -1) }

@@ -35,7 +35,9 @@ import WorkpoolCore
     #expect(chart.length == 80_000)
   }
 
-  @Test("a trace has a bar for each attempt, arrows, counters and instants; no two bars of a slot overlap")
+  @Test(
+    "a trace has a bar for each attempt, arrows, counters and instants; no two bars of a slot overlap"
+  )
   func trace() throws {
     let chart = try bench().scheduler.chart(from: 10_000, until: 0)
     let text = chart.traceText

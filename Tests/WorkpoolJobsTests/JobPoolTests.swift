@@ -67,7 +67,8 @@ final class Notes<Note>: @unchecked Sendable {
       let jobs = try makePool(slots: 2, pool)
       let notes = Notes<String>()
       func note(_ id: String, _ after: [String]) -> Job {
-        callback(id, after: after) { _ in } _: {
+        callback(id, after: after) { _ in
+        } _: {
           notes.add($0.id)
           return .completed
         }
@@ -89,7 +90,8 @@ final class Notes<Note>: @unchecked Sendable {
     for _ in 0..<10 {
       try jobs.submit(
         (0..<1000).map { place in
-          callback("") { _ in } _: { _ in
+          callback("") { _ in
+          } _: { _ in
             if place == 0 { notes.add(1) }
             return .completed
           }
@@ -106,7 +108,10 @@ final class Notes<Note>: @unchecked Sendable {
   func failure() throws {
     let jobs = try makePool()
     let handles = try jobs.submit([
-      callback("fetch") { _ in } _: { _ in JobOutcome(.error, -1000, "no net") },
+      callback("fetch") { _ in
+      } _: { _ in
+        JobOutcome(.error, -1000, "no net")
+      },
       callback("clean", after: ["fetch"]), callback("load", after: ["clean"]), callback("other"),
     ])
     #expect(try jobs.wait(for: handles[0]) == .ok)
@@ -125,7 +130,8 @@ final class Notes<Note>: @unchecked Sendable {
       let jobs = try makePool()
       let started = Latch()
       let outside = try Token()
-      let job = callback("a") { _ in } _: { context in
+      let job = callback("a") { _ in
+      } _: { context in
         guard let token = try? context.token() else { return JobOutcome(.error, -3) }
         started.open()
         while !token.isCancelled { wpl_yield() }
@@ -178,18 +184,22 @@ final class Notes<Note>: @unchecked Sendable {
     try jobs.close()
   }
 
-  @Test("a job that waits without helping is told that it would wait for ever; one that helps is not")
+  @Test(
+    "a job that waits without helping is told that it would wait for ever; one that helps is not")
   func waiting() throws {
     let jobs = try makePool(slots: 1)
     let notes = Notes<String>()
-    let outer = callback("outer") { _ in } _: { _ in
+    let outer = callback("outer") { _ in
+    } _: { _ in
       do throws(WorkpoolError) {
         let inner = try jobs.submit([
-          callback("need") { _ in } _: { _ in
+          callback("need") { _ in
+          } _: { _ in
             notes.add("need")
             return .completed
           },
-          callback("inner", after: ["need"]) { _ in } _: { _ in
+          callback("inner", after: ["need"]) { _ in
+          } _: { _ in
             notes.add("inner")
             return .completed
           },
@@ -217,7 +227,8 @@ final class Notes<Note>: @unchecked Sendable {
     let jobs = try makePool(slots: 2)
     let notes = Notes<String>()
     let handle = try jobs.submit(
-      callback("a") { _ in } _: { context in
+      callback("a") { _ in
+      } _: { context in
         let after = try? jobs.submit(callback("b", after: ["a"]))
         guard let after else { return JobOutcome(.error, -1) }
         do throws(WorkpoolError) {
@@ -237,7 +248,9 @@ final class Notes<Note>: @unchecked Sendable {
     let jobs = try makePool(slots: 1) { $0.scheduling.grace = 1 }
     let mayEnd = Latch()
     let handle = try jobs.submit(
-      callback("stuck") { $0.timeout = 1 } _: { _ in
+      callback("stuck") {
+        $0.timeout = 1
+      } _: { _ in
         mayEnd.wait()
         return .completed
       })
@@ -265,7 +278,9 @@ final class Notes<Note>: @unchecked Sendable {
       callback("a") {
         $0.retry.maxRetries = 3
         $0.retry.delay = 1_000_000
-      } _: { $0.attempt < 3 ? JobOutcome(.error, -1) : .completed })
+      } _: {
+        $0.attempt < 3 ? JobOutcome(.error, -1) : .completed
+      })
     #expect(try jobs.wait(for: handle) == .ok)
     #expect(jobs.attempts(handle).count == 3 && jobs.state(handle) == .completed)
     try jobs.close()
@@ -274,7 +289,8 @@ final class Notes<Note>: @unchecked Sendable {
   @Test("commands end with their exit status; one that must stop is stopped with its group")
   func commands() throws {
     let jobs = try makePool(slots: 3)
-    func command(_ id: String, _ line: String, _ change: (inout JobSpec) -> Void = { _ in }) -> Job {
+    func command(_ id: String, _ line: String, _ change: (inout JobSpec) -> Void = { _ in }) -> Job
+    {
       var spec = job(id)
       spec.kind = .command
       change(&spec)
@@ -283,7 +299,8 @@ final class Notes<Note>: @unchecked Sendable {
     let handles = try jobs.submit([
       command("good", "true"), command("bad", "exit 3"),
       command("slow", "sleep 1000 & sleep 1000") { $0.timeout = 20_000_000 },
-      Job(job("none") { $0.kind = .command },
+      Job(
+        job("none") { $0.kind = .command },
         .detached(CommandWork { _ in ChildCommand(["/nowhere/at/all"]) })),
     ])
     #expect(try jobs.waitForAll() == .ok)
@@ -298,7 +315,8 @@ final class Notes<Note>: @unchecked Sendable {
   func shutdown() throws {
     let jobs = try makePool(slots: 1)
     let started = Latch()
-    let running = callback("runs") { _ in } _: { context in
+    let running = callback("runs") { _ in
+    } _: { context in
       guard let token = try? context.token() else { return JobOutcome(.error, -3) }
       started.open()
       while !token.isCancelled { wpl_yield() }
@@ -321,9 +339,14 @@ final class Notes<Note>: @unchecked Sendable {
     let notes = Notes<String>()
     let old = callback("old")
     old.isUpToDate = { _ in true }
-    let bad = callback("bad") { _ in } _: { _ in JobOutcome(.error, -1) }
+    let bad = callback("bad") { _ in
+    } _: { _ in
+      JobOutcome(.error, -1)
+    }
     bad.cleanUp = { _ in notes.add("clean-up") }
-    let always = callback("always", after: ["bad"]) { $0.when = .always } _: { _ in
+    let always = callback("always", after: ["bad"]) {
+      $0.when = .always
+    } _: { _ in
       notes.add("always")
       return .completed
     }
@@ -334,12 +357,35 @@ final class Notes<Note>: @unchecked Sendable {
     try jobs.close()
   }
 
+  @Test("a wait for all lasts until the last clean-up has returned")
+  func lastCleanUp() throws {
+    let jobs = try makePool(slots: 1)
+    let mayEnd = Latch()
+    let notes = Notes<String>()
+    let bad = callback("bad") { _ in
+    } _: { _ in
+      JobOutcome(.error, -1)
+    }
+    bad.cleanUp = { _ in
+      mayEnd.wait()
+      notes.add("clean-up")
+    }
+    let handle = try jobs.submit(bad)
+    #expect(try jobs.wait(for: handle) == .ok)
+    #expect(try jobs.waitForAll(timeout: 0) == .timedOut)
+    mayEnd.open()
+    #expect(try jobs.waitForAll() == .ok)
+    #expect(notes.all == ["clean-up"])
+    try jobs.close()
+  }
+
   @Test("who submits too much waits until there is room, or not at all")
   func backPressure() throws {
     let jobs = try makePool(slots: 1) { $0.scheduling.maxQueued = 1 }
     let mayEnd = Latch()
     try jobs.submit(
-      callback("blocker") { _ in } _: { _ in
+      callback("blocker") { _ in
+      } _: { _ in
         mayEnd.wait()
         return .completed
       })
@@ -363,7 +409,10 @@ final class Notes<Note>: @unchecked Sendable {
     let jobs = try makePool(slots: 1) { $0.scheduling.retainFinished = 1 }
     let notes = Notes<Int>()
     func counted(_ id: String, after: [String] = [], _ outcome: JobOutcome = .completed) -> Job {
-      let job = callback(id, after: after) { _ in } _: { _ in outcome }
+      let job = callback(id, after: after) { _ in
+      } _: { _ in
+        outcome
+      }
       job.release = { notes.add(1) }
       return job
     }
@@ -381,7 +430,8 @@ final class Notes<Note>: @unchecked Sendable {
     let jobs = try makePool(slots: 1) { $0.token = token }
     let started = Latch()
     let handles = try jobs.submit([
-      callback("runs") { _ in } _: { context in
+      callback("runs") { _ in
+      } _: { context in
         guard let token = try? context.token() else { return JobOutcome(.error, -3) }
         started.open()
         while !token.isCancelled { wpl_yield() }

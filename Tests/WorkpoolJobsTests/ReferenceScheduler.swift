@@ -123,7 +123,8 @@ final class ReferenceScheduler {
       let isTimeout = job.stop == .timeout || job.stop == .deadline
       end(job, isTimeout ? .timeout : .cancelled, job.stop, nil)
     } else if job.state == .running {
-      job.stop = deadline <= job.start + (job.spec.timeout ?? .max - job.start) ? .deadline : .timeout
+      job.stop =
+        deadline <= job.start + (job.spec.timeout ?? .max - job.start) ? .deadline : .timeout
       job.stopAt = now
     } else if deadline <= now && deadline <= job.retryAt ?? .max {
       end(job, .timeout, .deadline, nil)

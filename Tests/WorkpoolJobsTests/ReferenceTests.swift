@@ -133,7 +133,10 @@ import WorkpoolCore
         let view = scheduler.view(job)!
         let other = reference.job(view.spec.id)
         if view.state != other.state || view.reason != other.reason {
-          return ("\(view.spec.id) is \(view.state) \(view.reason), \(other.state) \(other.reason)", inputs)
+          return (
+            "\(view.spec.id) is \(view.state) \(view.reason), \(other.state) \(other.reason)",
+            inputs
+          )
         }
       }
     }

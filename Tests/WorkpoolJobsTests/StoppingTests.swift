@@ -5,7 +5,8 @@ import WorkpoolCore
 @testable import WorkpoolJobs
 
 @Suite struct StoppingTests {
-  @Test("a soft stop lets running jobs finish and links the others to its cause; now ends those too")
+  @Test(
+    "a soft stop lets running jobs finish and links the others to its cause; now ends those too")
   func stopOnFailure() throws {
     for isNow in [false, true] {
       var bench = Bench(slots: 2) {

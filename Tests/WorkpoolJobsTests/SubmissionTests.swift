@@ -5,7 +5,9 @@ import WorkpoolCore
 @testable import WorkpoolJobs
 
 @Suite struct SubmissionTests {
-  @Test("a cycle is refused with its path, the first-declared job leading, and nothing of the group is kept")
+  @Test(
+    "a cycle is refused with its path, the first-declared job leading, and nothing of the group is kept"
+  )
   func cycle() throws {
     var bench = Bench()
     let error = refusal { () throws(WorkpoolError) in
@@ -139,7 +141,8 @@ import WorkpoolCore
     bench.fail("bad")
     try bench.submit(job("after", after: ["good"]))
     try bench.submit(
-      job("cancelled", after: ["good", "bad"]), job("rescue", after: ["bad"]) { $0.when = .failure },
+      job("cancelled", after: ["good", "bad"]),
+      job("rescue", after: ["bad"]) { $0.when = .failure },
       job("idle", after: ["good"]) { $0.when = .failure })
     #expect(bench.state("after") == .running)
     #expect(bench.chain("cancelled") == ["bad", "cancelled"])

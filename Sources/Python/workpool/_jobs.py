@@ -228,6 +228,7 @@ class Job:
         self._end = threading.Event()
         self._future: Optional[concurrent.futures.Future[Any]] = None
         self._guard: Optional[concurrent.futures.Future[Any]] = None
+        self._has_notified = False
         self._lock = threading.Lock()
 
     # -- called by the library
@@ -235,6 +236,7 @@ class Job:
     def _call(self, context: JobContext) -> int:
         if self._guard is not None and context.attempt == 1:
             if not self._guard.set_running_or_notify_cancel():
+                self._has_notified = True
                 return c.WP_CANCELLED
         try:
             self._value = self._fn(*self._args, **self._kwargs)
@@ -277,6 +279,10 @@ class Job:
 
     def _settle(self, future: concurrent.futures.Future[Any]) -> None:
         if future.done():
+            # Who waits for several futures is told of a cancel here, if the function was not called.
+            if future is self._guard and future.cancelled() and not self._has_notified:
+                self._has_notified = True
+                future.set_running_or_notify_cancel()
             return
         try:
             value = self._outcome()
@@ -582,9 +588,9 @@ class JobPool:
         status = c.WP_NO_MEMORY
         try:
             status = sliced(
-                lambda ns: lib.wp_jobpool_submit(
+                lambda ns: _unless_blocked(lib.wp_jobpool_submit(
                     self._native, byref(options), flags, ns, byref(number)
-                ),
+                )),
                 submit_timeout,
             )
             _errors.check(status)
@@ -797,6 +803,11 @@ class JobPool:
             return "<workpool.JobPool: closed>"
         status = self.get_status()
         return f"<workpool.JobPool: {status['running_jobs']} running, {status['queue_size']} queued>"
+
+
+def _unless_blocked(status: int) -> int:
+    """A thread of the pool is told at once that there is no room: it must not try again and again."""
+    return _errors.check(status) if status == c.WP_WOULD_BLOCK else status
 
 
 def _requests(pools: dict[str, int]) -> tuple[Any, list[bytes]]:

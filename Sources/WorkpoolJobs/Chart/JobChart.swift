@@ -29,7 +29,8 @@ public struct JobChart: Sendable {
     public var end: Int64
 
     public init(
-      id: String, attempt: Int32, lane: Lane, slot: Int32, state: JobState, reason: JobReason = .none,
+      id: String, attempt: Int32, lane: Lane, slot: Int32, state: JobState,
+      reason: JobReason = .none,
       detail: Int32 = 0, start: Int64, end: Int64
     ) {
       self.id = id

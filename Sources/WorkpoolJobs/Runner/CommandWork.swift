@@ -51,7 +51,8 @@ public final class CommandWork: DetachedWork {
   public static func outcome(of end: ChildEnd) -> JobOutcome {
     var outcome: JobOutcome
     if end.isLost {
-      outcome = JobOutcome(.error, Status.invalidState.rawValue, "its end was taken by somebody else")
+      outcome = JobOutcome(
+        .error, Status.invalidState.rawValue, "its end was taken by somebody else")
     } else if let signal = end.signal {
       let name = wpl_signal_name(signal).map { String(cString: $0) } ?? "signal \(signal)"
       outcome = JobOutcome(.signal, signal, "killed by \(name)")

@@ -82,7 +82,8 @@ extension Scheduler {
     lengths.sort()
     if !lengths.isEmpty {
       metrics.medianExecution = Double(lengths[lengths.count / 2]) / second
-      metrics.execution95 = Double(lengths[min(lengths.count - 1, lengths.count * 95 / 100)]) / second
+      metrics.execution95 =
+        Double(lengths[min(lengths.count - 1, lengths.count * 95 / 100)]) / second
     }
     return metrics
   }

@@ -199,7 +199,8 @@ public final class JobPool: @unchecked Sendable {
     if !isIO, let sharedPool { return try CallbackWorkers(sharedPool, isOwn: false, jobs: self) }
     let limits = locked { scheduler.options.limits }
     var options = Pool.Options()
-    options.workers = min(Pool.mostWorkers, isIO && limits.ioSlots > 0 ? limits.ioSlots : limits.slots)
+    options.workers = min(
+      Pool.mostWorkers, isIO && limits.ioSlots > 0 ? limits.ioSlots : limits.slots)
     // Room for limits that are raised later.
     options.maxWorkers = min(Pool.mostWorkers, max(64, 4 * options.workers))
     options.namePrefix = isIO ? "wp-io" : "wp-cpu"
@@ -224,8 +225,9 @@ public final class JobPool: @unchecked Sendable {
 
   /// Workers that can carry callbacks at once, at most.
   public var effectiveSlots: Int {
-    let slots = locked { scheduler.options.limits.slots }
-    return sharedPool.map { min($0.workerCount, slots) } ?? slots
+    let (slots, workers) = locked { (scheduler.options.limits.slots, cpuWorkers) }
+    guard let pool = sharedPool ?? workers?.pool else { return slots }
+    return min(pool.workerCount, slots)
   }
 }
 

@@ -132,7 +132,10 @@ extension JobPool {
     guard let work = works[job.index] else { return }
     clerk.give { [unowned(unsafe) self] in
       work.cleanUp?(job)
-      apply { $0.cleanedUp(job, at: $1) }
+      apply {
+        $0.cleanedUp(job, at: $1)
+        if self.waiters > 0 { self.monitor.wakeAll() }
+      }
     }
   }
 
@@ -161,7 +164,9 @@ extension JobPool {
   /// The job is terminal: whoever wants to know is told by the dispatcher.
   private func announce(_ job: JobHandle) {
     guard callsBack, let work = works[job.index] else { return }
-    if let call = work.onComplete { dispatch(job) { [work] in withExtendedLifetime(work) { call(job) } } }
+    if let call = work.onComplete {
+      dispatch(job) { [work] in withExtendedLifetime(work) { call(job) } }
+    }
     for completion in completions {
       let call = completion.call
       dispatch(job) { call(job) }
@@ -270,7 +275,9 @@ extension JobPool {
   /// With the lock held: the attempt is over.
   func end(_ context: JobContext, _ outcome: JobOutcome) -> Aftermath {
     let job = context.job
-    if !context.result.isEmpty && scheduler.state(job) == .running { results[job.index] = context.result }
+    if !context.result.isEmpty && scheduler.state(job) == .running {
+      results[job.index] = context.result
+    }
     contexts[job.index] = nil
     // Whoever sees the token before it has told the pool must not be followed by a job that starts.
     if let runToken, !wasInterrupted, runToken.isCancelled { interruptOnce() }

@@ -162,7 +162,8 @@ extension Scheduler {
     jobs[index].retryTime = overflow ? .max : due
     jobs[index].stopCause = .none
     jobs[index].isKilled = false
-    emit(.jobRetrying, index, state: state, reason: reason, detail: outcome.detail, text: outcome.text)
+    emit(
+      .jobRetrying, index, state: state, reason: reason, detail: outcome.detail, text: outcome.text)
     if delay == 0 { becomeReady(index) } else { rearm(index) }
   }
 

@@ -90,7 +90,8 @@ extension Scheduler {
 
     private func named(_ cycle: [Int]) -> [String] {
       func order(_ node: Int) -> UInt64 {
-        node < group.count ? .max - UInt64(group.count - node)
+        node < group.count
+          ? .max - UInt64(group.count - node)
           : scheduler.jobs[node - group.count].order
       }
       func id(_ node: Int) -> String {

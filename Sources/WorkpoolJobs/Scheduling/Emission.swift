@@ -58,7 +58,9 @@ extension Scheduler {
       event.detail = job.detail
       event.text = job.text
       event.isAbandoned = job.isAbandoned && job.isHolding
-      if job.link >= 0 { event.chain = chain(index, most: Self.chainInEvents).map { jobs[$0].spec.id } }
+      if job.link >= 0 {
+        event.chain = chain(index, most: Self.chainInEvents).map { jobs[$0].spec.id }
+      }
     }
     events.append(event)
   }
