@@ -545,10 +545,10 @@ static void j28(void) {
   wp_jobpool *jobs = make(2);
   notes n;
   notes_init(&n);
-  wp_job_options both[] = {callback("one", pair, &n), callback("two", pair, &n)};
-  CHECK_EQUAL(wp_jobpool_submit_many(jobs, both, 2, 0, -1, NULL), WP_OK);
-  wp_job_options bad = callback("bad", fail, NULL), bad2 = callback("bad2", fail, NULL);
-  submit(jobs, &bad), submit(jobs, &bad2);
+  /* The last two wait until the first two, which meet, have ended. */
+  wp_job_options four[] = {callback("one", pair, &n), callback("two", pair, &n),
+                           callback("bad", fail, NULL), callback("bad2", fail, NULL)};
+  CHECK_EQUAL(wp_jobpool_submit_many(jobs, four, 4, 0, -1, NULL), WP_OK);
   CHECK_EQUAL(wp_jobpool_wait_all(jobs, -1), WP_OK);
   wp_jobpool_metrics metrics = {.struct_size = sizeof metrics};
   CHECK_EQUAL(wp_jobpool_get_metrics(jobs, &metrics), WP_OK);
