@@ -180,7 +180,8 @@ struct GraphCommand: ParsableCommand {
     }
     for (place, job) in plan.jobs.enumerated() {
       for other in job.dependencies {
-        text += "  j\(other) " + (job.when == .success ? "-->" : "-. \(job.when) .->") + " j\(place)\n"
+        text +=
+          "  j\(other) " + (job.when == .success ? "-->" : "-. \(job.when) .->") + " j\(place)\n"
       }
     }
     return text

@@ -48,7 +48,8 @@ struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status", abstract: "Tell where the jobs of a run are.",
     usage: "wpool status [<run>] [--json]",
-    discussion: "Without a run it is the last one. A run is named by its id, or the beginning of it.")
+    discussion:
+      "Without a run it is the last one. A run is named by its id, or the beginning of it.")
 
   @Argument(help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"))
   var name: String?
@@ -72,7 +73,9 @@ struct StatusCommand: ParsableCommand {
       ])
     }
     text += table.leftText
-    for job in history.jobs { for warning in job.warnings { text += "warning: \(job.id): \(warning)\n" } }
+    for job in history.jobs {
+      for warning in job.warnings { text += "warning: \(job.id): \(warning)\n" }
+    }
     throw Console.write(text)
   }
 
@@ -118,7 +121,8 @@ struct LogsCommand: ParsableCommand {
           + Spelling.hint(job, among: history.jobs.map { $0.id }))
     }
     guard let number = attempt?.number ?? known.attempts.last?.number else {
-      throw Failure.usage("job \(job) never ran: \(JobWords.how(known.state, known.reason, known.detail))")
+      throw Failure.usage(
+        "job \(job) never ran: \(JobWords.how(known.state, known.reason, known.detail))")
     }
     let path =
       folder + "/jobs/" + RunName.fileName(job) + ".\(number)." + (errors ? "err" : "out")
@@ -262,7 +266,8 @@ struct TimelineCommand: ParsableCommand {
 
 struct RunsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "runs", abstract: "List the runs on record, the oldest first.", usage: "wpool runs")
+    commandName: "runs", abstract: "List the runs on record, the oldest first.", usage: "wpool runs"
+  )
 
   @OptionGroup var runs: LogFolderOption
 

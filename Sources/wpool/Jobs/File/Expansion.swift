@@ -72,7 +72,8 @@ struct Expansion {
               .split(whereSeparator: { $0 == "\n" || $0 == "\r\n" }).map(String.init))
         } catch {
           problems.report(
-            entry.path + ["foreach", name], "job \"\(entry.id.text)\": foreach.\(name): \(error.text)")
+            entry.path + ["foreach", name],
+            "job \"\(entry.id.text)\": foreach.\(name): \(error.text)")
           return nil
         }
       }
@@ -226,7 +227,9 @@ enum Paths {
     guard glob(prefix + pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
     let drop = isAbsolute ? 0 : (base == "/" ? 1 : base.utf8.count + 1)
     let paths = (0..<Int(found.gl_pathc)).compactMap { index in
-      found.gl_pathv[index].map { String(decoding: String(cString: $0).utf8.dropFirst(drop), as: UTF8.self) }
+      found.gl_pathv[index].map {
+        String(decoding: String(cString: $0).utf8.dropFirst(drop), as: UTF8.self)
+      }
     }
     return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }

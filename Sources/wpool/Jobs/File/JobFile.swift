@@ -41,7 +41,8 @@ struct JobFile {
   init(_ text: ConfigurationText, _ problems: inout ConfigurationProblems) {
     var root = SectionReader(title: "the file", path: [], text.root)
     if let version = root.int("version", 0...Int.max, &problems), version != 1 {
-      root.report("version", "version = \(version) is not known; this program reads version 1", &problems)
+      root.report(
+        "version", "version = \(version) is not known; this program reads version 1", &problems)
     }
     name = root.text("name", &problems)
     stopOnFailure = root.bool("stop_on_failure", &problems)
@@ -158,7 +159,8 @@ struct JobFile {
     section.refuseRest(&problems)
     stages.append(
       Stage(
-        name: name, maxWorkers: maxWorkers, countsFailures: countsFailures, members: [], path: path))
+        name: name, maxWorkers: maxWorkers, countsFailures: countsFailures, members: [], path: path)
+    )
     guard let jobs else { return }
     guard case .list(let values) = jobs.value else {
       return section.wrong(jobs, "list of ids and jobs", &problems)

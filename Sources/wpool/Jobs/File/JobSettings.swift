@@ -125,7 +125,8 @@ struct JobSettingsReader {
         if let words = section.texts(member, &problems) {
           settings.run = .program(words.map { Template($0) })
         }
-      default: section.wrong(member, "line for a shell, or list of a program and its arguments", &problems)
+      default:
+        section.wrong(member, "line for a shell, or list of a program and its arguments", &problems)
       }
     }
     if let member = section.take("shell", problems: &problems) {
@@ -248,7 +249,9 @@ struct JobSettingsReader {
     if let member = section.take("no_retry_exit", problems: &problems) {
       var codes: [Int32] = []
       if case .list(let values) = member.value {
-        for case .int(let code) in values where (0...255).contains(code) { codes.append(Int32(code)) }
+        for case .int(let code) in values where (0...255).contains(code) {
+          codes.append(Int32(code))
+        }
         settings.noRetryExit = codes.count == values.count ? codes : nil
       }
       if settings.noRetryExit == nil {

@@ -41,7 +41,8 @@ final class IncrementalState {
   init(_ plan: JobPlan, onlyReads: Bool = false) throws(Failure) {
     if !onlyReads && mkdir(".wpool", 0o777) != 0 && errno != EEXIST {
       throw Failure(
-        exitCode: .program, messages: [".wpool: cannot create: " + String(cString: strerror(errno))])
+        exitCode: .program, messages: [".wpool: cannot create: " + String(cString: strerror(errno))]
+      )
     }
     guard access(Self.path, F_OK) == 0 else { return }
     do throws(WorkpoolError) {
@@ -104,7 +105,8 @@ final class IncrementalState {
     for input in now {
       guard let past = entry.inputs.first(where: { $0.path == input.path }) else { continue }
       if past.size == input.size && past.time == input.time { continue }
-      let isSame = past.size == input.size && !past.hash.isEmpty
+      let isSame =
+        past.size == input.size && !past.hash.isEmpty
         && Self.contentHash(input.path, base: plan.base) == past.hash
       if !isSame {
         return Verdict(isUpToDate: false, reason: "runs: input \(input.path) has changed")
@@ -140,14 +142,16 @@ final class IncrementalState {
   ) throws(WorkpoolError) {
     let key = key(plan.jobs[place], plan)
     let entry = Entry(
-      hash: hash, isComplete: true, inputs: atStart.removeValue(forKey: place) ?? [], values: values)
+      hash: hash, isComplete: true, inputs: atStart.removeValue(forKey: place) ?? [], values: values
+    )
     entries[key] = entry
     try append(Self.members(key, entry))
   }
 
   private static func members(_ key: String, _ entry: Entry) -> [JSONValue.Member] {
     [
-      .init("schema", .int(1)), .init("key", .text(key)), .init("complete", .bool(entry.isComplete)),
+      .init("schema", .int(1)), .init("key", .text(key)),
+      .init("complete", .bool(entry.isComplete)),
       .init("hash", .text(entry.hash)),
       .init(
         "inputs",

@@ -67,7 +67,9 @@ final class ResumePlan {
     self.done = done
     self.leftOut = leftOut
     if !changed.isEmpty { notes.append("changed since then: " + changed.joined(separator: ", ")) }
-    let vanished = history.jobs.filter { plan.places[$0.id] == nil && $0.adder == nil }.map { $0.id }
+    let vanished = history.jobs.filter { plan.places[$0.id] == nil && $0.adder == nil }.map {
+      $0.id
+    }
     if !vanished.isEmpty { notes.append("no longer there: " + vanished.joined(separator: ", ")) }
     for job in history.jobs {
       guard let adder = job.adder, let definition = job.addedText else { continue }

@@ -29,7 +29,9 @@ final class RunFolder {
       }
       throw Self.failed("cannot create", path)
     }
-    guard mkdir(path + "/jobs", 0o777) == 0 else { throw Self.failed("cannot create", path + "/jobs") }
+    guard mkdir(path + "/jobs", 0o777) == 0 else {
+      throw Self.failed("cannot create", path + "/jobs")
+    }
     lock = try Self.lock(path)
   }
 

@@ -140,7 +140,8 @@ struct RunSummaryFile {
     return .object([
       .init("total_processed", .int(numbers.processed)),
       .init("avg_wait_time", seconds(numbers.waitNanoseconds, per: numbers.startedJobs)),
-      .init("avg_dependency_time", seconds(numbers.dependencyNanoseconds, per: numbers.startedJobs)),
+      .init(
+        "avg_dependency_time", seconds(numbers.dependencyNanoseconds, per: numbers.startedJobs)),
       .init("avg_execution_time", seconds(numbers.executionNanoseconds, per: numbers.attempts)),
       .init(
         "success_rate",

@@ -213,8 +213,10 @@ struct RunTimeline {
         "|" + line + "|", Duration.text(bar.end - bar.attempt.start),
       ])
     }
-    var text = TextTable([" job", "slot", "|0" + String(repeating: " ", count: columns - 1) + "|",
-      Duration.text(end)])
+    var text = TextTable([
+      " job", "slot", "|0" + String(repeating: " ", count: columns - 1) + "|",
+      Duration.text(end),
+    ])
     for row in table { text.add(row) }
     return text.text
   }

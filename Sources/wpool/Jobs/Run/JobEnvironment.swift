@@ -100,7 +100,8 @@ struct SubmittedJobs {
       throw .usage(error.text)
     }
     var jobs = SubmittedJobs()
-    for (number, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated() {
+    for (number, line) in bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated()
+    {
       if line.allSatisfy({ $0 == 32 || $0 == 9 || $0 == 13 }) { continue }
       do throws(JSONParser.Fault) {
         let value = try JSONParser.parse(bytes, in: line.startIndex..<line.endIndex)

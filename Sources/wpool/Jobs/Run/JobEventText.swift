@@ -68,7 +68,8 @@ enum JobWords {
   static func how(_ state: String, _ reason: String, _ detail: Int) -> String {
     switch (state, reason) {
     case ("FAILED", "exit"): return "failed (exit \(detail))"
-    case ("FAILED", "signal"): return "failed (\(SignalName.text(Int32(truncatingIfNeeded: detail))))"
+    case ("FAILED", "signal"):
+      return "failed (\(SignalName.text(Int32(truncatingIfNeeded: detail))))"
     case ("FAILED", "spawn"):
       return detail == 0
         ? "failed (could not start)"

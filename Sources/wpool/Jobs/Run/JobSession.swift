@@ -377,7 +377,8 @@ final class JobSession {
   private func dependencies(
     _ place: Int, _ attempt: Int32, _ deps: [(String, [JSONValue.Member])]
   ) -> String {
-    let path = deps.isEmpty ? absoluteFolder + "/no_deps.json" : absolute(place, attempt, "deps.json")
+    let path =
+      deps.isEmpty ? absoluteFolder + "/no_deps.json" : absolute(place, attempt, "deps.json")
     if deps.isEmpty && access(path, F_OK) == 0 { return path }
     let text = JSONValue.object(deps.map { .init($0.0, .object($0.1)) }).line + "\n"
     let descriptor = wpl_file_open(path, Int32(WPL_OPEN_REPLACE))
@@ -481,7 +482,9 @@ final class JobSession {
     let isTerminal = event.kind == .jobFinished || event.kind == .jobSkipped
     write(members, mustLast: isTerminal || event.kind == .runFinished)
     if let place { count(event, place) }
-    if event.kind == .warning { say("warning: " + (event.id.isEmpty ? "" : event.id + ": ") + event.text) }
+    if event.kind == .warning {
+      say("warning: " + (event.id.isEmpty ? "" : event.id + ": ") + event.text)
+    }
   }
 
   private func addDetails(
@@ -681,7 +684,8 @@ final class JobSession {
         plan: plan, scheduler: scheduler, handles: handles, folder: folder,
         seconds: Double(wpl_now() - start) / 1e9)
       words.tell(sums)
-      if settings.workersAreDefault && mostWanted > 1 && settings.workers == 1 && !settings.isQuiet {
+      if settings.workersAreDefault && mostWanted > 1 && settings.workers == 1 && !settings.isQuiet
+      {
         Console.note(
           "one job ran at a time; \(mostWanted) could have run at once: "
             + "-j \(max(2, min(mostWanted, Pool.usableCPUs)))")

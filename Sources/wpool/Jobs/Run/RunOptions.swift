@@ -21,7 +21,9 @@ struct JobWorkerCount: ExpressibleByArgument {
   /// What an outer run gave this job, or Slurm this task, or the machine has.
   static var usable: Int {
     for name in ["WPOOL_CPUS", "SLURM_CPUS_PER_TASK"] {
-      if let text = Surroundings.variable(name), let number = Int(text), number > 0 { return number }
+      if let text = Surroundings.variable(name), let number = Int(text), number > 0 {
+        return number
+      }
     }
     return Pool.usableCPUs
   }

@@ -47,7 +47,8 @@ struct RunWords {
       let lines = RunFolder.tail(log, bytes: 16_384).split(
         omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       let isSpawn = view.reason == .spawn || view.reason == .error
-      Console.say(text + (isSpawn ? ": " + view.text : "") + (view.attempt > 0 ? "; log: " + log : ""))
+      Console.say(
+        text + (isSpawn ? ": " + view.text : "") + (view.attempt > 0 ? "; log: " + log : ""))
       let shown = lines.last == "" ? lines.dropLast() : lines[...]
       for line in shown.suffix(Self.mostLines) { _ = Console.put("    \(line)\n", to: 2) }
     }
@@ -70,7 +71,9 @@ struct RunWords {
     }
     for group in groups {
       var names = group.ids.prefix(Self.mostNames).joined(separator: ", ")
-      if group.ids.count > Self.mostNames { names += " and \(group.ids.count - Self.mostNames) more" }
+      if group.ids.count > Self.mostNames {
+        names += " and \(group.ids.count - Self.mostNames) more"
+      }
       Console.say("cancelled, \(group.cause): \(names)")
     }
   }
