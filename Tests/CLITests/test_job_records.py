@@ -360,11 +360,11 @@ class Reading(JobCase):
         self.assertEqual({e["name"] for e in bars}, {"a", "c<&>", "d"})
         begin = run.of("d", "job_started")[0]["t"]
         bar = next(e for e in bars if e["name"] == "d")
-        self.assertAlmostEqual(bar["ts"], begin / 1000, 3)
+        self.assertEqual(bar["ts"], begin // 1000)
         self.assertEqual(sorted(e["ph"] for e in trace["traceEvents"] if e["ph"] in "sf"), ["f", "s"])
         picture = xml.dom.minidom.parseString(self.ok("timeline", run.id, "--svg"))
         self.assertEqual(len(picture.getElementsByTagName("rect")), 3)
-        self.assertIn("*d", self.ok("timeline", run.id).decode())
+        self.assertIn("processes 0", self.ok("timeline", run.id).decode())
 
     def test_runs_are_listed_and_cleaned(self):
         path = self.jobs(job("a"))

@@ -100,6 +100,16 @@ class Order(JobCase):
         self.run_jobs(text, code=1)
         self.assertEqual(self.counts(), (2, 0, 1, 0, 0))
 
+    def test_starts_wait_for_memory_and_load(self):
+        path = self.jobs(job("a"))
+        self.run_again(path, "--memfree", "1K", "--load", "100000")
+        self.fails(2, "run", path, "--load", "0", says="--load")
+        process = self.begin(path, "--memfree", "1000T")
+        self.wait_for(lambda: self.runs() and len(self.runs()) == 2)
+        process.terminate()
+        self.assertEqual(process.wait(30), 143)
+        self.assertEqual(self.runs()[-1].how("a"), "CANCELLED user")
+
     def test_only_skip_and_targets(self):
         text = job("a") + job("b", after=["a"]) + job("c", after=["b"]) + job("d")
         run = self.run_jobs(text, "--only", "b")

@@ -200,7 +200,7 @@ struct ReportCommand: ParsableCommand {
       text += "p50: \(Duration.text(lengths[lengths.count / 2])), "
       text += "p95: \(Duration.text(lengths[min(lengths.count - 1, lengths.count * 95 / 100)]))\n"
     }
-    text += "critical path: " + RunTimeline.criticalPath(history).joined(separator: " → ") + "\n"
+    text += "critical path: " + RunTimeline(history).criticalPath.joined(separator: " → ") + "\n"
     text += "\nslowest\n"
     var slowest = TextTable(["job", "attempt", "time", "peak memory", "CPU time"])
     let all = history.jobs.flatMap { job in job.attempts.map { (job.id, $0) } }
@@ -242,7 +242,7 @@ struct TimelineCommand: ParsableCommand {
 
     static func help(for value: Form) -> ArgumentHelp? {
       switch value {
-      case .ascii: "As text; * marks the critical path. So it is without the others."
+      case .ascii: "As text, $COLUMNS wide. So it is without the others."
       case .svg: "As a picture."
       case .trace: "For https://ui.perfetto.dev or chrome://tracing."
       }
@@ -257,7 +257,9 @@ struct TimelineCommand: ParsableCommand {
   func run() throws {
     let timeline = RunTimeline(try runs.history(name))
     switch form {
-    case .ascii: throw Console.write(timeline.ascii)
+    case .ascii:
+      let columns = Surroundings.variable("COLUMNS").flatMap { Int($0) } ?? 80
+      throw Console.write(timeline.ascii(columns: max(40, min(columns, 1000))))
     case .svg: throw Console.write(timeline.svg)
     case .trace: throw Console.write(timeline.trace)
     }

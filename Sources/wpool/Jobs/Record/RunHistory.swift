@@ -24,6 +24,7 @@ struct RunHistory {
     var hash = ""
     var after: [String] = []
     var memory = 0
+    var priority = 0
     /// The last one that was written; empty: none.
     var state = ""
     var reason = ""
@@ -103,6 +104,7 @@ struct RunHistory {
       jobs[place].hash = line["hash"]?.text ?? ""
       jobs[place].after = (line["after"]?.list ?? []).compactMap { $0.text }
       jobs[place].memory = line["memory"]?.int ?? 0
+      jobs[place].priority = line["priority"]?.int ?? 0
       jobs[place].allowsFailure = line["allow_failure"]?.bool ?? false
       jobs[place].submitted = time
       jobs[place].adder = line["added_by"]?.text

@@ -20,6 +20,8 @@ struct JobDryRun {
     self.settings = settings
     self.filtered = filtered
     self.resumed = resumed
+    var settings = settings
+    settings.gate = StartGate()
     scheduler = settings.scheduler(plan, now: 0)
     state =
       settings.usesCache && !settings.isForced

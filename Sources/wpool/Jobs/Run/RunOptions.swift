@@ -102,6 +102,17 @@ struct JobLimitOptions: ParsableArguments {
   var memory: Size?
 
   @Option(
+    name: .customLong("memfree"),
+    help: ArgumentHelp(
+      "Start nothing while less memory than this is available. [off]", valueName: "size"))
+  var freeMemory: Size?
+
+  @Option(
+    help: ArgumentHelp(
+      "Start nothing while the load of the last minute is this or more. [off]", valueName: "n"))
+  var load: Double?
+
+  @Option(
     help: ArgumentHelp(
       "A job that asks for more than there is: refuse, or run it alone. [refuse]",
       valueName: "outcome"))
@@ -260,6 +271,8 @@ extension RunSettings {
     }
     memory = UInt64(try Environment.value(limits.memory, or: "WPOOL_MEMORY")?.bytes ?? 0)
     runsOversizedAlone = limits.oversize == .alone
+    gate = StartGate(memory: UInt64(limits.freeMemory?.bytes ?? 0), load: limits.load)
+    if let load = limits.load, !(load > 0) { throw .usage("--load \(load): more than 0 is needed") }
     stopsNow = failures.failFast == .now
     deadline = try Environment.value(failures.deadline, or: "WPOOL_DEADLINE")?.nanoseconds
     keepsGoing = failures.keepGoing

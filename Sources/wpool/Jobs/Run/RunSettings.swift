@@ -10,6 +10,7 @@ struct RunSettings {
   var workersAreDefault = false
   var ioWorkers = 0
   var memory: UInt64 = 0
+  var gate = StartGate()
   var runsOversizedAlone = false
   var keepsGoing = false
   var givenMaxFailures: Int?
@@ -63,6 +64,7 @@ struct RunSettings {
     options.stopsNow = stopsNow
     options.runsOversizedAlone = runsOversizedAlone
     options.waitsForChecks = true
+    options.isPaused = gate.isNeeded
     if let deadline = deadline ?? plan.deadline {
       let (due, overflow) = now.addingReportingOverflow(deadline)
       options.runDeadline = overflow ? nil : due

@@ -48,7 +48,7 @@ struct RunWords {
         omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       let isSpawn = view.reason == .spawn || view.reason == .error
       Console.say(
-        text + (isSpawn ? ": " + view.text : "") + (view.attempt > 0 ? "; log: " + log : ""))
+        text + (isSpawn ? ": " + view.text : "") + (view.attempt > 0 && !job.ownsConsole ? "; log: " + log : ""))
       let shown = lines.last == "" ? lines.dropLast() : lines[...]
       for line in shown.suffix(Self.mostLines) { _ = Console.put("    \(line)\n", to: 2) }
     }
