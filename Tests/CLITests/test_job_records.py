@@ -324,6 +324,63 @@ class Incremental(JobCase):
         self.assertLessEqual(len(run.started), 1)
 
 
+class Shards(JobCase):
+    TEXT = "".join(job(f"a{i}", f"echo v={i} > $WPOOL_OUTPUT; echo {i} >> ran-a; test ! -e bad || exit {i % 7}")
+                   + job(f"b{i}", f"echo {i} >> ran-b", after=[f"a{i}"]) for i in range(12)) + (
+        job("sum", "echo $WPOOL_DEP_a3_v; cat $WPOOL_DEPS", after=[f"a{i}" for i in range(12)], gather=True)
+        + job("tell", "echo told", after=["sum"]) + job("fine", "echo fine", gather=True))
+
+    def shards(self, path, code=0):
+        for i in range(3):
+            self.run_again(path, "-k", "--shard", f"{i}/3", "--log-dir", "shards", code=code, q=None)
+
+    def run_again(self, *args, q=None, **more):
+        ended = self.wpool("run", *args, "-q", **{k: v for k, v in more.items() if k != "code"})
+        self.assertIn(ended.code, more.get("code") if isinstance(more.get("code"), tuple) else (more.get("code", 0),), ended)
+        self.last = ended
+        return ended
+
+    def test_parts_make_the_whole(self):
+        path = self.jobs(self.TEXT)
+        sizes = [int(line.split()[-1]) for line in self.ok("check", path, "--shards", "3").decode().split("\n")
+                 if line.startswith(("shard", "gather"))]
+        self.assertEqual((sum(sizes[:3]), sizes[3]), (24, 3))
+        self.assertTrue(all(size % 2 == 0 for size in sizes[:3]), sizes)
+        self.shards(path)
+        for name in ("ran-a", "ran-b"):
+            self.assertEqual(sorted(map(int, (self.folder / name).read_text().split())), list(range(12)))
+        # The split does not depend on the order of the file.
+        blocks = self.TEXT.split("[[job]]\n")[1:]
+        other = self.jobs("".join("[[job]]\n" + block for block in reversed(blocks)), "other.toml")
+        one = self.ok("run", path, "-n", "--shard", "1/3").decode().split("\n")
+        two = self.ok("run", other, "-n", "--shard", "1/3").decode().split("\n")
+        names = lambda lines: {line.split()[1] for line in lines if " run" in line}
+        self.assertEqual(names(one), names(two))
+        self.run_again(path, "--shard", "gather", "--merge", "shards/*/run.jsonl")
+        self.assertTrue(self.last.out.startswith(b'3\n{"a0":{"v":"0"}'), self.last)
+        self.assertEqual(sorted(self.last.out.split(b"\n")[2:4]), [b"fine", b"told"])
+        self.assertEqual(self.counts(), (3, 24, 0, 0, 0))
+
+    def test_a_missing_shard_is_named(self):
+        path = self.jobs(self.TEXT)
+        self.run_again(path, "--shard", "0/3", "--log-dir", "shards")
+        self.run_again(path, "--log-dir", "shards", env=environment(WPOOL_SHARD="2/3"))
+        self.fails(2, "run", path, "--shard", "gather", "--merge", "shards/*/run.jsonl", says="missing: 1/3")
+        self.fails(2, "run", path, "--shard", "gather", "--merge", "none/*", says="no record")
+        self.fails(2, "run", path, "--shard", "gather", says="belong together")
+        self.fails(2, "run", path, "--shard", "3/3", says="3/3")
+
+    def test_a_failure_in_a_shard_cancels_what_gathers(self):
+        path = self.jobs(self.TEXT)
+        self.write("bad", b"")
+        self.shards(path, code=(0, 1))
+        self.run_again(path, "--shard", "gather", "--merge", "shards/*/run.jsonl", code=1)
+        run = self.runs()[-1]
+        self.assertEqual(run.end("tell")["chain"], ["a1", "sum", "tell"])
+        self.assertEqual(run.how("a1"), "FAILED exit 1")
+        self.assertEqual(run.how("fine"), "COMPLETED none")
+
+
 class Reading(JobCase):
     def test_the_same_file_twice_comes_to_the_same(self):  # J30
         text = (job("a", "echo a") + job("b", "exit 4", retries=1) + job("c", after=["b"])

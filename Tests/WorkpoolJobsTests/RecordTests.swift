@@ -10,18 +10,21 @@ import Testing
   func roundTrip() {
     let value = JSONValue.object([
       .init("text", .text("a\"\\\n\t\u{1}ü😀")), .init("", .null),
-      .init("list", .list([.int(0), .int(.min), .int(.max), .double(0.5), .bool(true), .list([])])),
+      .init(
+        "list", .list([.int(0), .int(.min), .int(.max), .double(0.5), .bool(true), .list([])])),
       .init("object", .object([])),
     ])
     #expect(parse(value.line) == value)
-    #expect(parse(" [1 ,\n2.5e3, \"\\u00fc\\ud83d\\ude00\\/\"] ")
-      == .list([.int(1), .double(2500), .text("ü😀/")]))
+    #expect(
+      parse(" [1 ,\n2.5e3, \"\\u00fc\\ud83d\\ude00\\/\"] ")
+        == .list([.int(1), .double(2500), .text("ü😀/")]))
   }
 
   @Test(
     "what is no JSON is refused",
     arguments: [
-      "", " ", "{", "}", "[1,]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "01", "-", "1.", "1e", "+1", "nul",
+      "", " ", "{", "}", "[1,]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "01", "-", "1.", "1e", "+1",
+      "nul",
       "\"", "\"\\x\"", "\"\n\"", "\"\\ud800\"", "\"\\u12\"", "1 2", "[1}", "tru", "NaN", "'a'",
       String(repeating: "[", count: 100_000),
     ])
@@ -66,7 +69,8 @@ import Testing
     let bytes = journal(4)
     for size in 0...bytes.count {
       let whole = bytes[..<size].count { $0 == 10 }
-      #expect(JournalLine.read(Array(bytes[..<size])).map { $0["n"]?.int } == (0..<whole).map { $0 })
+      #expect(
+        JournalLine.read(Array(bytes[..<size])).map { $0["n"]?.int } == (0..<whole).map { $0 })
     }
   }
 

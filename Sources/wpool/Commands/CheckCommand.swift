@@ -11,6 +11,9 @@ struct CheckCommand: ParsableCommand {
   @Argument(help: "Job file, TOML or JSON.", completion: .file(extensions: ["toml", "json"]))
   var file: String
 
+  @Option(help: ArgumentHelp("Tell how large so many shards would be.", valueName: "n"))
+  var shards: Count?
+
   func run() throws {
     let plan = try JobPlan(
       try JobText.read(file), base: Paths.folder(of: file), overrides: JobSettings(), sets: [])
@@ -29,7 +32,21 @@ struct CheckCommand: ParsableCommand {
     }
     text += "waves: \(shape.waves)\nwidth: \(shape.width)\n"
     text += "critical path: " + shape.criticalPath.map { plan.jobs[$0].id }.joined(separator: " → ")
-    throw Console.write(text + "\n")
+    text += "\n"
+    if let shards {
+      let parts = Shards(plan, count: shards.number)
+      for (part, size) in parts.sizes.enumerated() {
+        text += "shard \(part)/\(shards.number): \(size)\n"
+      }
+      let gathered = plan.jobs.count - parts.sizes.reduce(0, +)
+      if gathered > 0 { text += "gather: \(gathered)\n" }
+      if shards.number > 1 && 2 * parts.largest > plan.jobs.count {
+        Console.say(
+          "warning: \(parts.largest) of \(plan.jobs.count) jobs depend on each other: one shard has them all"
+        )
+      }
+    }
+    throw Console.write(text)
   }
 }
 

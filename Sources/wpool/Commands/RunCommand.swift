@@ -59,8 +59,11 @@ struct RunCommand: ParsableCommand {
         try JobText.read(file), base: Paths.folder(of: file), overrides: overrides, sets: sets)
     }
     settings.settle(plan)
-    try choice.apply(to: &settings)
-    let filtered = try choice.filtered(plan, targets: targets)
+    try choice.apply(to: &settings, plan)
+    var filtered = try choice.filtered(plan, targets: targets)
+    if let shard = settings.shard, case .part(_, let count) = shard {
+      filtered.formUnion(Shards(plan, count: count).others(than: shard))
+    }
     let resumed = try choice.resumePlan(plan, settings)
     if choice.dryRun {
       var dryRun = try JobDryRun(plan, settings, filtered: filtered, resumed: resumed)
@@ -104,6 +107,19 @@ struct JobChoiceOptions: ParsableArguments {
       valueName: "outcome"))
   var orphans: ResumePlan.Orphans?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Run the i-th of n parts, from 0, that no dependency crosses, or, with gather, the jobs of none. \
+      [$WPOOL_SHARD]
+      """, valueName: "i/n|gather"))
+  var shard: ShardChoice?
+
+  @Option(
+    help: ArgumentHelp(
+      "With --shard gather: the journals of all parts.", valueName: "pattern"))
+  var merge: String?
+
   @Flag(help: "Run jobs that are up to date, too.")
   var force = false
 
@@ -124,7 +140,12 @@ struct JobChoiceOptions: ParsableArguments {
     return sets
   }
 
-  func apply(to settings: inout RunSettings) throws(Failure) {
+  func apply(to settings: inout RunSettings, _ plan: JobPlan) throws(Failure) {
+    settings.shard = try Environment.value(shard, or: "WPOOL_SHARD")
+    if (settings.shard == .gather) != (merge != nil) {
+      throw .usage("--shard gather and --merge belong together")
+    }
+    if let merge { settings.merged = try MergedShards(plan, merge: merge) }
     settings.isForced = force
     let variable = try Environment.value(nil as OnOff?, or: "WPOOL_NO_CACHE")?.isOn ?? false
     settings.usesCache = !(noCache || variable)

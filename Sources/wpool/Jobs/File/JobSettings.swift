@@ -26,6 +26,7 @@ struct JobSettings {
   var after: [Template]?
   var when: JobSpec.When?
   var foreach: [(name: String, values: Values)]?
+  var gather: Bool?
   var hint: JobSpec.Hint?
   var cpus: Int?
   var memory: UInt64?
@@ -46,13 +47,6 @@ struct JobSettings {
   var inputs: [Template]?
   var outputs: [Template]?
 
-  static let keys = [
-    "run", "shell", "cwd", "env", "stdin", "console", "after", "when", "foreach", "hint", "cpus",
-    "memory", "pools", "priority", "timeout", "deadline", "kill_grace", "on_leftover", "retries",
-    "retry_delay", "retry_backoff", "retry_max_delay", "retry_jitter", "retry_on", "no_retry_exit",
-    "allow_failure", "inputs", "outputs",
-  ]
-
   /// These where they say something, else `other`.
   func or(_ other: JobSettings) -> JobSettings {
     var all = self
@@ -65,6 +59,7 @@ struct JobSettings {
     all.after = after ?? other.after
     all.when = when ?? other.when
     all.foreach = foreach ?? other.foreach
+    all.gather = gather ?? other.gather
     all.hint = hint ?? other.hint
     all.cpus = cpus ?? other.cpus
     all.memory = memory ?? other.memory
@@ -167,6 +162,7 @@ struct JobSettingsReader {
     settings.when =
       section.choice("when", [["success"], ["always"], ["failure"]], &problems)
       .map { [.success, .always, .failure][$0] }
+    settings.gather = section.bool("gather", &problems)
     if let member = section.take("foreach", problems: &problems) {
       guard case .table(let members) = member.value, !members.isEmpty else {
         return section.wrong(member, "table of names and their values", &problems)

@@ -32,7 +32,7 @@ final class ResumePlan {
       guard let past = history.job(job.id) else { continue }
       let isSame = past.hash == DefinitionHash.of(place, plan)
       if !isSame && !past.hash.isEmpty { changed.append(job.id) }
-      if past.isDone && isSame && Self.outputsAreThere(job, plan) { done.insert(job.id) }
+      if past.hasDoneWork && isSame && Self.outputsAreThere(job, plan) { done.insert(job.id) }
     }
     // Only what stands on finished work is finished.
     var isStable = false
@@ -88,7 +88,7 @@ final class ResumePlan {
   /// Of a job that another one had added.
   func isDone(_ place: Int, _ plan: JobPlan) -> Bool {
     guard let past = history.job(plan.jobs[place].id) else { return false }
-    return past.isDone && past.hash == DefinitionHash.of(place, plan)
+    return past.hasDoneWork && past.hash == DefinitionHash.of(place, plan)
       && Self.outputsAreThere(plan.jobs[place], plan)
   }
   func isLeftOut(_ id: String) -> Bool { leftOut.contains(id) }

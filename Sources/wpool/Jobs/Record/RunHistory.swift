@@ -43,6 +43,8 @@ struct RunHistory {
     var adder: String?
     var addedText: JSONValue?
 
+    /// Its work is there; what was filtered out never did any.
+    var hasDoneWork: Bool { state == "COMPLETED" || state == "SKIPPED" && reason != "filtered" }
     var isDone: Bool { state == "COMPLETED" || state == "SKIPPED" }
     var isTerminal: Bool { isDone || ["FAILED", "TIMEOUT", "CANCELLED"].contains(state) }
     /// It began and nobody knows how it ended.

@@ -31,7 +31,6 @@ final class JobSession {
   /// `k=v` lines of jobs that completed.
   private var outputs: [Int: [JSONValue.Member]] = [:]
   private var hashes: [String] = []
-  private var lastAttempts: [Int: Int32] = [:]
   /// Jobs whose definition was written by another job.
   private var definitions: [Int: JSONValue] = [:]
 
@@ -108,7 +107,10 @@ final class JobSession {
     let slots = settings.limits(plan).slots
     var specs = plan.jobs.indices.map { place in
       var spec = PlanSpecs.spec(place, plan, slots)
-      if filtered.contains(place) {
+      if let outcome = settings.merged?.outcomes[place] {
+        if case .done = outcome { spec.skip = .resumed }
+        spec.countsForStop = false
+      } else if filtered.contains(place) {
         spec.skip = .filtered
       } else if resumed?.isDone(plan.jobs[place].id) ?? false {
         spec.skip = .resumed
@@ -141,7 +143,7 @@ final class JobSession {
       .init("start", .text(RunName.isoTime(wallStart))),
       .init("start_ns", .int(Int(wallStart))),
       .init("slots", .int(settings.limits(plan).slots)),
-      .init("shard", .null),
+      .init("shard", settings.shard.map { .text($0.text) } ?? .null),
     ]
     if let resumed { members.append(.init("resumes", .text(resumed.history.id))) }
     return members
@@ -320,7 +322,10 @@ final class JobSession {
 
   private func begin(_ place: Int, _ attempt: Int32, _ slot: Int32) {
     let job = plan.jobs[place]
-    lastAttempts[place] = attempt
+    if case .failed(let outcome)? = settings.merged?.outcomes[place] {
+      scheduler.finish(handles[place], outcome, at: wpl_now())
+      return
+    }
     if let state, IncrementalState.concerns(job) {
       do throws(WorkpoolError) {
         try state.begins(place, plan)
@@ -527,6 +532,7 @@ final class JobSession {
       if let end = lastEnds.removeValue(forKey: place) { members += JobEventText.members(end) }
       if event.kind == .jobSkipped, event.reason == .resumed {
         outputs[place] = resumed?.history.job(job.id)?.outputs
+        if case .done(let values)? = settings.merged?.outcomes[place] { outputs[place] = values }
       }
       if event.kind != .jobRetrying, let values = outputs[place], !values.isEmpty {
         members.append(.init("outputs", .object(values)))

@@ -11,6 +11,8 @@ struct RunSettings {
   var ioWorkers = 0
   var memory: UInt64 = 0
   var gate = StartGate()
+  var shard: ShardChoice?
+  var merged: MergedShards?
   var runsOversizedAlone = false
   var keepsGoing = false
   var givenMaxFailures: Int?

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Glibc
 import Workpool
 
 /// The last words of a run, on standard error.
@@ -48,7 +49,8 @@ struct RunWords {
         omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       let isSpawn = view.reason == .spawn || view.reason == .error
       Console.say(
-        text + (isSpawn ? ": " + view.text : "") + (view.attempt > 0 && !job.ownsConsole ? "; log: " + log : ""))
+        text + (isSpawn ? ": " + view.text : "")
+          + (access(log, F_OK) == 0 ? "; log: " + log : ""))
       let shown = lines.last == "" ? lines.dropLast() : lines[...]
       for line in shown.suffix(Self.mostLines) { _ = Console.put("    \(line)\n", to: 2) }
     }
