@@ -1165,6 +1165,43 @@ WP_API int32_t wp_recipe_create(const char *const *segment_names, size_t segment
  * Threads: one at a time. */
 WP_API int32_t wp_recipe_add(wp_recipe *recipe, const char *step);
 
+#define WP_PARAM_INT 1u
+#define WP_PARAM_DOUBLE 2u
+#define WP_PARAM_BOOL 3u
+#define WP_PARAM_TEXT 4u
+#define WP_PARAM_TEXTS 5u /* a list of texts */
+#define WP_PARAM_TOML 6u  /* any value, such as a list of tables, as TOML has it */
+
+/* A key of a step and its value. Zero what is not used. */
+typedef struct wp_param {
+  const char *key;
+  uint32_t type;            /* WP_PARAM_... */
+  uint32_t count;           /* of `texts` */
+  int64_t integer;          /* WP_PARAM_INT; WP_PARAM_BOOL: 0 or 1 */
+  double number;            /* WP_PARAM_DOUBLE */
+  const char *text;         /* WP_PARAM_TEXT, WP_PARAM_TOML */
+  const char *const *texts; /* WP_PARAM_TEXTS */
+} wp_param;
+
+/* Adds the step called `action` with typed values: no text is read as something else. Copies all that
+ * it is given. Returns WP_OK, WP_INVALID_ARGUMENT, WP_INVALID_STATE (checked already).
+ * Threads: one at a time. */
+WP_API int32_t wp_recipe_add_step(wp_recipe *recipe, const char *action, const wp_param *params,
+                                  size_t param_count);
+
+/* Adds a barcode (IUPAC letters and '_') to the section of barcodes `section`, which Demultiplex and
+ * HammingCorrect name, and the stream that its reads belong to. Returns WP_OK, WP_INVALID_ARGUMENT,
+ * WP_INVALID_STATE (checked already).
+ * Threads: one at a time. */
+WP_API int32_t wp_recipe_add_barcode(wp_recipe *recipe, const char *section, const char *barcode,
+                                     const char *stream);
+
+/* Sets how the names of files begin that steps write, and those of outputs where wp_recipe_run is given
+ * none. Without a prefix steps that write files are refused. Returns WP_OK, WP_INVALID_ARGUMENT,
+ * WP_INVALID_STATE (checked already).
+ * Threads: one at a time. */
+WP_API int32_t wp_recipe_set_prefix(wp_recipe *recipe, const char *prefix);
+
 /* Judges the steps together: names, keys, types, ranges, labels. wp_last_error_text() lists all that
  * is wrong, a line each. Returns WP_OK, WP_INVALID_ARGUMENT.
  * Threads: one at a time. */
@@ -1202,7 +1239,9 @@ typedef struct wp_run_report {
 
 /* Runs FASTQ files through the recipe: `inputs` are one path per segment (in the recipe's order),
  * or one if it is interleaved; `outputs` one path for all segments (interleaved), or one per
- * segment. Files are packed and unpacked as for readers and writers, and outputs appear only when
+ * segment; or none (NULL, 0) for a recipe with a prefix, which writes PREFIX_SEGMENT.fq, and where a step
+ * demultiplexes PREFIX_STREAM_SEGMENT.fq (.gz or .zst behind it as `compression` says). What Report steps
+ * found goes to PREFIX.json. Files are packed and unpacked as for readers and writers, and outputs appear only when
  * all went well. `report` may be NULL. Returns WP_OK, WP_STOPPED (a Head ended the input: a success),
  * WP_CANCELLED, WP_MALFORMED_RECORD and all that readers, writers and steps return.
  * Threads: one at a time; not from a callback of a pipeline on the same pool. */

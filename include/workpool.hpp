@@ -2050,6 +2050,46 @@ struct RunReport : wp_run_report {
   bool is_stopped() const noexcept { return status == WP_STOPPED; }
 };
 
+// A key of a step and its value.
+class Param {
+ public:
+  Param(std::string key, bool value) : Param(std::move(key), WP_PARAM_BOOL, Kind{}) { integer_ = value; }
+  template <typename Integer,
+            std::enable_if_t<std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>, int> = 0>
+  Param(std::string key, Integer value) : Param(std::move(key), WP_PARAM_INT, Kind{}) {
+    integer_ = static_cast<int64_t>(value);
+  }
+  Param(std::string key, double value) : Param(std::move(key), WP_PARAM_DOUBLE, Kind{}) { number_ = value; }
+  Param(std::string key, std::string value) : Param(std::move(key), WP_PARAM_TEXT, Kind{}) {
+    text_ = std::move(value);
+  }
+  Param(std::string key, const char *value) : Param(std::move(key), std::string(value)) {}
+  Param(std::string key, std::vector<std::string> values) : Param(std::move(key), WP_PARAM_TEXTS, Kind{}) {
+    texts_ = std::move(values);
+  }
+  // Any value as TOML has it.
+  static Param toml(std::string key, std::string value) {
+    Param param(std::move(key), std::move(value));
+    param.type_ = WP_PARAM_TOML;
+    return param;
+  }
+
+ private:
+  friend class Recipe;
+  enum class Kind : uint32_t {};
+  Param(std::string key, uint32_t type, Kind) : key_(std::move(key)), type_(type) {}
+  wp_param native(const char *const *texts) const noexcept {
+    return {key_.c_str(), type_, static_cast<uint32_t>(texts_.size()), integer_, number_,
+            text_.c_str(), texts};
+  }
+  std::string key_;
+  uint32_t type_;
+  int64_t integer_ = 0;
+  double number_ = 0;
+  std::string text_;
+  std::vector<std::string> texts_;
+};
+
 // Steps on FASTQ reads. Threads: one at a time.
 class Recipe {
  public:
@@ -2067,15 +2107,42 @@ class Recipe {
     detail::check(wp_recipe_add(handle(), step.c_str()));
     return *this;
   }
+  // A step by name with typed values: add("CutStart", {{"n", 5}, {"segment", "read1"}}). Throws Error:
+  // WP_INVALID_ARGUMENT, WP_INVALID_STATE.
+  Recipe &add(const std::string &action, const std::vector<Param> &params) {
+    std::vector<std::vector<const char *>> texts;
+    std::vector<wp_param> native;
+    for (const Param &param : params) {
+      texts.push_back(pointers(param.texts_));
+      native.push_back(param.native(texts.back().data()));
+    }
+    detail::check(
+        wp_recipe_add_step(handle(), action.c_str(), native.data(), native.size()));
+    return *this;
+  }
+  // A barcode of a section that Demultiplex and HammingCorrect name, and its stream. Throws Error:
+  // WP_INVALID_ARGUMENT, WP_INVALID_STATE.
+  Recipe &barcode(const std::string &section, const std::string &barcode,
+                  const std::string &stream) {
+    detail::check(
+        wp_recipe_add_barcode(handle(), section.c_str(), barcode.c_str(), stream.c_str()));
+    return *this;
+  }
+  // How the names of the files of steps begin, and those of outputs where run is given none. Throws
+  // Error: WP_INVALID_ARGUMENT, WP_INVALID_STATE.
+  Recipe &prefix(const std::string &prefix) {
+    detail::check(wp_recipe_set_prefix(handle(), prefix.c_str()));
+    return *this;
+  }
 
   // Judges the steps together. Throws Error WP_INVALID_ARGUMENT that lists all that is wrong.
   void check() { detail::check(wp_recipe_check(handle())); }
 
   // Runs files through the recipe: one input per segment, or one if it is interleaved; one output
-  // per segment, or one for all. Throws Error: WP_CANCELLED, WP_MALFORMED_RECORD and all that
+  // per segment, or one for all, or none for a recipe with a prefix. Throws Error: WP_CANCELLED, WP_MALFORMED_RECORD and all that
   // readers, writers and steps have. Not in a callback of a pipeline on the same pool.
   RunReport run(const Pool &pool, const std::vector<std::string> &inputs,
-                const std::vector<std::string> &outputs, const RunOptions &options = {}) {
+                const std::vector<std::string> &outputs = {}, const RunOptions &options = {}) {
     const Token token = options.run_token();
     Progress progress{options.progress_, token.handle(), {}};
     wp_run_options native = options.native_;

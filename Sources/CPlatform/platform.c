@@ -67,6 +67,7 @@ static int64_t nanoseconds(clockid_t clock) {
 }
 int64_t wpl_now(void) { return nanoseconds(CLOCK_MONOTONIC); }
 int64_t wpl_thread_cpu_time(void) { return nanoseconds(CLOCK_THREAD_CPUTIME_ID); }
+int64_t wpl_process_cpu_time(void) { return nanoseconds(CLOCK_PROCESS_CPUTIME_ID); }
 
 static struct timespec time_of(int64_t ns) {
   return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};

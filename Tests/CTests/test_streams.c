@@ -402,6 +402,92 @@ static void pipelines(void) {
 
 /* ----- recipes ----- */
 
+/* Steps with typed values, barcodes, and files that are called after a prefix. */
+static void typed_steps(wp_pool *pool) {
+  const wp_param region[] = {
+    { .key = "source", .type = WP_PARAM_TEXT, .text = "read1" },
+    { .key = "start", .type = WP_PARAM_INT, .integer = 0 },
+    { .key = "len", .type = WP_PARAM_INT, .integer = 1 },
+    { .key = "anchor", .type = WP_PARAM_TEXT, .text = "start" },
+    { .key = "out_label", .type = WP_PARAM_TEXT, .text = "first" },
+  };
+  const wp_param split[] = {
+    { .key = "in_label", .type = WP_PARAM_TEXT, .text = "first" },
+    { .key = "barcodes", .type = WP_PARAM_TEXT, .text = "bases" },
+    { .key = "output_unmatched", .type = WP_PARAM_BOOL, .integer = 1 },
+  };
+  const char *labels[] = { "first" };
+  const wp_param table[] = {
+    { .key = "infix", .type = WP_PARAM_TEXT, .text = "t" },
+    { .key = "in_labels", .type = WP_PARAM_TEXTS, .texts = labels, .count = 1 },
+  };
+  const wp_param report[] = {
+    { .key = "name", .type = WP_PARAM_TEXT, .text = "all" },
+    { .key = "count_oligos", .type = WP_PARAM_TOML, .text = "[\"AC\", \"GT\"]" },
+  };
+  const wp_param sample_of[] = {
+    { .key = "p", .type = WP_PARAM_DOUBLE, .number = 0.5 },
+    { .key = "seed", .type = WP_PARAM_INT, .integer = 1 },
+  };
+  wp_recipe *recipe = NULL;
+  CHECK_EQUAL(wp_recipe_create(NULL, 1, 0, &recipe), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "FilterSample", sample_of, 2), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "ExtractRegion", region, 5), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "Demultiplex", split, 3), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "StoreTagsInTable", table, 2), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "Report", report, 2), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_barcode(recipe, "bases", "A", "adenine"), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_barcode(recipe, "bases", "K", "keto"), WP_OK);
+  CHECK_EQUAL(wp_recipe_set_prefix(recipe, ""), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_recipe_set_prefix(recipe, "typed"), WP_OK);
+  CHECK_EQUAL(wp_recipe_check(recipe), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "Head", NULL, 0), WP_INVALID_STATE);
+  CHECK_EQUAL(wp_recipe_add_barcode(recipe, "bases", "C", "x"), WP_INVALID_STATE);
+  CHECK_EQUAL(wp_recipe_set_prefix(recipe, "x"), WP_INVALID_STATE);
+  const char *inputs[] = { sample };
+  wp_run_options options = WP_RUN_OPTIONS_INIT;
+  wp_run_report total = { .struct_size = sizeof total };
+  options.flags = WP_RUN_OVERWRITE;
+  CHECK_EQUAL(wp_recipe_run(recipe, pool, inputs, 1, NULL, 0, &options, &total), WP_OK);
+  static const char *const names[] = { "typed_adenine_read1.fq", "typed_keto_read1.fq",
+                                       "typed_no-barcode_read1.fq" };
+  uint64_t records = 0;
+  for (int i = 0; i < 3; i++) {
+    wp_reader *reader = open_reader(names[i], WP_SPLIT_FASTQ, 1000000);
+    wp_chunk chunk = { 0 };
+    CHECK_EQUAL(wp_reader_next(reader, &chunk), WP_OK);
+    CHECK(chunk.records > 0);
+    records += chunk.records;
+    CHECK_EQUAL(wp_reader_close(reader), WP_OK);
+  }
+  CHECK_EQUAL(records, total.reads_out);
+  CHECK(total.reads_out > total.reads_in / 3 && total.reads_out < total.reads_in * 2 / 3);
+  CHECK(exists("typed.json") && exists("typed_t_keto.tsv"));
+  wp_recipe_destroy(recipe);
+
+  static const wp_param wrong[] = {
+    { .key = "n", .type = WP_PARAM_TEXT, .text = "5" }, /* no number by its type */
+    { .key = "n", .type = WP_PARAM_TOML, .text = "[" },
+    { .key = "n", .type = 77 },
+    { .key = NULL, .type = WP_PARAM_INT },
+    { .key = "n", .type = WP_PARAM_BOOL, .integer = 2 },
+    { .key = "n", .type = WP_PARAM_TEXTS, .texts = NULL, .count = 1 },
+  };
+  CHECK_EQUAL(wp_recipe_create(NULL, 1, 0, &recipe), WP_OK);
+  for (int i = 1; i < 6; i++)
+    CHECK_EQUAL(wp_recipe_add_step(recipe, "Head", wrong + i, 1), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "Head", NULL, 1), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, NULL, NULL, 0), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_recipe_add_step(recipe, "Head", wrong, 1), WP_OK);
+  CHECK_EQUAL(wp_recipe_check(recipe), WP_INVALID_ARGUMENT);
+  CHECK(strstr(wp_last_error_text(), "n = \"5\""));
+  wp_recipe_destroy(recipe);
+  CHECK_EQUAL(wp_recipe_create(NULL, 1, 0, &recipe), WP_OK);
+  CHECK_EQUAL(wp_recipe_add_barcode(recipe, "bases", "AX", "x"), WP_OK);
+  CHECK_EQUAL(wp_recipe_check(recipe), WP_INVALID_ARGUMENT);
+  wp_recipe_destroy(recipe);
+}
+
 static void recipes(void) {
   const char *name = NULL, *summary = NULL, *keys = NULL;
   size_t steps = 0;
@@ -449,6 +535,7 @@ static void recipes(void) {
   wp_recipe_destroy(recipe);
   wp_recipe_destroy(NULL);
   CHECK_EQUAL(wp_recipe_create(NULL, 0, 0, &recipe), WP_INVALID_ARGUMENT);
+  typed_steps(pool);
   CHECK_EQUAL(wp_pool_destroy(pool), WP_OK);
 }
 

@@ -7,7 +7,8 @@ import Glibc
 enum Fuzz {
   static let targets: [String: @Sendable (UnsafeRawBufferPointer) -> Void] = [
     "unpack": { unpack($0) }, "seek": { seek($0) }, "cut": { cut($0) }, "fastq": { fastq($0) },
-    "steps": { steps($0) },
+    "steps": { steps($0) }, "pack": { pack($0) }, "expression": { expression($0) },
+    "replacement": { replacement($0) },
   ]
 
   static let target: @Sendable (UnsafeRawBufferPointer) -> Void = {

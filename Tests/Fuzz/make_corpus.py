@@ -28,6 +28,15 @@ STEPS = [
     'Head n="3" \'x\'=[1, 2.5e3, true, "a\\"b"] y=\\ z',
 ]
 
+EXPRESSIONS = [
+    "read_no % 3", "len_read1 > 20 && !(tag || 0)", "-a ^ 2 ^ b", "min(1, max[2; e()], log(2, 8))", ".5 + 1e-3 - 3k / 2M",
+    "round(0.1, sin(x)) <= atanh(0.5)", "int(ceil(a) - floor(b)) != abs(sign(c))", "1 < 2 == 3 >= 4", "((((1", "print(1)",
+]
+REPLACEMENTS = [
+    ("(A+)(?P<rest>[CG]*)", "$2_${rest}$$1", "TTAAACCGA"), ("^", "$0", "abc"), ("x|(y)", "${1}-$1_", "xyx"),
+    ("(?i)a(?=b)", "[$0]", "AbabAB"), ("[[:alpha:]&&x]", "$9", "x"), ("(?:a{1,3}){2}$", "", "aaaa"),
+]
+
 
 def bgzf(data):
     body = zlib.compressobj(1, zlib.DEFLATED, -15)
@@ -37,7 +46,7 @@ def bgzf(data):
 
 
 def main(folder):
-    for target in ("unpack", "seek", "cut", "fastq", "steps"):
+    for target in ("unpack", "seek", "cut", "fastq", "steps", "pack", "expression", "replacement"):
         (folder / target).mkdir(parents=True, exist_ok=True)
 
     def put(target, name, data):
@@ -85,6 +94,14 @@ def main(folder):
         + table)
     put("fastq", "reads", text)
     put("fastq", "end", text[:-1] + b"\n\n\n")
+    runs = "".join(f"@A:1:{1000 + i * 37 % 900}:{i // 3} x\n{'ACGTTGCA' * 5}\n+\n{'F' * i}:,{'F' * (38 - i)}\n" for i in range(12))
+    for choice in (0, 1, 63, 130):
+        put("pack", f"runs-{choice}", bytes([choice]) + runs.encode())
+        put("pack", f"cut-{choice}", bytes([choice]) + runs.encode()[57:-20])
+    for index, expression in enumerate(EXPRESSIONS):
+        put("expression", str(index), expression.encode())
+    for index, lines in enumerate(REPLACEMENTS):
+        put("replacement", str(index), "\n".join(lines).encode())
     for index, step in enumerate(STEPS):
         put("steps", f"{index}", step.encode() + b"\n%\n" + text)
 

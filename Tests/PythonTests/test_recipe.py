@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import gzip
+import json
 import os
 import signal
 import threading
@@ -41,6 +42,47 @@ class Steps(unittest.TestCase):
             with self.assertRaises(workpool.InvalidArgument) as caught:
                 Recipe(1, [Step("Lowercase", target=value)])
             self.assertIn(value, str(caught.exception).replace("\\", ""))
+
+
+class Prefixes(Case):
+    def test_barcodes_files_of_steps_and_reports(self):
+        source = self.write("in.fq", reads(50))
+        prefix = self.folder / "out"
+        recipe = Recipe(
+            steps=[
+                Step("ExtractRegions", out_label="code",
+                     regions=[{"source": "read1", "start": 4, "length": 1, "anchor": "start"}]),
+                Step("CalcLength", segment="read1", out_label="n"),
+                Step("FilterByNumericTag", in_label="n", min_value=7.5, keep_or_remove="keep"),
+                Step("Demultiplex", in_label="code", barcodes="b", output_unmatched=False),
+                Step("StoreTagsInTable", infix="t", in_labels=["n"]),
+                Step("Report", name="all", count=True),
+            ],
+            barcodes={"b": {"N": "any"}}, prefix=prefix)
+        report = recipe.run(self.pool, source, compression="gzip")
+        self.assertEqual((report.reads_in, report.reads_out), (50, 40))
+        made = gzip.decompress((self.folder / "out_any_read1.fq.gz").read_bytes())
+        self.assertEqual(made, b"".join(
+            block + b"\n" for block in reads(50).replace(b"\n@", b"\n\0@").split(b"\0")
+            for block in [block.rstrip(b"\n")] if len(block.split(b"\n")[1]) > 7))
+        self.assertEqual(len((self.folder / "out_t_any.tsv").read_text().splitlines()), 41)
+        self.assertEqual(json.loads((self.folder / "out.json").read_text())["all"]["any"]["molecule_count"], 40)
+
+    def test_what_needs_a_prefix_or_barcodes_says_so(self):
+        for steps, barcodes, text in (
+            ([Step("Report", name="a")], None, "Report"),
+            ([Step("CalcLength", segment="read1", out_label="n"), Step("StoreTagsInTable")], None, "StoreTagsInTable"),
+            ([], {"b": {"X": "s"}}, "barcodes b: X"),
+            ([], {"b": {"A": "s", "AC": "t"}}, "barcodes b: AC"),
+        ):
+            with self.assertRaises(workpool.InvalidArgument) as caught:
+                Recipe(steps=steps, barcodes=barcodes)
+            self.assertIn(text, str(caught.exception))
+        with self.assertRaises(workpool.InvalidArgument):
+            Recipe(prefix="")
+        source = self.write("in.fq", reads(5))
+        with self.assertRaisesRegex(workpool.InvalidArgument, "one output"):
+            Recipe(steps=["Head n=1"]).run(self.pool, source)
 
 
 class Recipes(Case):

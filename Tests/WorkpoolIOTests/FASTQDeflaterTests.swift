@@ -87,7 +87,8 @@ private func binned(
   func kinds() throws {
     let texts = [
       binned(700), binned(700, end: "\r\n"), binned(500, bases: 150...150),
-      binned(400, isRepeated: true), binned(400, letters: "acgt"), binned(700, letters: "ACGTRYKMN"),
+      binned(400, isRepeated: true), binned(400, letters: "acgt"),
+      binned(700, letters: "ACGTRYKMN"),
       binned(3, bases: 30_000...40_000, isRepeated: true), binned(40_000, bases: 0...0),
       binned(4_000, bases: 1...3, letters: "G"), binned(1, bases: 50_000...50_000, letters: "A"),
       Bytes(String(repeating: "@a\n\n+\n\n", count: 9_000).utf8),

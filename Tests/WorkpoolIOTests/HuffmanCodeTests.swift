@@ -43,7 +43,8 @@ import WorkpoolCore
     for _ in 0..<200 {
       let counts = (0..<286).map { _ in
         Int.random(in: 0..<3, using: &random) == 0
-          ? UInt32.random(in: 1...60_000, using: &random) >> UInt32.random(in: 0...15, using: &random)
+          ? UInt32.random(in: 1...60_000, using: &random)
+            >> UInt32.random(in: 0...15, using: &random)
           : 0
       }
       let code = try HuffmanCode(symbols: 286, longest: 15)

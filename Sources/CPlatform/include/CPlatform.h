@@ -46,6 +46,7 @@ void wpl_fail_thread_after(int64_t count);
 
 int64_t wpl_now(void);             /* CLOCK_MONOTONIC, ns */
 int64_t wpl_thread_cpu_time(void); /* CPU time of the calling thread, ns */
+int64_t wpl_process_cpu_time(void); /* of all threads, ns */
 
 /* --- waiting ---------------------------------------------------------------------------- */
 

@@ -76,6 +76,9 @@ WP_EVENT_JOB_STARTED, WP_EVENT_JOB_OVERDUE, WP_EVENT_JOB_RETRYING = 3, 4, 5
 WP_EVENT_JOB_FINISHED, WP_EVENT_JOB_SKIPPED, WP_EVENT_JOB_RETURNED = 6, 7, 8
 WP_EVENT_CALLBACK_ERROR, WP_EVENT_WARNING, WP_EVENT_RUN_FINISHED = 14, 15, 16
 WP_EVENT_ALL = 4294967295
+(
+    WP_PARAM_INT, WP_PARAM_DOUBLE, WP_PARAM_BOOL, WP_PARAM_TEXT, WP_PARAM_TEXTS, WP_PARAM_TOML,
+) = range(1, 7)
 NO_NUMBER, NO_STAGE, UNKNOWN_SIZE = 2**64 - 1, 2**32 - 1, 2**64 - 1
 
 
@@ -383,6 +386,18 @@ class wp_writer_info(Sized):
         ("compression", c_uint32),
         ("bytes", c_uint64),
         ("packed_bytes", c_uint64),
+    ]
+
+
+class wp_param(Structure):
+    _fields_ = [
+        ("key", c_char_p),
+        ("type", c_uint32),
+        ("count", c_uint32),
+        ("integer", c_int64),
+        ("number", c_double),
+        ("text", c_char_p),
+        ("texts", POINTER(c_char_p)),
     ]
 
 
@@ -726,6 +741,9 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_step_info": (c_int32, c_size_t, _text_out, _text_out, _text_out),
     "wp_recipe_create": (c_int32, _text_out, c_size_t, c_int32, _out),
     "wp_recipe_add": (c_int32, c_void_p, c_char_p),
+    "wp_recipe_add_step": (c_int32, c_void_p, c_char_p, POINTER(wp_param), c_size_t),
+    "wp_recipe_add_barcode": (c_int32, c_void_p, c_char_p, c_char_p, c_char_p),
+    "wp_recipe_set_prefix": (c_int32, c_void_p, c_char_p),
     "wp_recipe_check": (c_int32, c_void_p),
     "wp_recipe_run": (
         c_int32, c_void_p, c_void_p, _text_out, c_size_t, _text_out, c_size_t,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from ctypes import byref, c_char_p
-from typing import Any, Callable, Iterable, NamedTuple, Optional, Sequence, Union
+from typing import Any, Callable, Iterable, Mapping, NamedTuple, Optional, Sequence, Union
 
 from . import _errors
 from . import _library as c
@@ -69,6 +69,22 @@ def _value(value: Any) -> str:
     raise TypeError(f"the value of a key is text, a number, a bool, a list or a dict, not {value!r}")
 
 
+def _param(key: str, value: Any) -> c.wp_param:
+    """A key with the type that the value has."""
+    param = c.wp_param(key=key.encode())
+    if isinstance(value, bool):
+        param.type, param.integer = c.WP_PARAM_BOOL, value
+    elif isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
+        param.type, param.integer = c.WP_PARAM_INT, value
+    elif isinstance(value, float):
+        param.type, param.number = c.WP_PARAM_DOUBLE, value
+    elif isinstance(value, str) and "\0" not in value:
+        param.type, param.text = c.WP_PARAM_TEXT, value.encode()
+    else:
+        param.type, param.text = c.WP_PARAM_TOML, _value(value).encode()
+    return param
+
+
 class Report(NamedTuple):
     """What a run did. Reads are counted as molecules: one record of each segment is one read."""
 
@@ -85,7 +101,9 @@ class Recipe:
 
     ``segments``: how many, or their names (reads then have them in the order of the names).
     ``interleaved``: all segments come from one file. ``steps``: Step, or text as on the command
-    line, such as "Head n=10". Raises InvalidArgument with all that is wrong, a line each.
+    line, such as "Head n=10". ``barcodes``: sections that Demultiplex and HammingCorrect name, such
+    as ``{"samples": {"ACGT": "one", "TTNN": "two"}}``. ``prefix``: how the names of the files of
+    steps begin, and those of outputs where ``run`` is given none. Raises InvalidArgument with all that is wrong, a line each.
     """
 
     def __init__(
@@ -94,6 +112,8 @@ class Recipe:
         steps: Iterable[Union[str, Step]] = (),
         *,
         interleaved: bool = False,
+        barcodes: Optional[Mapping[str, Mapping[str, str]]] = None,
+        prefix: Optional[Path] = None,
     ) -> None:
         count = segments if isinstance(segments, int) else len(segments)
         names = None
@@ -103,14 +123,28 @@ class Recipe:
             lib.wp_recipe_create, (names, max(count, 0), interleaved), lib.wp_recipe_destroy
         )
         for step in steps:
-            _errors.check(lib.wp_recipe_add(self._handle, str(step).encode()))
+            self._add(step)
+        for section, streams in (barcodes or {}).items():
+            for barcode, stream in streams.items():
+                _errors.check(lib.wp_recipe_add_barcode(
+                    self._handle, section.encode(), barcode.encode(), stream.encode()))
+        if prefix is not None:
+            _errors.check(lib.wp_recipe_set_prefix(self._handle, os.fsencode(prefix)))
         _errors.check(lib.wp_recipe_check(self._handle))
+
+    def _add(self, step: Union[str, Step]) -> None:
+        if isinstance(step, str):
+            _errors.check(lib.wp_recipe_add(self._handle, step.encode()))
+            return
+        params = [_param(key, value) for key, value in step.keys.items()]
+        _errors.check(lib.wp_recipe_add_step(
+            self._handle, step.name.encode(), (c.wp_param * len(params))(*params), len(params)))
 
     def run(
         self,
         pool: Optional[Pool],
         inputs: Union[Path, Sequence[Path]],
-        outputs: Union[Path, Sequence[Path]],
+        outputs: Union[Path, Sequence[Path]] = (),
         *,
         progress: Optional[Callable[[int, int], object]] = None,
         token: Optional[Token] = None,
@@ -122,7 +156,8 @@ class Recipe:
         serial: bool = False,
     ) -> Report:
         """Reads ``inputs`` (one path per segment, or one if interleaved), writes ``outputs`` (one
-        path, or one per segment). Outputs appear only when all went well.
+        path, or one per segment; none for a recipe with a prefix, which writes PREFIX_SEGMENT.fq,
+        with a Demultiplex PREFIX_STREAM_SEGMENT.fq, and PREFIX.json of Report steps). Outputs appear only when all went well.
 
         ``progress(reads, bytes)`` is called on this thread about ten times a second and at the end;
         what it raises, as well as Ctrl-C, cancels the run. Raises what readers, writers and steps

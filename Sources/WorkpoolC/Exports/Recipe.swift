@@ -44,6 +44,39 @@ import Workpool
   }
 }
 
+@c @implementation public func wp_recipe_add_step(
+  _ recipe: OpaquePointer!, _ action: UnsafePointer<CChar>!, _ params: UnsafePointer<wp_param>!,
+  _ param_count: Int
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    let draft = try required(recipe, "recipe").recipe
+    let name = try text(action, "action")
+    try draft.add(StepRequest(name, stepParameters(params, param_count)))
+    return .ok
+  }
+}
+
+@c @implementation public func wp_recipe_add_barcode(
+  _ recipe: OpaquePointer!, _ section: UnsafePointer<CChar>!, _ barcode: UnsafePointer<CChar>!,
+  _ stream: UnsafePointer<CChar>!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    try required(recipe, "recipe").recipe.add(
+      barcode: text(barcode, "barcode"), stream: text(stream, "stream"),
+      to: text(section, "section"))
+    return .ok
+  }
+}
+
+@c @implementation public func wp_recipe_set_prefix(
+  _ recipe: OpaquePointer!, _ prefix: UnsafePointer<CChar>!
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    try required(recipe, "recipe").recipe.set(prefix: text(prefix, "prefix"))
+    return .ok
+  }
+}
+
 @c @implementation public func wp_recipe_check(_ recipe: OpaquePointer!) -> Int32 {
   border { () throws(WorkpoolError) in
     try required(recipe, "recipe").recipe.check()
@@ -63,7 +96,7 @@ import Workpool
     let room = report == nil ? nil : try checkSize(report)
     let result = try draft.run(
       on: pool?.pool, inputs: try texts(inputs, input_count, "inputs"),
-      outputs: try texts(outputs, output_count, "outputs"),
+      outputs: output_count == 0 ? [] : try texts(outputs, output_count, "outputs"),
       try runOptions(options, workers: pool?.pool.workerCount ?? 1))
     room?.pointee.status = result.status.rawValue
     room?.pointee.wall_ns = result.wallNanoseconds

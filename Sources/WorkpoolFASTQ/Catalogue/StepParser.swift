@@ -26,6 +26,9 @@ public enum StepParser {
     return request
   }
 
+  /// A value as TOML has it; nil for anything else.
+  public static func value(_ text: String) -> StepValue? { TOMLValue.read(Array(text.utf8)) }
+
   /// The words with their quotes. A value that begins with `[` goes on to the bracket's end.
   private static func words(of line: [UInt8], _ whole: String) throws(WorkpoolError) -> [[UInt8]] {
     var words: [[UInt8]] = []

@@ -106,7 +106,7 @@ public final class Recipe: @unchecked Sendable {
   public var needsReport: Bool { steps.contains { $0.reporting == .alone } }
 
   /// Files that the steps read besides the reads.
-  var inputs: [String] { steps.flatMap { $0.inputs } }
+  public var inputs: [String] { steps.flatMap { $0.inputs } }
 
   /// Lets the steps read them.
   func prepare() throws(WorkpoolError) {

@@ -10,6 +10,8 @@ public final class RecipeDraft {
   private let segments: [String]
   private let isInterleaved: Bool
   private var requests: [StepRequest] = []
+  private var barcodes: [BarcodeSection] = []
+  private var prefix: String?
   private var recipe: Recipe?
 
   public init(segments: [String], isInterleaved: Bool) throws(WorkpoolError) {
@@ -21,18 +23,50 @@ public final class RecipeDraft {
   }
 
   /// Adds a step as it is written on the command line.
-  public func add(_ step: String) throws(WorkpoolError) {
+  public func add(_ step: String) throws(WorkpoolError) { try add(StepParser.parse(step)) }
+
+  public func add(_ step: StepRequest) throws(WorkpoolError) {
+    try refuseLateness()
+    requests.append(step)
+  }
+
+  /// Adds a barcode to a section, which Demultiplex and HammingCorrect name.
+  public func add(barcode: String, stream: String, to section: String) throws(WorkpoolError) {
+    try refuseLateness()
+    if let index = barcodes.firstIndex(where: { $0.name == section }) {
+      barcodes[index].barcodes.append((barcode, stream))
+    } else {
+      barcodes.append(BarcodeSection(name: section, barcodes: [(barcode, stream)]))
+    }
+  }
+
+  /// How the names of files of steps begin, and of outputs where a run is given none.
+  public func set(prefix: String) throws(WorkpoolError) {
+    try refuseLateness()
+    guard !prefix.isEmpty else { throw WorkpoolError(.invalidArgument, "the prefix is empty") }
+    self.prefix = prefix
+  }
+
+  private func refuseLateness() throws(WorkpoolError) {
     guard recipe == nil else { throw WorkpoolError(.invalidState, "the recipe was checked") }
-    requests.append(try StepParser.parse(step))
   }
 
   /// Judges all steps together, once.
   @discardableResult
   public func check() throws(WorkpoolError) -> Recipe {
     if let recipe { return recipe }
+    for section in barcodes {
+      if let problem = section.problems.first {
+        throw WorkpoolError(
+          .invalidArgument, "barcodes " + section.name + ": " + problem.message)
+      }
+    }
+    var options = RecipeOptions()
+    options.barcodes = barcodes
+    options.naming = prefix.map { OutputNaming(prefix: $0) }
     do throws(RecipeError) {
       let recipe = try Recipe(
-        segments: segments, isInterleaved: isInterleaved, steps: requests)
+        segments: segments, isInterleaved: isInterleaved, steps: requests, options: options)
       self.recipe = recipe
       return recipe
     } catch {
@@ -53,22 +87,29 @@ public final class RecipeDraft {
   }
 
   /// Runs files through the steps: an input for each segment (or one, interleaved), and an output for
-  /// each (or one for all).
+  /// each (or one for all); or none for a recipe with a prefix, which names them.
   public func run(
     on pool: Pool?, inputs: [String], outputs: [String], _ options: Options
   ) throws(WorkpoolError) -> ProcessReport {
     let recipe = try check()
-    guard outputs.count == 1 || outputs.count == recipe.segments.count else {
+    let isNamed = prefix != nil && outputs.isEmpty
+    guard isNamed || outputs.count == 1 || outputs.count == recipe.segments.count else {
       throw WorkpoolError(.invalidArgument, "there must be one output, or one for each segment")
     }
     var plan = ProcessPlan(
       content: .records(recipe, recordsPerBlock: options.recordsPerBlock),
       inputs: inputs.map { [.path($0)] },
-      outputs: outputs.enumerated().map { index, path in
-        ProcessPlan.Output(
-          .path(path), segments: outputs.count == 1 ? Array(0..<recipe.segments.count) : [index],
-          compression: options.compression ?? Compression(path: path), level: options.level)
-      })
+      outputs: isNamed
+        ? named(recipe, options)
+        : outputs.enumerated().map { index, path in
+          ProcessPlan.Output(
+            .path(path), segments: outputs.count == 1 ? Array(0..<recipe.segments.count) : [index],
+            compression: options.compression ?? Compression(path: path), level: options.level)
+        })
+    plan.prefix = prefix
+    if recipe.hasReports, let prefix {
+      plan.reports = [RunReportFile(path: prefix + ".json")]
+    }
     plan.outputSet.allowsOverwrite = options.allowsOverwrite
     plan.outputSet.hasMarker = false
     plan.pipeline = options.pipeline
@@ -79,5 +120,28 @@ public final class RecipeDraft {
     let report = run.finish()
     options.progress?(run.progress)
     return report
+  }
+
+  /// A file for each segment, of each stream.
+  private func named(_ recipe: Recipe, _ options: Options) -> [ProcessPlan.Output] {
+    let naming = OutputNaming(prefix: prefix ?? "")
+    let compression = options.compression ?? .plain
+    let suffix =
+      switch compression {
+      case .plain: "fq"
+      case .gzip, .bgzf: "fq.gz"
+      case .zstd: "fq.zst"
+      }
+    var outputs: [ProcessPlan.Output] = []
+    for (number, stream) in recipe.streams.enumerated() where stream.isWritten {
+      for (index, segment) in recipe.segments.enumerated() {
+        var output = ProcessPlan.Output(
+          .path(naming.path([stream.name, segment], suffix: suffix)), segments: [index],
+          compression: compression, level: options.level)
+        output.stream = recipe.streams.count > 1 ? number : nil
+        outputs.append(output)
+      }
+    }
+    return outputs
   }
 }

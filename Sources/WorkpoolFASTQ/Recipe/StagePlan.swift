@@ -52,8 +52,15 @@ public struct StagePlan: @unchecked Sendable {
   ///
   /// Threads: any for a parallel stage, one at a time and in input order for a serial one.
   public func run(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
+    try run(batch, nil)
+  }
+
+  /// - Parameter times: get what each step takes.
+  func run(_ batch: FASTQBatch, _ times: PartsOfRun?) throws(WorkpoolError) -> StepOutcome {
     if isMerge {
-      if let partial = batch.partials[firstStep] { try steps[0].merge(partial) }
+      guard let partial = batch.partials[firstStep] else { return .go }
+      let merge = { [steps] () throws(WorkpoolError) in try steps[0].merge(partial) }
+      if let times { try times.steps[firstStep].measure((0, 0), merge) } else { try merge() }
       return .go
     }
     var outcome = StepOutcome.go
@@ -63,7 +70,15 @@ public struct StagePlan: @unchecked Sendable {
       var counters = StepCounters()
       counters.readsIn = reads
       counters.basesIn = bases
-      if try step.apply(batch) == .stop { outcome = .stop }
+      let made =
+        if let times {
+          try times.steps[firstStep + index].measure((reads, bases)) {
+            () throws(WorkpoolError) in try step.apply(batch)
+          }
+        } else {
+          try step.apply(batch)
+        }
+      if made == .stop { outcome = .stop }
       if step.changesCounts {
         reads = batch.keptCount
         bases = batch.keptBases

@@ -90,7 +90,12 @@ public struct ProcessPlan {
   public var mayWriteNothing = false
   public var pipeline = Pipeline.Options()
   /// Where what the steps report goes.
-  public var report: RunReportFile?
+  public var reports: [RunReportFile] = []
+  /// Where the times of all parts go, which are measured then.
+  public var timing: String?
+  /// The first block is used again and again until so many reads have passed; for a plan that writes
+  /// nothing.
+  public var benchmarkReads: Int?
 
   public init(content: Content, inputs: [[Endpoint]], outputs: [Output]) {
     self.content = content
@@ -107,6 +112,7 @@ public struct ProcessPlan {
 
   /// Files besides the reads: those of the steps, then hashes, then the report.
   var sideFiles: [StepFile] {
+    if benchmarkReads != nil { return [] }
     var files = recipe?.files ?? []
     for output in outputs where output.chunks == nil {
       for (isWanted, kind) in [(output.hashesContent, "un"), (output.hashesFile, "")] where isWanted
@@ -115,7 +121,10 @@ public struct ProcessPlan {
         files.append(StepFile(endpoint: .path(path), owner: "hash of " + output.owner))
       }
     }
-    if let report { files.append(StepFile(endpoint: .path(report.path), owner: "the report")) }
+    for report in reports {
+      files.append(StepFile(endpoint: .path(report.path), owner: "the report"))
+    }
+    if let timing { files.append(StepFile(endpoint: .path(timing), owner: "the times")) }
     return files
   }
 
@@ -142,7 +151,8 @@ public struct ProcessPlan {
       throw WorkpoolError(.invalidArgument, "all segments need equally many inputs")
     }
     let writesElsewhere =
-      mayWriteNothing || report != nil || recipe.map { !$0.files.isEmpty } ?? false
+      mayWriteNothing || benchmarkReads != nil || !reports.isEmpty || timing != nil
+      || recipe.map { !$0.files.isEmpty } ?? false
     guard !outputs.isEmpty || writesElsewhere else {
       throw WorkpoolError(.invalidArgument, "there is no output")
     }

@@ -28,6 +28,8 @@ public struct ProcessReport {
   public var basesOut: UInt64 = 0
   public var steps: [(name: String, number: Int?, counters: StepCounters)] = []
   public var stages: [StageStatistics] = []
+  /// Where the plan asks for times.
+  public var parts: [PartTime] = []
   public var pipeline = PipelineStatistics()
   /// Of the pool's workers, since it began.
   public var workers: [WorkerStatistics] = []

@@ -18,16 +18,15 @@ public final class ProcessRun: @unchecked Sendable {
   private let plan: ProcessPlan
   private let pipeline: Pipeline
   private let outputs: RunOutputs
-  private let readers: [JoinedBlockReader]
+  private let source: ProcessSource
   private let blocks: ProcessBlockPool
   private let monitor: Monitor
-  private let packedBytesTotal: UInt64?
   private let facts: InputSizes
+  /// Where the plan asks for times.
+  private let times: PartsOfRun?
   private var hasStarted = false
   private var hasFinished = false
 
-  // Of the source.
-  private var readsRead = 0
   // Of the sink.
   private var report = ProcessReport()
   private var counters: [StepCounters]
@@ -38,7 +37,6 @@ public final class ProcessRun: @unchecked Sendable {
   private let bases = Atomic<UInt64>(0)
   private let blocksDone = Atomic<UInt64>(0)
   private let decodedBytes = Atomic<UInt64>(0)
-  private let packedBytes = Atomic<UInt64>(0)
 
   /// Judges the plan, opens the inputs and creates the temporary outputs.
   ///
@@ -48,34 +46,11 @@ public final class ProcessRun: @unchecked Sendable {
   public init(_ plan: ProcessPlan, on pool: Pool?) throws(WorkpoolError) {
     try plan.check()
     self.plan = plan
+    times = plan.timing == nil ? nil : PartsOfRun(plan.recipe)
     counters = Array(repeating: StepCounters(), count: plan.recipe?.steps.count ?? 0)
-    var splitter: Splitter
-    var format: RecordFormat?
-    var fasta: Splitter?
-    switch plan.content {
-    case .records(let recipe, let count):
-      let segments = recipe.isInterleaved ? recipe.segments.count : 1
-      let whole = (count + segments - 1) / segments * segments
-      splitter = .fastq(FASTQSplitter(records: whole, maxRecord: plan.maxRecord))
-      format = .fastq
-      if plan.fakeQuality != nil {
-        fasta = .fasta(FASTASplitter(records: whole, maxRecord: plan.maxRecord))
-      }
-    case .blocks(let given, _):
-      splitter = given
-    }
-    var readers: [JoinedBlockReader] = []
-    var options = plan.reader
-    if !plan.pipeline.isSerialReference { options.pool = pool }
-    for inputs in plan.inputs {
-      readers.append(
-        try JoinedBlockReader(
-          inputs, splitter: splitter, records: format, fasta: fasta, options: options))
-    }
-    self.readers = readers
+    source = try ProcessSource(plan, on: pool)
     try plan.recipe?.prepare()
-    facts = InputSizes(plan.inputs, readers)
-    packedBytesTotal = Self.totalSize(readers)
+    facts = InputSizes(plan.inputs, source.readers)
 
     let streams = plan.inputs.count
     blocks = try ProcessBlockPool { () throws(WorkpoolError) in
@@ -110,22 +85,13 @@ public final class ProcessRun: @unchecked Sendable {
     monitor.destroy()
   }
 
-  private static func totalSize(_ readers: [JoinedBlockReader]) -> UInt64? {
-    var total: UInt64 = 0
-    for reader in readers {
-      guard let size = reader.packedSize else { return nil }
-      total += size
-    }
-    return total
-  }
-
   // MARK: Running
 
   /// Begins; with the serial reference, runs to the end on this thread.
   public func start() throws(WorkpoolError) {
     guard !hasStarted else { throw WorkpoolError(.invalidState, "a run starts once") }
     hasStarted = true
-    plan.recipe?.begin(outputs.stepFiles)
+    plan.recipe?.begin(plan.benchmarkReads == nil ? outputs.stepFiles : [])
     do throws(WorkpoolError) {
       if plan.pipeline.isSerialReference { _ = try pipeline.run() } else { try pipeline.start() }
     } catch {
@@ -157,8 +123,8 @@ public final class ProcessRun: @unchecked Sendable {
     progress.bases = bases.load(ordering: .relaxed)
     progress.blocks = blocksDone.load(ordering: .relaxed)
     progress.decodedBytes = decodedBytes.load(ordering: .relaxed)
-    progress.packedBytesRead = packedBytes.load(ordering: .relaxed)
-    progress.packedBytesTotal = packedBytesTotal
+    progress.packedBytesRead = source.packedBytes.load(ordering: .relaxed)
+    progress.packedBytesTotal = source.packedSize
     return progress
   }
 
@@ -179,11 +145,11 @@ public final class ProcessRun: @unchecked Sendable {
       look(pipeline)
     }
     hasFinished = true
-    for reader in readers { reader.close() }
+    source.close()
     if outcome != nil && !report.status.isError {
       do throws(WorkpoolError) {
         try releaseHeldReads()
-        try outputs.finish()
+        try outputs.finish(timing: timing)
       } catch {
         report.status = error.status
         report.error = error
@@ -191,7 +157,7 @@ public final class ProcessRun: @unchecked Sendable {
     }
     if report.status.isError { outputs.abandon() }
     report.wallNanoseconds = report.pipeline.wallNanoseconds
-    for (reader, endpoints) in zip(readers, plan.inputs) {
+    for (reader, endpoints) in zip(source.readers, plan.inputs) {
       for (info, endpoint) in zip(reader.infos, endpoints) {
         report.inputs.append((endpoint, info))
       }
@@ -201,13 +167,23 @@ public final class ProcessRun: @unchecked Sendable {
       report.steps.append((step.name, step.number, counters[index]))
     }
     report.outputs = outputs.totals
+    report.parts = times?.totals ?? []
     do throws(WorkpoolError) { try pipeline.destroy() } catch { report.error = error }
-    for index in 0..<(plan.pipeline.isSerialReference ? 0 : pipeline.pool?.workerCount ?? 0) {
-      if let worker = try? pipeline.pool?.statistics(ofWorker: index) {  // there is such a worker
-        report.workers.append(worker)
-      }
-    }
+    report.workers = workers
     return report
+  }
+
+  private var workers: [WorkerStatistics] {
+    guard !plan.pipeline.isSerialReference, let pool = pipeline.pool else { return [] }
+    // There are such workers.
+    return (0..<pool.workerCount).compactMap { try? pool.statistics(ofWorker: $0) }
+  }
+
+  private var timing: String {
+    guard let times else { return "" }
+    return TimingFile(
+      parts: times.totals, wallNanoseconds: report.pipeline.wallNanoseconds, workers: workers
+    ).text
   }
 
   /// What steps have kept back goes through the steps behind them, on this thread.
@@ -244,7 +220,16 @@ public final class ProcessRun: @unchecked Sendable {
   private func build() throws(WorkpoolError) {
     try pipeline.setSource("read") { [unowned(unsafe) self] block, context throws(WorkpoolError) in
       try keeping(block, 0) { () throws(WorkpoolError) in
-        try read(block, context) ? .goOn : .endOfInput
+        guard let times else {
+          return try source.read(block, context, blocks) ? .goOn : .endOfInput
+        }
+        let isThere = try times.read.measure((0, 0)) { () throws(WorkpoolError) in
+          try source.read(block, context, blocks)
+        }
+        guard isThere else { return .endOfInput }
+        let read = ProcessBlock.of(block)
+        times.read.add(reads: read.extents[0]?.records ?? 0, bytes: read.decodedBytes)
+        return .goOn
       }
     }
     // Parsing goes with the first parallel steps, encoding with the last ones.
@@ -254,7 +239,7 @@ public final class ProcessRun: @unchecked Sendable {
         (
           "parse", .parallel, false, false,
           { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-            try parse(block, context)
+            try measured(times?.parse, block) { () throws(WorkpoolError) in try parse(block) }
           }
         ))
     }
@@ -262,14 +247,16 @@ public final class ProcessRun: @unchecked Sendable {
       works.append(
         (
           stage.name, stage.kind == .parallel ? .parallel : .serial, stage.seesAll, false,
-          { block, _ throws(WorkpoolError) in try stage.run(block.batch) }
+          { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
+            try stage.run(block.batch, times)
+          }
         ))
     }
     works.append(
       (
         "encode", .parallel, false, false,
         { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
-          try encode(block)
+          try measured(times?.encode, block) { () throws(WorkpoolError) in try encode(block) }
         }
       ))
     for command in plan.commands {
@@ -277,7 +264,9 @@ public final class ProcessRun: @unchecked Sendable {
         (
           command.text, .parallel, false, true,
           { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-            try run(command, block, context)
+            try measured(times?.command, block) { () throws(WorkpoolError) in
+              try run(command, block, context)
+            }
           }
         ))
     }
@@ -286,7 +275,9 @@ public final class ProcessRun: @unchecked Sendable {
         (
           "gather", .serial, false, false,
           { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
-            try outputs.gather(block, blocks)
+            try measured(times?.gather, block) { () throws(WorkpoolError) in
+              try outputs.gather(block, blocks)
+            }
             return .go
           }
         ))
@@ -294,7 +285,9 @@ public final class ProcessRun: @unchecked Sendable {
         (
           "pack", .parallel, false, false,
           { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-            try outputs.pack(block, worker: context.worker, blocks)
+            try measured(times?.pack, block) { () throws(WorkpoolError) in
+              try outputs.pack(block, worker: context.worker, blocks)
+            }
             return .go
           }
         ))
@@ -312,7 +305,8 @@ public final class ProcessRun: @unchecked Sendable {
     }
     try pipeline.setSink("write") { [unowned(unsafe) self] block, context throws(WorkpoolError) in
       try keeping(block, context.stage) { () throws(WorkpoolError) in
-        try write(ProcessBlock.of(block))
+        let carried = ProcessBlock.of(block)
+        try measured(times?.write, carried) { () throws(WorkpoolError) in try write(carried) }
         return .goOn
       }
     }
@@ -360,58 +354,18 @@ public final class ProcessRun: @unchecked Sendable {
     }
   }
 
-  // MARK: Stages
-
-  private func read(
-    _ block: UnsafeMutablePointer<Block>, _ context: StageContext
-  ) throws(WorkpoolError) -> Bool {
-    let next = try blocks.take()
-    var isWanted = false
-    var isTaken = false
-    defer { if !isTaken { blocks.give(next) } }
-    var size = 0
-    var taken: UInt64 = 0
-    for (stream, reader) in readers.enumerated() {
-      let text = next.batch.segments[stream].text
-      blocks.take(&text.bytes)
-      reader.isCancelled = { !context.isWanted }
-      let extent = try reader.next { (size) throws(WorkpoolError) in try text.bytes.room(size) }
-      next.extents[stream] = extent
-      text.fakeQuality = reader.format == .fasta ? plan.fakeQuality : nil
-      if let extent {
-        isWanted = true
-        text.bytes.count = extent.size
-        text.origin = FASTQOrigin(
-          path: plan.inputs[stream][extent.input].name, record: Int(extent.recordsBefore),
-          line: Int(extent.linesBefore), byte: Int(extent.offset))
-        size += extent.size
-      } else {
-        text.bytes.count = 0
-        let last = reader.infos.count - 1
-        text.origin = FASTQOrigin(
-          path: plan.inputs[stream][max(last, 0)].name, record: reader.recordsOfLastInput)
-      }
-      taken += reader.packedBytesRead
-    }
-    packedBytes.store(taken, ordering: .relaxed)
-    guard isWanted else { return false }
-    next.decodedBytes = size
-    next.number = block.pointee.number
-    next.batch.firstRead = readsRead
-    if let extent = next.extents[0] {
-      let records = plan.recipe.map { $0.isInterleaved ? $0.segments.count : 1 } ?? 1
-      readsRead += extent.records / records
-    }
-    isTaken = true
-    block.setData(
-      Unmanaged.passRetained(next).toOpaque(), size: max(size, 1),
-      release: { context, data, _, _ in
-        guard let context, let data else { return }
-        let pool = Unmanaged<ProcessBlockPool>.fromOpaque(context).takeUnretainedValue()
-        pool.give(Unmanaged<ProcessBlock>.fromOpaque(data).takeRetainedValue())
-      }, context: Unmanaged.passUnretained(blocks).toOpaque())
-    return true
+  /// Adds what `body` takes to the times of a part, if times are wanted.
+  private func measured<Result>(
+    _ part: PartTimes?, _ block: ProcessBlock,
+    _ body: () throws(WorkpoolError) -> Result
+  ) throws(WorkpoolError) -> Result {
+    guard let part else { return try body() }
+    // Before they are parsed the reads are counted by their text alone.
+    let reads = block.batch.count > 0 ? block.batch.count : block.extents[0]?.records ?? 0
+    return try part.measure((reads, block.decodedBytes), body)
   }
+
+  // MARK: Stages
 
   /// Whether anything looks at records.
   private var parses: Bool {
@@ -421,7 +375,7 @@ public final class ProcessRun: @unchecked Sendable {
     }
   }
 
-  private func parse(_ block: ProcessBlock, _: StageContext) throws(WorkpoolError) -> StepOutcome {
+  private func parse(_ block: ProcessBlock) throws(WorkpoolError) -> StepOutcome {
     switch plan.content {
     case .records:
       // A block inside a file holds whole records only, so it may be read as if it ended one.

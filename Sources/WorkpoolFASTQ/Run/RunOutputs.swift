@@ -146,10 +146,17 @@ final class RunOutputs {
   // MARK: The end
 
   /// Completes all files and gives them their names.
-  func finish() throws(WorkpoolError) {
+  ///
+  /// - Parameter timing: what goes into the file of times.
+  func finish(timing: String) throws(WorkpoolError) {
     try plan.recipe?.end()
-    if let report = plan.report, let file = stepFiles.last {
-      try file.write(report.text(try plan.recipe?.reports() ?? []))
+    if plan.timing != nil { try stepFiles.last?.write(timing) }
+    if !plan.reports.isEmpty {
+      let reports = try plan.recipe?.reports() ?? []
+      let first = stepFiles.count - plan.reports.count - (plan.timing == nil ? 0 : 1)
+      for (index, report) in plan.reports.enumerated() {
+        try stepFiles[first + index].write(report.text(reports))
+      }
     }
     for way in ways {
       switch way {

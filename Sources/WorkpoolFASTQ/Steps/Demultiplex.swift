@@ -79,13 +79,7 @@ final class Demultiplex: Step {
   override func begin() { (reads, matches) = (0, 0) }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let found: Found
-    if let partial = batch.partials[index] {
-      found = unsafeDowncast(partial, to: Found.self)
-    } else {
-      found = Found()
-      batch.partials[index] = found
-    }
+    let found = partial(of: batch, or: Found())
     found.reads = batch.keptCount
     found.matches = 0
     let keep = batch.keep.start

@@ -45,13 +45,7 @@ final class Progress: StreamTexts {
   }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let found: Found
-    if let partial = batch.partials[index] {
-      found = unsafeDowncast(partial, to: Found.self)
-    } else {
-      found = Found()
-      batch.partials[index] = found
-    }
+    let found = partial(of: batch, or: Found())
     found.reads = batch.keptCount
     return .go
   }

@@ -232,6 +232,7 @@ final class RegularExpression: @unchecked Sendable {
           case .group(let group):
             guard group < count, offsets[2 * group] >= 0 else { continue }
             let start = offsets[2 * group]
+            guard offsets[2 * group + 1] > start else { continue }
             try output.append(bytes + Int(start), Int(offsets[2 * group + 1] - start))
           }
         }

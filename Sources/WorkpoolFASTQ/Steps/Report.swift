@@ -68,13 +68,7 @@ final class Report: Step {
   }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let found: Found
-    if let partial = batch.partials[index] {
-      found = unsafeDowncast(partial, to: Found.self)
-    } else {
-      found = Found(streams.count, segmentNames.count, parts)
-      batch.partials[index] = found
-    }
+    let found = partial(of: batch, or: Found(streams.count, segmentNames.count, parts))
     for sums in found.streams { sums.clear() }
     found.facts = batch.facts
     var text = GrowableMemory<UInt8>()

@@ -105,6 +105,17 @@ public class Step {
     preconditionFailure("each step has its own apply")
   }
 
+  /// What `apply` keeps of this batch: what it kept of an earlier one that the batch carried, to be used
+  /// again, or a new one.
+  final func partial<Partial: StepPartial>(
+    of batch: FASTQBatch, or make: @autoclosure () -> Partial
+  ) -> Partial {
+    if let partial = batch.partials[index] { return unsafeDowncast(partial, to: Partial.self) }
+    let partial = make()
+    batch.partials[index] = partial
+    return partial
+  }
+
   /// Takes what `apply` left in the batch's partial, batch by batch in input order.
   func merge(_ partial: StepPartial) throws(WorkpoolError) {
     preconditionFailure("a step that merges has its own merge")

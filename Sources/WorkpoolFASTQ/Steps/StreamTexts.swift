@@ -94,13 +94,8 @@ class StreamTexts: Step {
 
   /// Empty texts for this batch.
   final func texts(_ batch: FASTQBatch) -> Texts {
-    if let partial = batch.partials[index] {
-      let texts = unsafeDowncast(partial, to: Texts.self)
-      for text in texts.texts { text.bytes.count = 0 }
-      return texts
-    }
-    let texts = Texts(ownFiles.count)
-    batch.partials[index] = texts
+    let texts = partial(of: batch, or: Texts(ownFiles.count))
+    for text in texts.texts { text.bytes.count = 0 }
     return texts
   }
 

@@ -49,13 +49,7 @@ final class ValidateAllReadsSameLength: Step {
   override func begin() { length = nil }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let found: Found
-    if let partial = batch.partials[index] {
-      found = unsafeDowncast(partial, to: Found.self)
-    } else {
-      found = Found()
-      batch.partials[index] = found
-    }
+    let found = partial(of: batch, or: Found())
     found.first = nil
     found.other = nil
     let keep = batch.keep.start

@@ -79,8 +79,10 @@ struct DeflateCode: ~Copyable {
     let literals = try HuffmanCode(symbols: Self.literalCount, longest: 15)
     let distances = try HuffmanCode(symbols: Self.distanceCount, longest: 15)
     let lengths = try HuffmanCode(symbols: 19, longest: 7)
-    guard let memory = wpl_allocate_zeroed(
-      256 * (4 + 8 + 4) + 8 + DeflateHeader.mostPieces * 2) else { throw noMemory }
+    guard
+      let memory = wpl_allocate_zeroed(
+        256 * (4 + 8 + 4) + 8 + DeflateHeader.mostPieces * 2)
+    else { throw noMemory }
     self.memory = memory
     words = memory.bindMemory(to: UInt64.self, capacity: 256)
     wordCounts = (memory + 256 * 8).bindMemory(to: UInt32.self, capacity: 256)

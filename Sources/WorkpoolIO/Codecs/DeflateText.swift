@@ -32,7 +32,9 @@ struct DeflateText {
   /// Of the line that `index` lies in, the end; `count` where it has none.
   @inline(__always)
   func end(ofLineAt index: Int) -> Int {
-    guard index < count, let found = memchr(start + index, 0x0a, count - index) else { return count }
+    guard index < count, let found = memchr(start + index, 0x0a, count - index) else {
+      return count
+    }
     return UnsafeRawPointer(found) - start
   }
 

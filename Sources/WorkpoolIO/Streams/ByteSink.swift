@@ -14,6 +14,8 @@ public final class ByteSink {
 
   /// Is shown all that was written, piece by piece.
   public var watch: ((UnsafeRawBufferPointer) -> Void)?
+  /// What `write` fails with before it has written more bytes than these.
+  var failure: (afterBytes: UInt64, systemError: Int32)?
 
   private var descriptor: Int32
   /// What `close` gives the file.
@@ -52,6 +54,9 @@ public final class ByteSink {
   /// `closed` after `close`.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(WorkpoolError) {
     if isClosed { throw WorkpoolError(.closed, "is closed", path: name) }
+    if let failure, bytesWritten + UInt64(bytes.count) > failure.afterBytes {
+      throw failed("cannot write", -failure.systemError)
+    }
     var rest = bytes
     while !rest.isEmpty {
       let count = wpl_file_write(descriptor, rest.baseAddress!, rest.count)

@@ -24,6 +24,8 @@ public final class OutputSet {
     public var attributes: FileAttributes?
     /// Whether a marker says that a run has begun and not ended well.
     public var hasMarker = true
+    /// For tests of programs: every output fails with this errno before it has so many bytes.
+    public var failure: (afterBytes: UInt64, systemError: Int32)?
     public init() {}
   }
 
@@ -145,6 +147,7 @@ public final class OutputSet {
           ByteSink(
             owning: descriptor, name: target.path, syncs: options.syncs,
             attributes: target.isRegular ? options.attributes : nil))
+        sinks[index].failure = options.failure
       }
     } catch {
       if let marker, markerDescriptor >= 0 && !hadMarker { _ = wpl_file_remove(marker) }
@@ -171,6 +174,7 @@ public final class OutputSet {
       ByteSink(
         owning: descriptor, name: target.path, syncs: options.syncs,
         attributes: target.isRegular ? options.attributes : nil))
+    sinks[targets.count - 1].failure = options.failure
     return targets.count - 1
   }
 

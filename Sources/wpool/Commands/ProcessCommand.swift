@@ -37,6 +37,14 @@ struct ProcessCommand: ParsableCommand {
     return try builder.build()
   }
 
+  private func printedConfiguration(_ job: ProcessJob) throws -> ExitCode {
+    guard streams.inputs.first?.hasSuffix(".toml") != true || !streams.output.isEmpty,
+      !streams.inputs.isEmpty, job.hasReads, job.plan.commands.isEmpty
+    else { throw Failure.usage("--print-config is for reads and steps that are given as flags") }
+    let steps = try work.step.map { try StepParser.parse($0) }
+    return Console.write(PrintedConfiguration(job, steps: steps).text)
+  }
+
   @OptionGroup(title: "Inputs and outputs") var streams: StreamOptions
   @OptionGroup(title: "Reading") var unpack: UnpackOptions
   @OptionGroup(title: "Work") var work: WorkOptions
@@ -45,6 +53,7 @@ struct ProcessCommand: ParsableCommand {
 
   func run() throws {
     let job = try job()
+    if words.printConfig { throw try printedConfiguration(job) }
     throw words.dryRun ? try DryRun(job).run() : try ProcessSession(job).run()
   }
 }
@@ -193,6 +202,9 @@ struct WordOptions: ParsableArguments {
 
   @Flag(name: [.customShort("n"), .long], help: "Check, print what would be done, write nothing.")
   var dryRun = false
+
+  @Flag(help: "Print the configuration that does the same as these flags, and do nothing.")
+  var printConfig = false
 
   @Flag(name: .shortAndLong, help: "More notes: what inputs and outputs are.")
   var verbose = false

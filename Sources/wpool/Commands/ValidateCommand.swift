@@ -8,8 +8,9 @@ struct ValidateCommand: ParsableCommand {
     abstract: "Check a configuration without running it.",
     discussion: """
       Everything that is wrong is told at once, a line for each: file, line, table or step, key and \
-      what is allowed. Nothing is opened but the configuration, nothing is written. Exit codes: \
-      0 right; 2 wrong.
+      what is allowed. What is right and may yet not be meant is a warning: inputs that are not there, \
+      outputs with one name, keys without effect. Nothing is opened but the configuration, nothing is \
+      written. Exit codes: 0 right; 2 wrong.
       """)
 
   @Argument(help: "The configuration, a TOML file.", completion: .file(extensions: ["toml"]))
@@ -17,7 +18,11 @@ struct ValidateCommand: ParsableCommand {
 
   func run() throws {
     let path = try config ?? OnlyConfiguration.find()
-    let configuration = try Configuration(ConfigurationText(path: path))
+    let text = try ConfigurationText(path: path)
+    let configuration = try Configuration(text)
+    for warning in ConfigurationWarnings.find(configuration, text) {
+      Console.say("\(path): warning: \(warning)")
+    }
     let steps = configuration.recipe.steps.count { $0.number != nil }
     let segments = configuration.recipe.segments
     throw Console.write(

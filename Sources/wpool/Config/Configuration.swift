@@ -8,6 +8,7 @@ struct Configuration {
   /// nil only for a benchmark.
   let output: OutputSection?
   let recipe: Recipe
+  let benchmark: BenchmarkSection?
 
   /// - Throws: everything that is wrong, in the order of the text.
   init(_ text: ConfigurationText) throws(Failure) {
@@ -17,7 +18,7 @@ struct Configuration {
     let optionTable = Self.section("options", &root, &problems)
     let outputTable = Self.section("output", &root, &problems)
     let barcodeTables = root.take("barcodes", problems: &problems)
-    let benchmark = Self.section("benchmark", &root, &problems)
+    let benchmarkTable = Self.section("benchmark", &root, &problems)
     let steps = root.take("step", "transform", problems: &problems)
     root.refuseRest(&problems)
 
@@ -40,17 +41,19 @@ struct Configuration {
     self.output = output
     let barcodes =
       barcodeTables.map { BarcodeTables.read($0, segments: segments, &problems) } ?? []
-    Self.refuse(benchmark, &problems)
+    let benchmark = benchmarkTable.map { BenchmarkSection($0, &problems) }
+    self.benchmark = benchmark
+    let isBenchmark = benchmark?.isEnabled == true
 
     var recipeOptions = RecipeOptions()
     recipeOptions.commentCharacter = input.commentCharacter
-    recipeOptions.checksPairing = options.checksPairing
+    recipeOptions.checksPairing = options.checksPairing && !isBenchmark
     recipeOptions.barcodes = barcodes
-    recipeOptions.naming = output?.naming
+    recipeOptions.naming = output?.naming ?? (isBenchmark ? OutputNaming(prefix: "benchmark") : nil)
     let requests = StepTables.read(steps, &problems)
     let recipe = StepTables.recipe(
       requests, input, recipeOptions, path: steps.map { [$0.key] } ?? [], &problems)
-    if let recipe { Self.checkOutput(output, recipe, &problems) }
+    if let recipe, !isBenchmark { Self.checkOutput(output, recipe, &problems) }
     guard problems.isEmpty, let recipe else {
       throw Failure(exitCode: .usage, messages: problems.messages)
     }
@@ -71,20 +74,14 @@ struct Configuration {
     return SectionReader(title: "[\(name)]", path: [member.key], members)
   }
 
-  private static func refuse(
-    _ benchmark: SectionReader?, _ problems: inout ConfigurationProblems
-  ) {
-    guard let benchmark else { return }
-    problems.report(benchmark.path, "[benchmark] is not available in this version")
-  }
-
   private static func checkOutput(
     _ output: OutputSection?, _ recipe: Recipe, _ problems: inout ConfigurationProblems
   ) {
     // `format = "none"` says that no file is wanted.
     let writesFiles = output.map { !($0.segments.isEmpty && $0.interleaved.isEmpty) }
     let reports = output.map { $0.hasJSONReport || $0.hasHTMLReport } ?? false
-    if !(writesFiles ?? false) && !reports && recipe.files.isEmpty {
+    let hasTiming = output?.hasTiming ?? false
+    if !(writesFiles ?? false) && !reports && !hasTiming && recipe.files.isEmpty {
       problems.report(
         output?.path ?? [],
         "no output files and no reports are asked for: there is nothing to do")
@@ -98,20 +95,9 @@ struct Configuration {
         output.path,
         "[output]: a Report step needs report_json = true or report_html = true")
     }
-    refuseWhatIsMissing(output, &problems)
-  }
-
-  /// What this version cannot do yet.
-  private static func refuseWhatIsMissing(
-    _ output: OutputSection, _ problems: inout ConfigurationProblems
-  ) {
-    let missing: [(Bool, String, String)] = [
-      (output.format == .bam, "format", "format = \"bam\""),
-      (output.hasHTMLReport, "report_html", "report_html"),
-      (output.hasTiming, "report_timing", "report_timing"),
-    ]
-    for (isAsked, key, name) in missing where isAsked {
-      problems.report(output.path + [key], "[output]: \(name) is not available in this version")
+    if output.format == .bam {
+      problems.report(
+        output.path + ["format"], "[output]: format = \"bam\" is not available in this version")
     }
   }
 }

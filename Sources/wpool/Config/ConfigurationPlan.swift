@@ -17,6 +17,11 @@ struct ConfigurationPlan {
     try refuseFlags()
     let text = try ConfigurationText(path: path)
     let configuration = try Configuration(text)
+    if let benchmark = configuration.benchmark, !benchmark.isEnabled {
+      throw .usage(
+        "\(path): [benchmark] is there and enable is not true: it runs with enable = true, and everything else "
+          + "without [benchmark]")
+    }
     let limits = command.limits
     let options = configuration.options
     var workers = 0
@@ -28,12 +33,24 @@ struct ConfigurationPlan {
     let recipe = configuration.recipe
     var plan = ProcessPlan(
       content: .records(recipe, recordsPerBlock: limits.blockSize?.number ?? options.blockSize),
-      inputs: inputs(configuration), outputs: outputs(configuration))
+      inputs: inputs(configuration), outputs: Self.outputs(configuration))
     plan.prefix = configuration.output?.naming.prefix
     plan.mayWriteNothing = configuration.output?.format == OutputSection.Format.none
-    if let output = configuration.output, output.hasJSONReport {
-      plan.report = RunReportFile(
-        path: output.naming.prefix + ".json", head: reportHead(configuration, text.text))
+    plan.benchmarkReads = configuration.benchmark?.moleculeCount
+    if let output = configuration.output, output.hasTiming, plan.benchmarkReads == nil {
+      plan.timing = output.naming.prefix + ".timing.json"
+    }
+    if let output = configuration.output, plan.benchmarkReads == nil {
+      let head = reportHead(configuration, text.text)
+      if output.hasJSONReport {
+        plan.reports.append(RunReportFile(path: output.naming.prefix + ".json", head: head))
+      }
+      if output.hasHTMLReport {
+        plan.reports.append(
+          RunReportFile(
+            path: output.naming.prefix + ".html", head: head,
+            page: (ReportPage.before, ReportPage.after)))
+      }
     }
     plan.reader = command.unpack.reader
     plan.fakeQuality = configuration.input.fakeQuality
@@ -41,6 +58,7 @@ struct ConfigurationPlan {
     plan.outputSet.allowsOverwrite = command.streams.allowOverwrite
     plan.outputSet.keepsPartial = command.streams.keepPartial
     plan.outputSet.syncs = command.streams.sync
+    plan.outputSet.failure = options.outputFailure
     plan.pipeline.isSerialReference = limits.serial
     if command.words.timeline != nil { plan.pipeline.timelineEvents = 65_536 }
     plan.pipeline.maxBlocksInFlight =
@@ -127,8 +145,9 @@ struct ConfigurationPlan {
     }
   }
 
-  private func outputs(_ configuration: Configuration) -> [ProcessPlan.Output] {
-    guard let output = configuration.output, output.format != .none else { return [] }
+  static func outputs(_ configuration: Configuration) -> [ProcessPlan.Output] {
+    guard configuration.benchmark == nil, let output = configuration.output, output.format != .none
+    else { return [] }
     let recipe = configuration.recipe
     func number(_ name: String) -> Int? { recipe.segments.firstIndex(of: name) }
     func planned(_ endpoint: Endpoint, _ segments: [Int], _ stream: Int?) -> ProcessPlan.Output {

@@ -8,6 +8,7 @@ struct OptionsSection {
   var blockSize = 10_000
   var acceptsDuplicateFiles = false
   var checksPairing = true
+  var outputFailure: (afterBytes: UInt64, systemError: Int32)?
 
   init() {}
 
@@ -26,8 +27,8 @@ struct OptionsSection {
     _ = section.int("output_buffer_size", 1...Int.max, &problems)
     acceptsDuplicateFiles = section.bool("accept_duplicate_files", &problems) ?? false
     checksPairing = section.bool("spot_check_read_pairing", &problems) ?? true
-    if section.take("debug_failures", problems: &problems) != nil {
-      section.report("debug_failures", "debug_failures is not available", &problems)
+    if let failures = section.take("debug_failures", problems: &problems) {
+      outputFailure = DebugFailures.read(failures, section.path, &problems)
     }
     section.refuseRest(&problems)
   }

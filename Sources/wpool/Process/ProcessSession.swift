@@ -82,6 +82,9 @@ struct ProcessSession {
       if code == .success { code = .run }
     }
     let times = start.times
+    if job.plan.benchmarkReads != nil, code == .success {
+      code = Console.write(RunSummary.benchmark(report))
+    }
     if job.words.stats {
       _ = Console.put(RunSummary.table(report, hasReads: job.hasReads), to: 2)
     }

@@ -8,6 +8,14 @@ enum RunSummary {
     totals(report, hasReads) + steps(report, hasReads) + stages(report) + workers(report)
   }
 
+  /// The line that a benchmark prints.
+  static func benchmark(_ report: ProcessReport) -> String {
+    let seconds = Double(report.wallNanoseconds) / 1e9
+    let rate = seconds > 0 ? Figures.grouped(UInt64(Double(report.readsIn) / seconds)) : "–"
+    return
+      "benchmark: \(Figures.grouped(report.readsIn)) reads in \(Figures.fixed(seconds, 3)) s, \(rate) a second\n"
+  }
+
   private static func totals(_ report: ProcessReport, _ hasReads: Bool) -> String {
     let text = report.inputs.reduce(UInt64(0)) { $0 + $1.info.decodedBytes }
     let seconds = Double(report.wallNanoseconds) / 1e9

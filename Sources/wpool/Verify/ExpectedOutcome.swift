@@ -33,6 +33,9 @@ struct ExpectedOutcome {
     if case .refusal = end { return }
     let text = try ConfigurationText(path: path)
     let configuration = try Configuration(text)
+    if configuration.benchmark?.isEnabled == true {
+      throw .usage("\(path): a benchmark writes nothing that could be compared")
+    }
     for name in Self.texts(text.root) where !inputs.contains(name) && isFile(name) {
       inputs.append(name)
     }

@@ -35,6 +35,7 @@ struct SectionReader {
   let path: [String]
   private var members: [StepParameter]
   private var known: [String] = []
+  private var given: [String] = []
 
   init(title: String, path: [String], _ members: [StepParameter]) {
     self.title = title
@@ -50,6 +51,7 @@ struct SectionReader {
     let found = members.filter { member in
       names.contains { Spelling.isSame($0, member.key) }
     }
+    given += found.map { $0.key }
     members.removeAll { member in names.contains { Spelling.isSame($0, member.key) } }
     for other in found.dropFirst() {
       problems.report(
@@ -59,6 +61,9 @@ struct SectionReader {
     }
     return found.first
   }
+
+  /// Whether a key of this name was taken, with whatever value.
+  func wasGiven(_ name: String) -> Bool { given.contains { Spelling.isSame($0, name) } }
 
   /// What no `take` asked for.
   var rest: [StepParameter] { members }
