@@ -89,12 +89,12 @@ class Case(unittest.TestCase):
             self.assertEqual((first.err, first.out), (other.err, other.out), (args, mode))
         return first
 
-    def start(self, *args, **more):
+    def start(self, *args, settings={}, **more):
         """A process that is ended with the test."""
         more.setdefault("stdout", subprocess.PIPE)
         more.setdefault("stdin", subprocess.DEVNULL)
         process = subprocess.Popen(
-            [WPOOL, *map(str, args)], stderr=subprocess.PIPE, env=environment(), cwd=self.folder,
+            [WPOOL, *map(str, args)], stderr=subprocess.PIPE, env=environment(**settings), cwd=self.folder,
             **more)
 
         def end():

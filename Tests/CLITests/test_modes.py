@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 
+import random_configurations
 from support import Case, fastq, reads
 
 STEPS = """
@@ -252,3 +253,10 @@ class Warnings(Configured):
         self.warns("[input]\na = 'in.fq'\n[[step]]\naction = 'ExtractIUPACWithIndel'\nsearch = 'ACN'\nsegment = 'a'\n"
                    "anchor = 'left'\nout_label = 't'\n[[step]]\naction = 'ForgetAllTags'\n[output]\nprefix = 'o'\n",
                    "counts as a mismatch")
+
+
+class Damage(Configured):
+    def test_damaged_configurations_are_taken_or_refused(self):
+        texts = random_configurations.sources()
+        for seed in range(150):
+            self.assertIsNone(random_configurations.check(seed, texts, self.folder), f"seed {seed}")

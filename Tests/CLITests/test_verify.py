@@ -4,6 +4,7 @@
 import gzip
 import json
 import os
+import signal
 
 from support import Case, fastq, reads
 
@@ -34,7 +35,7 @@ class Verify(Case):
         self.write("out_read1.fq", fastq(SHORT))
 
     def differs(self, *says, **more):
-        return self.fails(1, "verify", "input.toml", says=says, **more)
+        return self.fails(1, "verify", "input.toml", *more.pop("more", []), says=says, **more)
 
     def test_a_run_as_expected(self):
         before = self.names()
@@ -51,6 +52,30 @@ class Verify(Case):
         os.unlink(self.path("out_read1.fq"))
         self.write("out_read1.fq.gz", gzip.compress(fastq(SHORT), 1))
         self.ok("verify", "input.toml")
+
+    def test_the_size_of_packed_outputs_may_be_compared(self):
+        self.write("input.toml", CONFIG.encode() + b'compression = "gzip"\n')
+        os.unlink(self.path("out_read1.fq"))
+        packed = gzip.compress(fastq(SHORT), 6)
+        self.write("out_read1.fq.gz", gzip.compress(b"") * (len(packed) // 10) + packed)
+        self.ok("verify", "input.toml")
+        self.ok("verify", "input.toml", "--size-tolerance", "90")
+        self.differs("out_read1.fq.gz: packed size: want", "within 20.0 %", **{"more": ["--size-tolerance", "20"]})
+        self.fails(2, "verify", "input.toml", "--size-tolerance", "-1", says="--size-tolerance")
+
+    def test_an_interrupt_leaves_nothing_behind(self):
+        scratch = self.folder / "scratch"
+        scratch.mkdir()
+        os.unlink(self.path("input_read1.fq"))
+        pipe = self.fifo("input_read1.fq")
+        for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            process = self.start("verify", "input.toml", settings={"TMPDIR": str(scratch)})
+            with open(pipe, "wb"):  # opens when the run does
+                process.send_signal(number)
+                out, words = process.communicate(timeout=60)
+            self.assertEqual((process.returncode, out), (code, b""), words)
+            self.assertIn(b"ended by SIG", words)
+            self.assertEqual(list(scratch.iterdir()), [])
 
     def test_what_differs_is_told(self):
         wrong = list(SHORT)

@@ -31,6 +31,12 @@ struct VerifyCommand: ParsableCommand {
     help: ArgumentHelp("Numbers of workers, beside the serial run.", valueName: "n,..."))
   var workers = WorkerCounts([1, 2, 3, 8])
 
+  @Option(
+    help: ArgumentHelp(
+      "Compare the size of packed files, too, which may differ by so many per cent.",
+      valueName: "percent"))
+  var sizeTolerance: Double?
+
   @Flag(
     name: [.long, .customLong("unsafe-call-prep-sh")],
     help: "Run prep.sh before, test.sh in the place of, and post.sh after each run.")
@@ -43,8 +49,13 @@ struct VerifyCommand: ParsableCommand {
     if let script = scripts.first, !allowScripts {
       throw Failure.usage("\(expected.folder)/\(script) is there; --allow-scripts runs it")
     }
+    if let sizeTolerance, !(sizeTolerance >= 0) {
+      throw Failure.usage("--size-tolerance is a number from 0, not \(sizeTolerance)")
+    }
     var verification = Verification(
       path, expected, workers: workers.counts, runsScripts: allowScripts)
+    verification.sizeTolerance = sizeTolerance
+    do { try Interrupts.cancel(Token()) } catch { throw Failure(beforeStart: error) }
     let scratch = try Self.makeScratch()
     defer { try? FileManager.default.removeItem(atPath: scratch) }
     try verification.run(in: scratch)

@@ -24,6 +24,7 @@ struct ChildProgram {
   }
 
   /// - Returns: the exit code; for a signal 128 and its number.
+  /// - Throws: also where this program was told to end: the child is told, and has ended then.
   func run() throws(Failure) -> Int32 {
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -50,9 +51,27 @@ struct ChildProgram {
       throw Failure(
         exitCode: .program, messages: ["\(words[0]): \(String(cString: strerror(code)))"])
     }
-    var status: Int32 = 0
-    while waitpid(child, &status, 0) < 0 && errno == EINTR {}
+    let status = Self.wait(for: child)
+    if let signal = Interrupts.caught {
+      throw Failure(
+        exitCode: .signal(signal), messages: ["ended by \(signal == SIGINT ? "SIGINT" : "SIGTERM")"]
+      )
+    }
     return status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f
+  }
+
+  private static func wait(for child: pid_t) -> Int32 {
+    var status: Int32 = 0
+    var isTold = false
+    while true {
+      let ended = waitpid(child, &status, WNOHANG)
+      if ended == child || ended < 0 && errno != EINTR { return status }
+      if !isTold, Interrupts.caught != nil {
+        kill(child, SIGTERM)
+        isTold = true
+      }
+      usleep(2_000)
+    }
   }
 
   private static func withTexts<Result>(

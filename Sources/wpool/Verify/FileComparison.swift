@@ -41,6 +41,23 @@ enum FileComparison {
     }
   }
 
+  /// How far the sizes of two packed files are apart.
+  ///
+  /// - Parameter tolerance: in per cent of `wanted`.
+  /// - Returns: what is wrong; nil: nothing, or they are not packed.
+  static func differentSize(of path: String, from wanted: String, tolerance: Double) -> String? {
+    guard [".gz", ".bgz", ".zst", ".zstd"].contains(where: { path.hasSuffix($0) }) else {
+      return nil
+    }
+    do throws(WorkpoolError) {
+      let (size, want) = (try content(path).count, try content(wanted).count)
+      guard abs(Double(size - want)) > tolerance / 100 * Double(want) else { return nil }
+      return "packed size: want \(want) bytes within \(tolerance) %, got \(size)"
+    } catch {
+      return error.text
+    }
+  }
+
   /// The same between two runs: packed bytes are compared, too.
   static func difference(of path: String, fromRun other: String) -> String? {
     switch Content(path) {
@@ -194,7 +211,7 @@ indirect enum JSONContent: Decodable {
     switch self {
     case .null: "null"
     case .bool(let value): "\(value)"
-    case .number(let value): "\(value)"
+    case .number(let value): Int(exactly: value).map { "\($0)" } ?? "\(value)"
     case .text(let text): "\"\(text.prefix(80))\""
     case .list(let values): "a list of \(values.count)"
     case .table(let members): "an object of \(members.count)"

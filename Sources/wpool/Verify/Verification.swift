@@ -10,6 +10,8 @@ struct Verification {
   /// Worker counts, beside the serial run.
   let workers: [Int]
   let runsScripts: Bool
+  /// How far packed files may be from the size of those expected, in per cent; nil: as they like.
+  var sizeTolerance: Double?
   private(set) var differences: [String] = []
   private(set) var runs: [Rerun] = []
 
@@ -76,6 +78,11 @@ struct Verification {
         tell(run, "\(name) is not expected")
       } else if let difference = FileComparison.difference(
         of: run.folder + "/" + name, from: expected.folder + "/" + name)
+      {
+        tell(run, "\(name): \(difference)")
+      } else if let sizeTolerance,
+        let difference = FileComparison.differentSize(
+          of: run.folder + "/" + name, from: expected.folder + "/" + name, tolerance: sizeTolerance)
       {
         tell(run, "\(name): \(difference)")
       }
