@@ -7,8 +7,9 @@ struct ReadStatistics {
   private(set) var lengths: [Int] = []
   private(set) var q20 = 0
   private(set) var q30 = 0
-  /// For each position, A C G T and others.
+  /// For each position A, C, G, T, others, and room that makes its place a shift.
   private(set) var counts: [Int] = []
+  private static let room = 8
   /// For each position, the sum of the error probabilities.
   private(set) var errors: [Double] = []
 
@@ -32,22 +33,50 @@ struct ReadStatistics {
     _ tables: BaseTables
   ) {
     if length > errors.count {
-      counts.append(contentsOf: repeatElement(0, count: 5 * (length - errors.count)))
+      counts.append(contentsOf: repeatElement(0, count: Self.room * (length - errors.count)))
       errors.append(contentsOf: repeatElement(0, count: length - errors.count))
     }
-    var (good, best) = (0, 0)
+    // A loop for each: together they have more to keep than there are registers.
+    let classes = UnsafePointer(tables.classes.start)
     counts.withUnsafeMutableBufferPointer { counts in
-      errors.withUnsafeMutableBufferPointer { errors in
-        for index in 0..<length {
-          counts[5 &* index &+ Int(tables.classes.start[Int(bases[index])])] &+= 1
-          errors[index] += tables.probabilities.start[Int(quality[index])]
-          good &+= quality[index] >= 53 ? 1 : 0
-          best &+= quality[index] >= 63 ? 1 : 0
-        }
+      for index in 0..<length {
+        counts[Self.room &* index &+ Int(classes[Int(bases[index])])] &+= 1
       }
     }
+    let probabilities = UnsafePointer(tables.probabilities.start)
+    errors.withUnsafeMutableBufferPointer { errors in
+      for index in 0..<length { errors[index] += probabilities[Int(quality[index])] }
+    }
+    let (good, best) = Self.count(quality, length)
     q20 += good
     q30 += best
+  }
+
+  /// Qualities from 20 on, and from 30 on.
+  private static func count(_ quality: UnsafePointer<UInt8>, _ length: Int) -> (Int, Int) {
+    var (good, best) = (0, 0)
+    var index = 0
+    while index &+ 16 <= length {
+      // Sixteen counts of a byte each, as far as that goes.
+      var (goods, bests) = (SIMD16<UInt8>.zero, SIMD16<UInt8>.zero)
+      let end = min(length &- 16, index &+ 16 &* 254)
+      while index <= end {
+        let qualities = UnsafeRawPointer(quality + index).loadUnaligned(as: SIMD16<UInt8>.self)
+        goods.replace(with: goods &+ 1, where: qualities .>= 53)
+        bests.replace(with: bests &+ 1, where: qualities .>= 63)
+        index &+= 16
+      }
+      for lane in 0..<16 {
+        good &+= Int(goods[lane])
+        best &+= Int(bests[lane])
+      }
+    }
+    while index < length {
+      good &+= quality[index] >= 53 ? 1 : 0
+      best &+= quality[index] >= 63 ? 1 : 0
+      index &+= 1
+    }
+    return (good, best)
   }
 
   mutating func add(_ other: Self) {
@@ -92,7 +121,7 @@ struct ReadStatistics {
     for (base, name) in ["a", "c", "g", "t", "n"].enumerated() {
       json.key(name)
       json.beginArray()
-      for position in errors.indices { json.number(counts[5 * position + base]) }
+      for position in errors.indices { json.number(counts[Self.room * position + base]) }
       json.endArray()
     }
     json.endObject()
@@ -100,7 +129,7 @@ struct ReadStatistics {
   }
 
   private func sum(of base: Int) -> Int {
-    stride(from: base, to: counts.count, by: 5).reduce(0) { $0 + counts[$1] }
+    stride(from: base, to: counts.count, by: Self.room).reduce(0) { $0 + counts[$1] }
   }
 }
 
