@@ -2,24 +2,13 @@
 import WorkpoolCore
 
 /// Drops n bases and their qualities at the start; a shorter read becomes empty.
-final class CutStart: Step {
+final class CutStart: ShortenedReads {
   static var description: StepDescription {
     StepDescription(
       "CutStart", "drop n bases at the start",
-      keys: [StepKey("n", .int(1...Int.max)), StepKey("segment", .segment), .condition],
+      keys: keys(from: 1),
       make: { arguments throws(WorkpoolError) in try CutStart(arguments) })
   }
-
-  private let n: Int
-  private let segment: Int
-
-  override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    n = arguments.int("n")
-    segment = arguments.segments("segment").lowerBound
-    try super.init(arguments)
-  }
-
-  override var changesCounts: Bool { true }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
     let records = batch.segments[segment].records.start

@@ -3,29 +3,13 @@ import WorkpoolCore
 
 /// Keeps the first n reads that reach it and asks to stop with the batch that completes them; with
 /// n = 0 that is the first batch.
-final class Head: Step {
+final class Head: FirstReads {
   static var description: StepDescription {
     StepDescription(
       "Head", "keep the first n reads and stop the input", kind: .serial,
-      keys: [StepKey("n", .int(0...Int.max))],
+      keys: keys,
       make: { arguments throws(WorkpoolError) in try Head(arguments) })
   }
-
-  private let n: Int
-  private let streams: Int
-  /// Reads seen of each stream.
-  private var seen: [Int]
-
-  override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    n = arguments.int("n")
-    streams = arguments.surroundings.streams.count
-    seen = Array(repeating: 0, count: streams)
-    try super.init(arguments)
-  }
-
-  override var kind: StepKind { .serial }
-  override var changesCounts: Bool { true }
-  override func begin() { seen = Array(repeating: 0, count: streams) }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
     if streams > 1 { return passPerStream(batch) }

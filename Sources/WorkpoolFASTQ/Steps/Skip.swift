@@ -2,29 +2,13 @@
 import WorkpoolCore
 
 /// Drops the first n reads that reach it.
-final class Skip: Step {
+final class Skip: FirstReads {
   static var description: StepDescription {
     StepDescription(
       "Skip", "drop the first n reads", kind: .serial,
-      keys: [StepKey("n", .int(0...Int.max))],
+      keys: keys,
       make: { arguments throws(WorkpoolError) in try Skip(arguments) })
   }
-
-  private let n: Int
-  private let streams: Int
-  /// Reads seen of each stream, up to n.
-  private var seen: [Int]
-
-  override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    n = arguments.int("n")
-    streams = arguments.surroundings.streams.count
-    seen = Array(repeating: 0, count: streams)
-    try super.init(arguments)
-  }
-
-  override var kind: StepKind { .serial }
-  override var changesCounts: Bool { true }
-  override func begin() { seen = Array(repeating: 0, count: streams) }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
     if streams > 1 { return passPerStream(batch) }

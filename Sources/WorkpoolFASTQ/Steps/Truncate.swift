@@ -2,24 +2,13 @@
 import WorkpoolCore
 
 /// Keeps the first n bases and their qualities; n = 0 empties the read.
-final class Truncate: Step {
+final class Truncate: ShortenedReads {
   static var description: StepDescription {
     StepDescription(
       "Truncate", "keep the first n bases",
-      keys: [StepKey("n", .int(0...Int.max)), StepKey("segment", .segment), .condition],
+      keys: keys(from: 0),
       make: { arguments throws(WorkpoolError) in try Truncate(arguments) })
   }
-
-  private let n: Int
-  private let segment: Int
-
-  override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    n = arguments.int("n")
-    segment = arguments.segments("segment").lowerBound
-    try super.init(arguments)
-  }
-
-  override var changesCounts: Bool { true }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
     let records = batch.segments[segment].records.start
