@@ -41,7 +41,7 @@ class Step:
     behind it: ``Step("ConvertQuality", from_="solexa", to="sanger")``.
     """
 
-    def __init__(self, name: str, **keys: Any) -> None:
+    def __init__(self, name: str, /, **keys: Any) -> None:
         self.name = name
         self.keys = {key.rstrip("_"): value for key, value in keys.items()}
 
