@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // A whole pipeline of reads without a configuration: steps by name with typed values, barcodes, a file for
-// each of them, a table and a report. Usage: 7_pipeline IN PREFIX
+// each of them, a table and a report. Usage: 8_pipeline IN PREFIX
 #include <cstdio>
 #include <workpool.hpp>
 

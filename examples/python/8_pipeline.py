@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A whole pipeline of reads without a configuration: steps by name with typed values, barcodes, a file
-for each of them, a table and a report. Usage: 7_pipeline.py IN PREFIX"""
+for each of them, a table and a report. Usage: 8_pipeline.py IN PREFIX"""
 import sys
 
 import workpool
