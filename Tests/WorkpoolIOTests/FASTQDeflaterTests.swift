@@ -44,7 +44,7 @@ private func binned(
   private let inflater: BlockInflater
 
   init() throws {
-    deflater = try FASTQDeflater()
+    deflater = try FASTQDeflater(level: 1)
     inflater = try BlockInflater()
   }
 
@@ -140,6 +140,22 @@ private func binned(
       #expect(pack(text[...]) == nil)
     }
     #expect(pack(Bytes(repeating: 65, count: 65_537)[...]) == nil)
+  }
+
+  @Test("reads that repeat each other are left to levels that look for all repeats")
+  func repeats() throws {
+    let repeated = binned(300, bases: 150...150, isRepeated: true)[..<65_280]
+    let other = binned(300, bases: 150...150)[..<65_280]
+    var packed = Bytes(repeating: 0, count: 70_000)
+    for (level, isTaken) in [(1, true), (2, true), (3, false), (6, false), (9, false)] {
+      let deflater = try FASTQDeflater(level: level)
+      for (slice, isTaken) in [(repeated, isTaken), (other, true)] {
+        let size = packed.withUnsafeMutableBytes { packed in
+          slice.withUnsafeBytes { deflater.deflate($0, into: packed) }
+        }
+        #expect((size != nil) == isTaken, "level \(level)")
+      }
+    }
   }
 
   @Test("without enough room nothing is packed")

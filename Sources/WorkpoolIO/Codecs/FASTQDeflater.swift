@@ -32,6 +32,9 @@ struct FASTQDeflater: ~Copyable {
   private static let places = 4
   /// Bases of the shortest repeat in a sequence.
   private static let bases = 16
+  /// Per cent of the bases that are repeats, from where libraries that look for all of them make less:
+  /// at levels up to 4, and above.
+  private static let (mostRepeatedOfFew, mostRepeatedOfMany) = (20, 3)
 
   private let memory: UnsafeMutableRawPointer
   /// Runs of literals and repeats, in order: see `DeflateItem`.
@@ -43,8 +46,13 @@ struct FASTQDeflater: ~Copyable {
   /// Where 16 bases with a key stood last.
   private let baseOfKey: UnsafeMutablePointer<UInt16>
   private let code: DeflateCode
+  /// Of the bases, in per cent, that may be repeats.
+  private let mostRepeated: Int
 
-  init() throws(WorkpoolError) {
+  /// - Parameter level: of gzip, 1 to 9. Reads that repeat each other, as those of amplicons or of a small
+  ///   genome, are declined where the level's library makes them smaller: it looks for every repeat.
+  init(level: Int) throws(WorkpoolError) {
+    mostRepeated = level <= 2 ? 100 : level <= 4 ? Self.mostRepeatedOfFew : Self.mostRepeatedOfMany
     let code = try DeflateCode()
     let keys = 1 << Self.keyBits
     let slice = Self.largestSlice
@@ -99,7 +107,9 @@ struct FASTQDeflater: ~Copyable {
       repeatQualities(
         text, quality, min(end, text.count), after: previousQuality, &count, &parts)
       qualities += quality - sequence
-      guard qualities < 2_000 || count * 3 <= qualities else { return false }
+      guard qualities < 2_000 || count * 3 <= qualities,
+        qualities < 8_000 || parts.repeatedBases * 100 <= qualities * mostRepeated
+      else { return false }
       previousQuality = quality
       name = (end, name.start)
     }
@@ -170,6 +180,7 @@ struct FASTQDeflater: ~Copyable {
         before += 1
       }
       length += before
+      parts.repeatedBases += length
       add(length, from: first - old, at: first - before, .bases, text, to: &parts)
       at = first - before + length
       next = at + Self.bases
@@ -256,6 +267,7 @@ struct FASTQDeflater: ~Copyable {
     var count = 0
     /// Where literals begin that are no item yet.
     var literals = 0
+    var repeatedBases = 0
   }
 
   @inline(__always)

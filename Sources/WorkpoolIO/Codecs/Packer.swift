@@ -95,7 +95,7 @@ final class BGZFPacker: Packer {
 
   init(level: Int) throws(WorkpoolError) {
     deflater = level == 0 ? nil : try Deflater(level: level)
-    fastqDeflater = level == 0 ? nil : try FASTQDeflater()
+    fastqDeflater = level == 0 ? nil : try FASTQDeflater(level: level)
     super.init(.gzip)
   }
 
