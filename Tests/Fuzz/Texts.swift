@@ -16,7 +16,9 @@ extension Fuzz {
     var slice: [UInt8] = []
     for _ in 0...Int(choice & 63) where slice.count + text.count <= 1 << 16 { slice += text }
     slice.removeLast(min(Int(choice >> 6), slice.count))
-    guard let deflater = try? FASTQDeflater(level: Int(choice & 7) + 1), let inflater = try? BlockInflater() else { return }
+    guard let deflater = try? FASTQDeflater(level: Int(choice & 7) + 1),
+      let inflater = try? BlockInflater()
+    else { return }
     var packed = [UInt8](repeating: 0xee, count: slice.count + 5 + 16)
     let size = packed.withUnsafeMutableBytes { packed in
       slice.withUnsafeBytes {
