@@ -1829,6 +1829,108 @@ WP_API int32_t wp_jobpool_write_trace(wp_jobpool *jobs, const char *path);
  * Threads: any that may block. */
 WP_API int32_t wp_jobpool_write_svg(wp_jobpool *jobs, const char *path);
 
+/* --- batches --- */
+
+/* Items that worker processes work on, many with each. Workers are started once, get batches of items on
+ * descriptor 3 and answer on descriptor 4, in frames of a 32-bit little-endian length and so many bytes
+ * of JSON (at most 16 MiB):
+ *
+ *   to a worker   {"type":"batch","id":3,"items":[{"index":7,"attempt":1,"item":...},...]}
+ *                 {"type":"shutdown"}
+ *   from it       {"type":"ready","pid":4711,"proto":1}   first of all
+ *                 {"type":"progress","item":7,"status":"started","phase":"load"}
+ *                 {"type":"progress","item":7,"status":"ok","data":...,"from_cache":true}
+ *                 {"type":"progress","item":7,"status":"skipped","data":...}
+ *                 {"type":"progress","item":7,"status":"failed","error":{"class":"item","text":"..."}}
+ *                 {"type":"complete","batch":3}
+ *                 {"type":"heartbeat"}
+ *                 {"type":"error","class":"worker","text":"..."}   it cannot go on
+ *
+ * Members that are not needed may be left out. Classes of errors: `transient` (tried again, max_retries
+ * times), `item` (FAILED), `worker` (the worker is replaced, and the item run again), `fatal` (the run
+ * ends). A worker is lost when it ends with a batch in hand, whatever its exit code, says what is none of
+ * this, or passes a limit; its process group is killed and another one started. What it had reported stays,
+ * the item that it was at is run again alone, the rest is given to the next worker that is free. So an item
+ * may be run more than once. An item that loses more workers than max_crashes allows ends FAILED,
+ * WP_REASON_POISON. In Python the worker's side is workpool.worker_main. */
+typedef struct wp_batch wp_batch;
+
+typedef struct wp_batch_result {
+  uint32_t struct_size;  /* set by the caller */
+  int32_t state;         /* WP_JOB_COMPLETED, FAILED, SKIPPED or CANCELLED */
+  int32_t reason;        /* WP_REASON_... */
+  int32_t detail;        /* POISON: the last exit code, or signal, negative */
+  uint32_t attempts;
+  uint32_t crashes;      /* workers lost at it */
+  int32_t process;       /* of the last worker that had it; 0: none */
+  uint32_t from_cache;   /* 1: the worker said so */
+  int64_t time_ns;       /* of the last attempt */
+  const char *phase;     /* the last one named; empty: none */
+  const char *error;     /* what went wrong; at most 4 KiB */
+  const char *data;      /* JSON, as the worker wrote it; empty: none */
+  size_t data_size;
+} wp_batch_result;
+
+typedef void (*wp_batch_result_fn)(void *context, size_t index, const wp_batch_result *result);
+
+/* 0 is the default of each field; times in ns, negative: no limit. */
+typedef struct wp_batch_options {
+  uint32_t struct_size;
+  uint32_t workers;              /* usable CPUs - 1, at least 1; never more than there are batches; at most 1024 */
+  uint32_t batch_size;           /* 50 */
+  int32_t max_crashes;           /* 2; negative: the first one is one too many */
+  uint32_t max_retries;          /* of transient failures */
+  uint32_t max_items_per_worker; /* then it is replaced; 0: never */
+  int64_t retry_delay_ns;
+  int64_t start_timeout_ns;      /* 10 s */
+  int64_t item_timeout_ns;       /* 60 s */
+  int64_t batch_timeout_ns;      /* 30 min */
+  int64_t heartbeat_timeout_ns;  /* between two messages of a worker at work; 0: no limit */
+  uint64_t max_worker_memory;    /* bytes; a worker with more after an item is replaced; 0: never */
+  const char *const *env;        /* `NAME=value`, env_count of them; NULL: as here */
+  uint32_t env_count;
+  uint32_t reserved;
+  const char *cwd;               /* NULL: as here */
+  const char *log_path;          /* what workers print; a file that is created or emptied; NULL: stderr */
+  wp_token *token;               /* cancels runs; keeps until destroy */
+  wp_batch_result_fn on_result;  /* each as it comes, in any order, on the thread of wp_batch_run */
+  void *context;
+} wp_batch_options;
+#define WP_BATCH_OPTIONS_INIT \
+  { sizeof(wp_batch_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL }
+
+/* argv: the command of a worker, argc words, started without a shell. Nothing is started yet. Returns WP_OK,
+ * WP_INVALID_ARGUMENT, WP_NO_MEMORY, WP_IO_FAILED, WP_FORKED.
+ * Threads: any. */
+WP_API int32_t wp_batch_create(const char *const *argv, uint32_t argc, const wp_batch_options *options,
+                               wp_batch **out_batch);
+
+/* NULL is nothing. Returns WP_OK, or WP_BUSY during a run.
+ * Threads: one at a time per handle. */
+WP_API int32_t wp_batch_destroy(wp_batch *batch);
+
+typedef struct wp_batch_item {
+  const char *json; /* one JSON value, at most 15 MiB; borrowed until the run returns */
+  size_t size;
+} wp_batch_item;
+
+/* Runs all items, and returns when each has a result and no worker is left. No items start no process. Returns
+ * WP_OK, also if items failed; WP_CANCELLED; WP_IO_FAILED (three workers in a row did not start, or an
+ * item's failure was fatal; the text says which; results tell the rest); WP_INVALID_ARGUMENT (an item is
+ * no JSON: the text has its index; nothing ran), WP_NO_MEMORY, WP_BUSY (another thread's run), WP_FORKED.
+ * Threads: any that may block. */
+WP_API int32_t wp_batch_run(wp_batch *batch, const wp_batch_item *items, size_t count);
+
+/* Result `index` of the last run, in the order of the items. Its texts are borrowed until the next run or
+ * destroy. Returns WP_OK, WP_END (there is no such item), WP_INVALID_ARGUMENT, WP_BUSY during a run, WP_FORKED.
+ * Threads: any, but not during a run. */
+WP_API int32_t wp_batch_result_at(wp_batch *batch, size_t index, wp_batch_result *out_result);
+
+/* Ends a run that is under way, or the next one: items without a result are CANCELLED, and workers get
+ * SIGTERM, with `kills` SIGKILL. Returns at once: WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside on_result. */
+WP_API int32_t wp_batch_cancel(wp_batch *batch, uint32_t kills);
+
 #ifdef __cplusplus
 }
 #endif

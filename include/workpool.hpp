@@ -2,8 +2,9 @@
 //
 // workpool.hpp - libworkpool for C++17 and later: one header over workpool.h, in reading order.
 //
-//   1  Overview                3  Pool and token           5  Stages       7  Readers and writers
-//   2  Errors, time, bytes     4  Blocks and payloads      6  Pipelines    8  FASTQ: recipes
+//   1  Overview                4  Blocks and payloads      7  Readers and writers   10  Batches
+//   2  Errors, time, bytes     5  Stages                   8  FASTQ: recipes
+//   3  Pool and token          6  Pipelines                9  Jobs
 //
 // ===== 1 Overview ==============================================================================
 //
@@ -2485,6 +2486,68 @@ class JobPool {
   }
 
   std::unique_ptr<wp_jobpool, Destroy> handle_;
+};
+
+// ===== 10 Batches ==============================================================================
+
+// What became of an item; see wp_batch_result.
+struct BatchResult {
+  int32_t state = WP_JOB_PENDING;  // WP_JOB_COMPLETED, FAILED, SKIPPED or CANCELLED
+  int32_t reason = WP_REASON_NONE;
+  int32_t detail = 0;
+  uint32_t attempts = 0;
+  uint32_t crashes = 0;
+  std::string phase;
+  std::string error;
+  std::string data;  // JSON
+  bool ok() const noexcept { return state == WP_JOB_COMPLETED || state == WP_JOB_SKIPPED; }
+};
+
+// Worker processes that get items in batches and answer; the protocol is in workpool.h.
+class Batch {
+ public:
+  // options: those of wp_batch_options but for on_result; texts are copied. Throws Error.
+  explicit Batch(const std::vector<std::string> &command,
+                 const wp_batch_options &options = WP_BATCH_OPTIONS_INIT) {
+    std::vector<const char *> words;
+    for (const std::string &word : command) words.push_back(word.c_str());
+    wp_batch *batch = nullptr;
+    detail::check(
+        wp_batch_create(words.data(), static_cast<uint32_t>(words.size()), &options, &batch));
+    handle_.reset(batch);
+  }
+
+  // Runs all items, each one JSON value; a result for each, in order. Throws Error: also when it was
+  // cancelled, workers do not start, or an item's failure was fatal; then result() tells the rest.
+  // Threads: one at a time.
+  std::vector<BatchResult> run(const std::vector<std::string> &items) {
+    std::vector<wp_batch_item> native;
+    for (const std::string &item : items) native.push_back({item.data(), item.size()});
+    detail::check(wp_batch_run(handle_.get(), native.data(), native.size()));
+    std::vector<BatchResult> results;
+    for (size_t index = 0; index < items.size(); index++) results.push_back(result(index));
+    return results;
+  }
+
+  // A result of the last run. Throws Error, std::out_of_range.
+  BatchResult result(size_t index) const {
+    wp_batch_result native{};
+    native.struct_size = sizeof native;
+    if (detail::check(wp_batch_result_at(handle_.get(), index, &native)) == WP_END) {
+      throw std::out_of_range("there is no such item");
+    }
+    return {native.state, native.reason, native.detail, native.attempts, native.crashes,
+            native.phase, native.error, std::string(native.data, native.data_size)};
+  }
+
+  // Items without a result are cancelled, workers asked to go or killed. Threads: any.
+  void cancel(bool kills = false) { detail::check(wp_batch_cancel(handle_.get(), kills)); }
+
+ private:
+  struct Destroy {
+    void operator()(wp_batch *batch) const noexcept { wp_batch_destroy(batch); }
+  };
+  std::unique_ptr<wp_batch, Destroy> handle_;
 };
 
 }  // namespace workpool

@@ -66,7 +66,9 @@ static int copy_output(int fd) {
   return fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
-static int spawn(const wpl_process_start_options *o, const int ends[3], pid_t *process) {
+enum { ENDS = 5 };
+
+static int spawn(const wpl_process_start_options *o, const int ends[ENDS], pid_t *process) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   sigset_t none, all;
@@ -84,11 +86,15 @@ static int spawn(const wpl_process_start_options *o, const int ends[3], pid_t *p
   if (!failed && o->owns_terminal && isatty(0))
     failed = posix_spawn_file_actions_addtcsetpgrp_np(&actions, 0);
 #endif
-  for (int i = 0; i < 3 && !failed; i++)
-    if (ends[i] >= 0) failed = posix_spawn_file_actions_adddup2(&actions, ends[i], i);
+  int above = 3;
+  for (int i = 0; i < ENDS && !failed; i++) {
+    if (ends[i] < 0) continue;
+    failed = posix_spawn_file_actions_adddup2(&actions, ends[i], i);
+    if (i >= above) above = i + 1;
+  }
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
   /* Elsewhere: all that this library opens is closed on exec. */
-  if (!failed) failed = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  if (!failed) failed = posix_spawn_file_actions_addclosefrom_np(&actions, above);
 #endif
   if (!failed && o->folder) failed = posix_spawn_file_actions_addchdir_np(&actions, o->folder);
   if (!failed) failed = posix_spawnattr_setpgroup(&attributes, 0);
@@ -160,7 +166,7 @@ int32_t wpl_process_watch(int32_t process) {
 int32_t wpl_process_start(const wpl_process_start_options *options, wpl_process *process) {
   *process = (wpl_process){.process = -1, .descriptor = -1};
   if (sigchld_is_ignored()) return -WPL_PROCESS_IGNORED_SIGCHLD;
-  int ends[3] = {-1, -1, -1}, failed = 0;
+  int ends[ENDS] = {-1, -1, -1, -1, -1}, failed = 0;
   if (!options->owns_terminal || options->input) {
     ends[0] = open_input(options->input);
     if (ends[0] < 0) failed = errno;
@@ -170,9 +176,20 @@ int32_t wpl_process_start(const wpl_process_start_options *options, wpl_process 
     ends[i] = copy_output(given);
     if (ends[i] < 0) failed = errno;
   }
+  /* Above those numbers, as above_standard. */
+  for (int i = 3; i < ENDS && options->channel && !failed; i++) {
+    ends[i] = fcntl(options->channel[i - 3], F_DUPFD_CLOEXEC, ENDS);
+    if (ends[i] < 0) failed = errno;
+  }
+  for (int i = 0; i < 3 && options->channel && !failed; i++) {
+    if (ends[i] < 0 || ends[i] >= ENDS) continue;
+    int copy = fcntl(ends[i], F_DUPFD_CLOEXEC, ENDS);
+    if (copy < 0) failed = errno;
+    else close(ends[i]), ends[i] = copy;
+  }
   pid_t leader = -1;
   if (!failed) failed = spawn(options, ends, &leader);
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < ENDS; i++)
     if (ends[i] >= 0) close(ends[i]);
   if (failed) return -failed;
   process->process = leader;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "CPlatformChannels.h"
 #include "CPlatformChildren.h"
 #include "CPlatformFiles.h"
 #include "CPlatformNumbers.h"

@@ -17,6 +17,7 @@ typedef struct wpl_process_start_options {
   const char *input;              /* file to read; NULL: /dev/null */
   int32_t output, errors;         /* what the child writes to; -1: /dev/null */
   int32_t owns_terminal;          /* 1: keeps this process's input, and the terminal while it runs */
+  const int32_t *channel;         /* two descriptors that it gets as 3 and 4; NULL: none */
 } wpl_process_start_options;
 
 typedef struct wpl_process {

@@ -11,6 +11,7 @@
 
 The words are those of the C interface, ``workpool.h``.
 """
+from ._batch import Batch, BatchResult
 from ._block import DROP, END, STOP, STOP_DROP, Answer, Block, Result
 from ._errors import (
     BadReturn,
@@ -57,11 +58,14 @@ from ._recipe import Recipe, Report, Step, StepInfo, steps
 from ._splitter import Output
 from ._statistics import PipelineStatistics, StageStatistics, WorkerStatistics
 from ._streams import Chunk, Reader, ReaderInfo, Writer, WriterInfo, open_reader, open_writer
+from ._worker import FatalError, ItemError, Skip, Task, TransientError, WorkerError, worker_main
 
 __version__ = "0.1.0"
 __all__ = [
     "Answer",
     "BadReturn",
+    "Batch",
+    "BatchResult",
     "Block",
     "BlockError",
     "Busy",
@@ -74,10 +78,12 @@ __all__ = [
     "DuplicateBlock",
     "END",
     "Exists",
+    "FatalError",
     "Forked",
     "IOFailed",
     "InvalidArgument",
     "InvalidState",
+    "ItemError",
     "Job",
     "JobContext",
     "JobEvent",
@@ -108,16 +114,20 @@ __all__ = [
     "STOP",
     "STOP_DROP",
     "ShutDown",
+    "Skip",
     "StageFailed",
     "StageStatistics",
     "Step",
     "StepInfo",
+    "Task",
     "TimedOut",
     "Token",
+    "TransientError",
     "TruncatedInput",
     "UnknownDependency",
     "Unsatisfiable",
     "Unsupported",
+    "WorkerError",
     "WorkerStatistics",
     "WorkpoolError",
     "WouldBlock",
@@ -132,4 +142,5 @@ __all__ = [
     "steps",
     "usable_cpus",
     "version",
+    "worker_main",
 ]

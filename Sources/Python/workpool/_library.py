@@ -648,6 +648,59 @@ class wp_job_bar(Sized):
 wp_job_event_fn = CFUNCTYPE(None, c_void_p, POINTER(wp_job_event))
 wp_job_bar_fn = CFUNCTYPE(c_int32, c_void_p, POINTER(wp_job_bar))
 
+class wp_batch_result(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("state", c_int32),
+        ("reason", c_int32),
+        ("detail", c_int32),
+        ("attempts", c_uint32),
+        ("crashes", c_uint32),
+        ("process", c_int32),
+        ("from_cache", c_uint32),
+        ("time_ns", c_int64),
+        ("phase", c_char_p),
+        ("error", c_char_p),
+        ("data", c_char_p),
+        ("data_size", c_size_t),
+    ]
+
+
+wp_batch_result_fn = CFUNCTYPE(None, c_void_p, c_size_t, POINTER(wp_batch_result))
+
+
+class wp_batch_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("workers", c_uint32),
+        ("batch_size", c_uint32),
+        ("max_crashes", c_int32),
+        ("max_retries", c_uint32),
+        ("max_items_per_worker", c_uint32),
+        ("retry_delay_ns", c_int64),
+        ("start_timeout_ns", c_int64),
+        ("item_timeout_ns", c_int64),
+        ("batch_timeout_ns", c_int64),
+        ("heartbeat_timeout_ns", c_int64),
+        ("max_worker_memory", c_uint64),
+        ("env", POINTER(c_char_p)),
+        ("env_count", c_uint32),
+        ("reserved", c_uint32),
+        ("cwd", c_char_p),
+        ("log_path", c_char_p),
+        ("token", c_void_p),
+        ("on_result", wp_batch_result_fn),
+        ("context", c_void_p),
+    ]
+
+
+class wp_batch_item(Structure):
+    _fields_ = [
+        ("json", c_char_p),
+        ("size", c_size_t),
+    ]
+
+
 # ----- functions ------------------------------------------------------------------------------
 
 _out = POINTER(c_void_p)
@@ -811,6 +864,13 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_jobpool_timeline": (c_int32, c_void_p, wp_job_bar_fn, c_void_p),
     "wp_jobpool_write_trace": (c_int32, c_void_p, c_char_p),
     "wp_jobpool_write_svg": (c_int32, c_void_p, c_char_p),
+    "wp_batch_create": (
+        c_int32, POINTER(c_char_p), c_uint32, POINTER(wp_batch_options), _out,
+    ),
+    "wp_batch_destroy": (c_int32, c_void_p),
+    "wp_batch_run": (c_int32, c_void_p, POINTER(wp_batch_item), c_size_t),
+    "wp_batch_result_at": (c_int32, c_void_p, c_size_t, POINTER(wp_batch_result)),
+    "wp_batch_cancel": (c_int32, c_void_p, c_uint32),
 }
 
 # ----- loading --------------------------------------------------------------------------------

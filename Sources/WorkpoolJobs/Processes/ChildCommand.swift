@@ -35,6 +35,8 @@ public struct ChildCommand: Sendable {
   public var input: String?
   public var output = Output.none
   public var errors = Output.none
+  /// Descriptors of this process that the child gets as 3, to read, and 4, to write.
+  public var channel: (input: Int32, output: Int32)?
   /// Has this process's standard input, and is in the terminal's foreground.
   public var ownsTerminal = false
   public var leftovers = LeftoverRule.kill

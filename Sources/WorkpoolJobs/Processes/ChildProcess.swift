@@ -77,7 +77,12 @@ public final class ChildProcess {
     options.output = output
     options.errors = errors
     options.owns_terminal = command.ownsTerminal ? 1 : 0
-    let failed = wpl_process_start(&options, &started)
+    var channel: [Int32] = []
+    if let ends = command.channel { channel = [ends.input, ends.output] }
+    let failed = channel.withUnsafeBufferPointer { ends in
+      options.channel = ends.isEmpty ? nil : ends.baseAddress
+      return wpl_process_start(&options, &started)
+    }
     withExtendedLifetime((arguments, environment, folder, input)) {}
     if failed == -Int32(WPL_PROCESS_IGNORED_SIGCHLD) {
       throw WorkpoolError(
