@@ -25,6 +25,8 @@ import WorkpoolCore
 /// and the later one's carrier tries, or relies on a block that is later still; the last one tries. So
 /// one worker alone gets batches too, and nothing waits for a call of the source.
 ///
+/// `Tests/Models/gather.c` explores all this in small, every order of steps.
+///
 /// Who carries a batch on, one block after the other, holds the others back. It does so only in a compact
 /// run in which no stage may block, and a worker that waits in a callback gives them away (`passBatch`);
 /// otherwise all but the first are published at once.
