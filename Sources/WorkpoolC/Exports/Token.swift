@@ -33,7 +33,9 @@ import Workpool
 }
 
 @c @implementation public func wp_token_is_cancelled(_ token: OpaquePointer!) -> UInt32 {
-  token?.token.reason ?? 0
+  guard let token else { return 0 }
+  // Loops call this millions of times a second: nothing is counted meanwhile.
+  return Unmanaged<Token>.fromOpaque(UnsafeRawPointer(token))._withUnsafeGuaranteedRef { $0.reason }
 }
 
 @c @implementation public func wp_token_word(_ token: OpaquePointer!) -> UnsafePointer<UInt32>! {

@@ -100,6 +100,7 @@ final class CallbackWorkers: @unchecked Sendable {
   private func work(_ seat: Int, _ isSearching: Bool) -> Bool {
     var isSearching = isSearching
     var next = jobs.takeCallback(self)
+    var cpuTime = next == nil ? 0 : wpl_thread_cpu_time()
     while let context = next {
       if isSearching {
         isSearching = false
@@ -107,7 +108,7 @@ final class CallbackWorkers: @unchecked Sendable {
           if link.sourceCount > 1 { link.wakeForOtherWork() } else { call() }
         }
       }
-      let outcome = jobs.call(context)
+      let outcome = jobs.call(context, &cpuTime)
       next = jobs.finish(context, outcome, takesNext: !mustLeave(seat))
     }
     return isSearching

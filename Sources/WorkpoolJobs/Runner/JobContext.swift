@@ -31,7 +31,6 @@ public final class JobContext: @unchecked Sendable {
   /// It is an exception of another language, whose type leads the text.
   public var isException = false
   private var idBytes: UnsafeMutablePointer<CChar>?
-  var cpuStart: Int64 = 0
 
   init(
     job: JobHandle, attempt: Int32, slot: Int32, pool: JobPool, work: Job, id: String, cpus: Int,

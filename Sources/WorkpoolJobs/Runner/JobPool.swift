@@ -57,6 +57,8 @@ public final class JobPool: @unchecked Sendable {
   /// The pool's token has done its work.
   var wasInterrupted = false
 
+  /// Who is there of `Helpers`.
+  private let begun = Atomic<UInt8>(0)
   // Begun under `beginning`, and then read under the lock.
   let beginning: Monitor
   var cpuWorkers: CallbackWorkers?
@@ -177,6 +179,11 @@ public final class JobPool: @unchecked Sendable {
       if job.cleanUp != nil || job.isUpToDate != nil { needsClerk = true }
       if job.onComplete != nil { needsDispatcher = true }
     }
+    let needs =
+      Helpers.service | (needsCPU ? Helpers.cpu : 0) | (needsIO ? Helpers.io : 0)
+      | (needsClerk ? Helpers.clerk : 0) | (needsDispatcher ? Helpers.dispatcher : 0)
+    // pairs with the end of this function
+    if needs & ~begun.load(ordering: .acquiring) == 0 { return }
     beginning.lock()
     defer { beginning.unlock() }
     if service == nil {
@@ -193,6 +200,15 @@ public final class JobPool: @unchecked Sendable {
       let new = try makeWorkers(isIO: true)
       locked { ioWorkers = new }
     }
+    begun.bitwiseOr(needs, ordering: .releasing)  // pairs with the look above
+  }
+
+  private enum Helpers {
+    static let service: UInt8 = 1
+    static let cpu: UInt8 = 2
+    static let io: UInt8 = 4
+    static let clerk: UInt8 = 8
+    static let dispatcher: UInt8 = 16
   }
 
   private func makeWorkers(isIO: Bool) throws(WorkpoolError) -> CallbackWorkers {

@@ -241,13 +241,15 @@ extension JobPool {
     return context
   }
 
-  func call(_ context: JobContext) -> JobOutcome {
+  /// - Parameter cpuTime: of the thread, by now; of it afterwards.
+  func call(_ context: JobContext, _ cpuTime: inout Int64) -> JobOutcome {
     guard case .callback(let function) = context.work.work else { return .completed }
     let meter = Pool.currentMeter
     let state = meter?.pointee.enter(.busy, at: Clock.now)
-    let start = wpl_thread_cpu_time()
     var outcome = function(context)
-    outcome.cpuNanoseconds = wpl_thread_cpu_time() - start
+    let end = wpl_thread_cpu_time()
+    outcome.cpuNanoseconds = end - cpuTime
+    cpuTime = end
     if let meter, let state { meter.pointee.enter(state, at: Clock.now) }
     return outcome
   }

@@ -32,6 +32,7 @@ extension Scheduler {
   public mutating func submit(
     _ specs: [JobSpec], allowsForward: Bool = false, at now: Int64
   ) throws(WorkpoolError) -> [JobHandle] {
+    if specs.isEmpty { return [] }
     guard !isShutDown else {
       throw WorkpoolError(.shutDown, "the pool is shut down and takes no more jobs")
     }
@@ -48,13 +49,16 @@ extension Scheduler {
       }
     }
     let drafts = try draft(specs, allowsForward)
-    try refuseCycles(drafts.map { (id: $0.id, needs: $0.needs) })
+    if specs.count > 1 || !drafts[0].needs.isEmpty {
+      try refuseCycles(drafts.map { (id: $0.id, needs: $0.needs) })
+    }
 
     enter(now)
     if !hasStarted {
       hasStarted = true
       emit(.runStarted)
     }
+    makeRoom(for: specs.count)
     var indices: [Int] = []
     indices.reserveCapacity(specs.count)
     for (spec, draft) in zip(specs, drafts) { indices.append(register(spec, draft)) }
@@ -116,6 +120,17 @@ extension Scheduler {
     var id = "job-\(number)"
     while byID[id] != nil || places[id] != nil { id += "." }
     return id
+  }
+
+  /// A large group makes room once, no more than it needs.
+  private mutating func makeRoom(for count: Int) {
+    let wanted = jobs.count + count - freeIndices.count
+    guard count > 1000, wanted > jobs.capacity else { return }
+    let room = max(wanted, jobs.capacity + jobs.capacity / 2)
+    jobs.reserveCapacity(room)
+    nodes.reserveCapacity(room)
+    isUsed.reserveCapacity(room)
+    byID.reserveCapacity(byID.count + count)
   }
 
   private mutating func register(_ spec: JobSpec, _ draft: Draft) -> Int {
