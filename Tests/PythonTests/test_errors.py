@@ -27,7 +27,7 @@ class Exceptions(Case):
             self.assertTrue(str(error))
             self.assertNotEqual(error.text, "unknown status")
             names.add(error.name)
-        self.assertEqual(len(names), 23)
+        self.assertEqual(len(names), 30)
 
     def test_exceptions_are_what_python_programs_expect(self):
         for kind, base in ((workpool.InvalidArgument, ValueError),
