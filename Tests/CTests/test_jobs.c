@@ -279,6 +279,39 @@ static void j8_j9(void) {
   end(jobs);
 }
 
+/* Fails once another job has started. */
+static int32_t fails_second(void *context, wp_job_context *job) {
+  (void)job;
+  wait_entered(context, 1);
+  return -1003;
+}
+
+static void j10(void) {
+  for (int now = 0; now < 2; now++) {
+    wp_jobpool_options options = WP_JOBPOOL_OPTIONS_INIT;
+    options.max_parallel_jobs = 2;
+    options.max_failures = 1;
+    options.stop_now = now ? 1 : -1;
+    wp_jobpool *jobs = NULL;
+    CHECK_EQUAL(wp_jobpool_create(NULL, &options, &jobs), WP_OK);
+    notes n;
+    notes_init(&n);
+    wp_job_options three[] = {callback("bad", fails_second, &n),
+                              callback("slow", now ? polls : gated, &n),
+                              callback("third", nothing, NULL)};
+    wp_job numbers[3], chain[2] = {0};
+    CHECK_EQUAL(wp_jobpool_submit_many(jobs, three, 3, 0, -1, numbers), WP_OK);
+    CHECK_EQUAL(wp_job_wait(jobs, numbers[2], -1, 0), WP_OK);
+    CHECK_EQUAL(wp_job_reason(jobs, numbers[2], NULL), WP_REASON_STOP);
+    CHECK_EQUAL(wp_job_cause_chain(jobs, numbers[2], chain, 2, NULL), WP_OK);
+    CHECK_EQUAL(chain[0], numbers[0]);
+    open_gate(&n);
+    CHECK_EQUAL(wp_jobpool_wait_all(jobs, -1), WP_OK);
+    CHECK_EQUAL(wp_job_state(jobs, numbers[1]), now ? WP_JOB_CANCELLED : WP_JOB_COMPLETED);
+    end(jobs);
+  }
+}
+
 static void j11(void) {
   wp_jobpool_options options = WP_JOBPOOL_OPTIONS_INIT;
   options.max_parallel_jobs = 1;
@@ -712,6 +745,7 @@ int main(void) {
   RUN("J5: a cycle is refused with its path", j5);
   RUN("J6: an unknown dependency is refused, or ends the wait for all", j6);
   RUN("J8, J9: a failure cancels what depends on it, with its chain, and the wait returns", j8_j9);
+  RUN("J10: a stop at the first failure spares what runs, or ends it too", j10);
   RUN("J11: a stop at the third failure", j11);
   RUN("J12: always runs after a failure; an allowed failure is none", j12);
   RUN("J13, J14: a retry waits without a slot, twice as long each time", j13_j14);
