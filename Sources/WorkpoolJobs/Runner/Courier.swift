@@ -63,21 +63,23 @@ final class Courier: @unchecked Sendable {
   }
 
   private func live() {
+    // What an errand holds is let go of before the next one is taken, and under no lock.
+    while let errand = next() { errand() }
+  }
+
+  /// Waits for an errand; nil: there will be none any more.
+  private func next() -> Errand? {
     monitor.lock()
+    defer { monitor.unlock() }
     identity = wpl_thread_identity()
     while true {
-      if let errand = errands.popFirst() {
-        monitor.unlock()
-        errand()
-        monitor.lock()
-      } else if isClosing {
-        break
-      } else {
-        monitor.wait()
+      if let errand = errands.popFirst() { return errand }
+      if isClosing {
+        identity = 0
+        return nil
       }
+      monitor.wait()
     }
-    identity = 0
-    monitor.unlock()
   }
 }
 

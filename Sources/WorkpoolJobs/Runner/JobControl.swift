@@ -218,20 +218,22 @@ extension JobPool {
 
   /// - Throws: `notFound`.
   public func removeCompletion(_ id: UInt64) throws(WorkpoolError) {
-    let wasThere = locked {
-      let place = completions.firstIndex { $0.id == id }
-      if let place { completions.remove(at: place) }
-      return place != nil
+    let removed = locked {
+      completions.firstIndex { $0.id == id }.map { completions.remove(at: $0) }
     }
-    guard wasThere else { throw WorkpoolError(.notFound, "there is no such callback") }
+    guard removed != nil else { throw WorkpoolError(.notFound, "there is no such callback") }
   }
 
   /// Lines about everything that happens, and what jobs say; on the threads where it happens. nil: none.
   public func setLog(_ logger: ((JobLogLevel, String, String) -> Void)?) {
-    locked {
+    // The one before is let go of under no lock.
+    let former = locked {
+      let former = self.logger
       self.logger = logger
       updateMask()
+      return former
     }
+    withExtendedLifetime(former) {}
   }
 
   func log(_ level: JobLogLevel, job: String, _ text: String) {

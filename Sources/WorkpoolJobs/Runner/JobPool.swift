@@ -135,17 +135,16 @@ public final class JobPool: @unchecked Sendable {
     dispatcher.close()
     for subscriber in subscribers { subscriber.courier.close() }
     sharedPool?.release()
-    let (works, links) = locked {
-      defer {
-        self.works = []
-        tokenLinks = [:]
-        completions = []
-        logger = nil
-      }
-      return (self.works, tokenLinks)
+    // What is let go of may call what the user gave: under no lock.
+    let left = locked {
+      let left = (works, tokenLinks, completions, logger)
+      works = []
+      tokenLinks = [:]
+      completions = []
+      logger = nil
+      return left
     }
-    for link in links.values { link.cut() }
-    _ = consume works
+    for link in left.1.values { link.cut() }
   }
 
   /// With the lock held: the id of a job that has not ended, or has not returned.
