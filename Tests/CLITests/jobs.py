@@ -20,7 +20,8 @@ class Run:
 
     @property
     def lines(self):
-        text = (self.folder / "run.jsonl").read_bytes().split(b"\n")
+        path = self.folder / "run.jsonl"
+        text = path.read_bytes().split(b"\n") if path.exists() else [b""]
         return [json.loads(line) for line in text[:-1] if line.endswith(b"}")]
 
     @property
@@ -72,7 +73,8 @@ class JobCase(Case):
     def runs(self):
         folder = self.folder / ".wpool/runs"
         runs = [Run(p) for p in sorted(folder.iterdir())] if folder.exists() else []
-        return sorted(runs, key=lambda run: run.lines[0]["start_ns"] if run.lines else 0)
+        runs = [(run.lines[0]["start_ns"], run.id, run) for run in runs if run.lines]
+        return [run for _, _, run in sorted(runs, key=lambda known: known[:2])]
 
     def refused(self, text, *says, args=(), name="jobs.toml"):
         """Exit 2 with these words; nothing ran and no record is there."""

@@ -356,6 +356,13 @@ class Shards(JobCase):
         two = self.ok("run", other, "-n", "--shard", "1/3").decode().split("\n")
         names = lambda lines: {line.split()[1] for line in lines if " run" in line}
         self.assertEqual(names(one), names(two))
+        report = self.ok("report", "--merge", "shards/*/run.jsonl", "--trace", "all.json").decode()
+        self.assertEqual([line.split(":")[0] for line in report.split("\n")[:3]],
+                         ["shard 0/3", "shard 1/3", "shard 2/3"])
+        self.assertIn("success rate: 1.000", report)
+        bars = [e for e in json.loads((self.folder / "all.json").read_text())["traceEvents"] if e["ph"] == "X"]
+        self.assertEqual(len(bars), 24)
+        self.assertLessEqual({e["pid"] for e in bars}, {0, 1, 2})
         self.run_again(path, "--shard", "gather", "--merge", "shards/*/run.jsonl")
         self.assertTrue(self.last.out.startswith(b'3\n{"a0":{"v":"0"}'), self.last)
         self.assertEqual(sorted(self.last.out.split(b"\n")[2:4]), [b"fine", b"told"])

@@ -87,12 +87,13 @@ public final class JournalWriter {
   public enum Sync: Sendable {
     /// Each terminal state is on the device before anything follows from it.
     case always
-    /// All terminal states are, at most 50 ms later.
+    /// All terminal states are soon: 50 ms later, or, where the device is slow, so late that no more
+    /// than a twentieth of the time is spent on it.
     case group
     case none
   }
 
-  public static let syncInterval: Int64 = 50_000_000
+  private static let syncInterval: Int64 = 50_000_000
 
   public let path: String
   private let sync: Sync
@@ -100,7 +101,7 @@ public final class JournalWriter {
   private var line: [UInt8] = []
   /// When what was written must be on the device; nil: it is, or need not be.
   public private(set) var syncDue: Int64?
-  private var lastSync: Int64 = 0
+  private var nextSync: Int64 = 0
 
   /// Goes on behind what is there.
   public init(path: String, sync: Sync) throws(WorkpoolError) {
@@ -136,10 +137,10 @@ public final class JournalWriter {
     case .none: break
     case .always: try syncNow(now)
     case .group:
-      if now - lastSync >= Self.syncInterval {
+      if now >= nextSync {
         try syncNow(now)
       } else if syncDue == nil {
-        syncDue = lastSync + Self.syncInterval
+        syncDue = nextSync
       }
     }
   }
@@ -147,9 +148,10 @@ public final class JournalWriter {
   /// Does what `syncDue` says.
   public func syncNow(_ now: Int64) throws(WorkpoolError) {
     syncDue = nil
-    lastSync = now
     guard sync != .none else { return }
+    let start = wpl_now()
     let failed = wpl_file_sync_data(descriptor)
+    nextSync = now + max(Self.syncInterval, 20 * (wpl_now() - start))
     guard failed == 0 else {
       throw WorkpoolError(.ioFailed, "cannot write to the device", path: path, systemError: -failed)
     }

@@ -50,6 +50,8 @@ final class JobOutput {
       if descriptor >= 0 { _ = inotify_add_watch(descriptor, path, UInt32(IN_MODIFY)) }
       tails[place, default: []].append(Tail(descriptor: file, target: target))
     }
+    // What it wrote before it was watched tells nobody.
+    follow(place, isEnd: false)
   }
 
   /// Something was written somewhere.
