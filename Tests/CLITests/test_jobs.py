@@ -207,7 +207,7 @@ class Failures(JobCase):
 
     def test_a_timeout_ends_the_attempt_with_its_whole_group(self):
         text = job("a", "trap '' TERM; sleep 1000 & echo $! > pid; while :; do sleep 0.01; done",
-                   timeout="150ms", kill_grace="50ms")
+                   timeout="1s", kill_grace="50ms")
         run = self.run_jobs(text, code=1)
         self.assertEqual(run.how("a"), "TIMEOUT timeout")
         self.assertEqual(run.end("a")["signals"], ["SIGTERM", "SIGKILL"])
