@@ -56,20 +56,11 @@ struct ReadStatistics {
   private static func count(_ quality: UnsafePointer<UInt8>, _ length: Int) -> (Int, Int) {
     var (good, best) = (0, 0)
     var index = 0
-    while index &+ 16 <= length {
-      // Sixteen counts of a byte each, as far as that goes.
-      var (goods, bests) = (SIMD16<UInt8>.zero, SIMD16<UInt8>.zero)
-      let end = min(length &- 16, index &+ 16 &* 254)
-      while index <= end {
-        let qualities = UnsafeRawPointer(quality + index).loadUnaligned(as: SIMD16<UInt8>.self)
-        goods.replace(with: goods &+ 1, where: qualities .>= 53)
-        bests.replace(with: bests &+ 1, where: qualities .>= 63)
-        index &+= 16
-      }
-      for lane in 0..<16 {
-        good &+= Int(goods[lane])
-        best &+= Int(bests[lane])
-      }
+    while index &+ 8 <= length {
+      let eight = UnsafeRawPointer(quality + index).loadUnaligned(as: UInt64.self)
+      good &+= countOfEight(eight, from: 53)
+      best &+= countOfEight(eight, from: 63)
+      index &+= 8
     }
     while index < length {
       good &+= quality[index] >= 53 ? 1 : 0
@@ -77,6 +68,15 @@ struct ReadStatistics {
       index &+= 1
     }
     return (good, best)
+  }
+
+  /// How many of eight bytes are `least` or more. The highest bit of each is what the subtraction borrows
+  /// from, so that no byte touches its neighbour.
+  @inline(__always)
+  private static func countOfEight(_ bytes: UInt64, from least: UInt64) -> Int {
+    let highest: UInt64 = 0x8080_8080_8080_8080
+    let rest = (bytes | highest) &- least &* 0x0101_0101_0101_0101
+    return ((rest | bytes) & highest).nonzeroBitCount
   }
 
   mutating func add(_ other: Self) {
