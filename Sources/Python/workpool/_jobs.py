@@ -279,7 +279,7 @@ class Job:
 
     def _settle(self, future: concurrent.futures.Future[Any]) -> None:
         if future.done():
-            # Who waits for several futures is told of a cancel here, if the function was not called.
+            # Who waits for several futures is told of a cancel here, if no function was called.
             if future is self._guard and future.cancelled() and not self._has_notified:
                 self._has_notified = True
                 future.set_running_or_notify_cancel()
@@ -328,9 +328,7 @@ class Job:
 
     @property
     def state(self) -> str:
-        """"PENDING", "WAITING", "READY", "RUNNING", "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED" or
-        "SKIPPED".
-        """
+        """PENDING, WAITING, READY, RUNNING; COMPLETED, FAILED, TIMEOUT, CANCELLED, SKIPPED."""
         return str(lib.wp_job_state_name(self._state).decode())
 
     @property
@@ -342,7 +340,7 @@ class Job:
 
     @property
     def error(self) -> str:
-        """The text of its error, with the traceback of an exception; at most 4096 bytes, the last ones."""
+        """The text of its error, with the traceback of an exception; the last 4096 bytes of it."""
         return self._pool._text(lib.wp_job_error, self._number)
 
     @property
@@ -374,7 +372,10 @@ class Job:
         return self._state >= _TERMINAL
 
     def cancel(self) -> bool:
-        """Cancels it: at once if it is not running; else it is asked to stop. Whether it had not ended."""
+        """Cancels it: at once if it is not running; else it is asked to stop.
+
+        Returns whether it had not ended.
+        """
         former = _errors.check(lib.wp_job_cancel(self._pool._native, self._number))
         return former < _TERMINAL
 
@@ -421,13 +422,14 @@ _pools: weakref.WeakSet[JobPool] = weakref.WeakSet()
 
 
 class JobPool:
-    """Runs functions as jobs: at most ``max_parallel_jobs`` at once, each when those it depends on have
-    ended well, by priority and then in the order of submission.
+    """Runs functions as jobs: at most ``max_parallel_jobs`` at once, each when those it depends on
+    have ended well, by priority and then in the order of submission.
 
-    ``pool``: whose workers run them, beside its pipelines; None: workers of its own. ``io_slots``: jobs with
-    an I/O hint take one of so many slots of their own. ``memory``: bytes that running jobs may declare
-    together. ``pools``: sizes of named pools. ``max_failures``: stop at so many. Times are in seconds; None
-    is no limit. Only ``executor_type="thread"`` is there.
+    ``pool``: whose workers run them, beside its pipelines; None: workers of its own.
+    ``io_slots``: jobs with an I/O hint take one of so many slots of their own.
+    ``memory``: bytes that running jobs may declare together. ``pools``: sizes of named pools.
+    ``max_failures``: stop at so many. Times are in seconds; None is no limit.
+    Only ``executor_type="thread"`` is there.
     A context manager: leaving it waits for all jobs, or cancels them if there was an exception.
     """
 
@@ -544,8 +546,8 @@ class JobPool:
         """Runs ``fn(*args, **kwargs)`` once its ``dependencies`` (ids or jobs) have ended well.
 
         ``when``: "success", "always" or "failure". ``callback(job)`` is called when it has ended.
-        ``timeout`` of an attempt: "pool" is the pool's, None none. ``retry_exceptions``: only those are
-        tried again. ``submit_timeout``: how long to wait while ``max_queued`` jobs wait.
+        ``timeout`` of an attempt: "pool" is the pool's, None none. ``retry_exceptions``: only those
+        are tried again. ``submit_timeout``: how long to wait while ``max_queued`` jobs wait.
         Raises Cycle, UnknownDependency, Exists, Unsatisfiable, ShutDown, TimedOut.
         """
         job = Job(self, fn, args, kwargs or {}, callback, retry_exceptions)
@@ -602,13 +604,13 @@ class JobPool:
         return job
 
     def register_callback(self, callback: Callable[[Job], object]) -> None:
-        """``callback(job)`` is called for every job that has ended, one after the other, on one thread."""
+        """``callback(job)`` is called for every job that has ended, one at a time."""
         self._callbacks.append(callback)
 
     def subscribe(
         self, watch: Callable[[JobEvent], object], kinds: Optional[Sequence[str]] = None
     ) -> int:
-        """Tells ``watch`` of every event, or those ``kinds``, in their order, on a thread of its own.
+        """Tells ``watch`` of every event, or of those ``kinds``, in their order, on its own thread.
 
         Returns what ``unsubscribe`` takes.
         """
@@ -635,7 +637,9 @@ class JobPool:
     def set_log(self, watch: Optional[Callable[[tuple[str, str, str]], object]]) -> None:
         """``watch((level, job_id, text))`` for all that happens; None: nobody any more."""
         if watch is None:
-            _errors.check(lib.wp_jobpool_set_log(self._native, c.wp_job_log_fn(), None, c.context_hook()))
+            _errors.check(
+                lib.wp_jobpool_set_log(self._native, c.wp_job_log_fn(), None, c.context_hook())
+            )
             return
         key = next(_keys)
         _watchers[key] = watch
@@ -676,7 +680,7 @@ class JobPool:
             self._workers.set_workers(min(max_parallel_jobs, 64))
 
     def wait_all(self, timeout: Optional[float] = None) -> bool:
-        """Waits until all jobs have ended and all callbacks have returned; what those submit counts too.
+        """Waits until all jobs have ended and all callbacks, whose jobs count too, have returned.
 
         Returns False when the time is over.
         """
@@ -707,8 +711,8 @@ class JobPool:
         return await loop.run_in_executor(None, self.wait_all, timeout)
 
     def shutdown(self, wait: bool = True, timeout: Optional[float] = None) -> None:
-        """No more jobs; what has not started is cancelled, what runs may go on for ``timeout`` seconds and
-        is then asked to stop. Raises TimedOut naming a job that does not.
+        """No more jobs; what has not started is cancelled, what runs may go on for ``timeout``
+        seconds and is then asked to stop. Raises TimedOut naming a job that does not.
         """
         ns = -1 if timeout is None else max(0, int(timeout * 1e9))
         _errors.check(lib.wp_jobpool_shutdown(self._native, 0, ns))
@@ -773,8 +777,8 @@ class JobPool:
         return {name: getattr(metrics, name) for name, _ in metrics._fields_ if name not in hidden}
 
     def export_timeline(self) -> list[dict[str, Any]]:
-        """A dictionary for each attempt: id, start_time, duration (seconds since the pool was made), slot,
-        attempt, state.
+        """A dictionary for each attempt: id, start_time (seconds since the pool was made),
+        duration, slot, attempt, state.
         """
         bars: list[dict[str, Any]] = []
 
@@ -802,11 +806,12 @@ class JobPool:
         if self._handle is None:
             return "<workpool.JobPool: closed>"
         status = self.get_status()
-        return f"<workpool.JobPool: {status['running_jobs']} running, {status['queue_size']} queued>"
+        running, queued = status["running_jobs"], status["queue_size"]
+        return f"<workpool.JobPool: {running} running, {queued} queued>"
 
 
 def _unless_blocked(status: int) -> int:
-    """A thread of the pool is told at once that there is no room: it must not try again and again."""
+    """A thread of the pool is told at once that there is no room: it must not try again."""
     return _errors.check(status) if status == c.WP_WOULD_BLOCK else status
 
 
