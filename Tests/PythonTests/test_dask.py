@@ -126,6 +126,7 @@ class DaskTests(unittest.TestCase):
         for function, kind in ((square_unless_seven, ValueError), (kill_at_seven, distributed.KilledWorker)):
             with self.assertRaises(ShardsFailed) as caught:
                 self.map(function, range(12), shards=6, retries=0)
+            self.assertEqual(len(caught.exception.failures), 1, caught.exception)
             (failure,) = caught.exception.failures
             self.assertEqual((failure.shard.index, failure.shard.start), (3, 6))
             self.assertIsInstance(failure.error, kind)

@@ -122,12 +122,13 @@ def map_shards(
         for part in parts:
             futures.append(submit(part))
         distributed.wait(futures)
-        # Dask blames whatever a lost worker had. Alone, each shows whether it was the one.
+        # Dask blames whatever a lost worker had, results too. So these are fetched first, then each of the
+        # blamed shows alone whether it was the one.
+        outcomes = [_outcome(future) for future in futures]
         for index, part in enumerate(parts):
-            if futures[index].status == "error":
-                if isinstance(futures[index].exception(), distributed.KilledWorker):
-                    futures[index] = submit(part, "-alone")
-                    distributed.wait(futures[index])
+            if isinstance(outcomes[index], distributed.KilledWorker):
+                futures.append(submit(part, "-alone"))
+                outcomes[index] = _outcome(futures[-1])
     except BaseException:
         # Cancelling a future stops no work that runs: the workers are told by the event.
         cancelled.set()
@@ -136,7 +137,7 @@ def map_shards(
     finally:
         if wants_events:
             client.unsubscribe_topic(run)
-    results, failures = _collect(parts, futures, output is not None)
+    results, failures = _collect(parts, outcomes, output is not None)
     if trace is not None:
         _write_trace(trace, events)
     if failures:
@@ -154,20 +155,27 @@ def _divide(inputs: list[Any], shards: int) -> Iterator[Shard]:
         start = end
 
 
+def _outcome(future: Any) -> Any:
+    """What a shard gave, or the exception that it ended with."""
+    try:
+        return future.result()
+    except Exception as error:
+        return error
+
+
 def _collect(
-    parts: list[Shard], futures: list[Any], has_outputs: bool
+    parts: list[Shard], outcomes: list[Any], has_outputs: bool
 ) -> tuple[list[Any], list[ShardFailed]]:
     results: list[Any] = []
     failures: list[ShardFailed] = []
-    for part, future in zip(parts, futures):
-        error = future.exception()
-        if error is not None:
-            failures.append(ShardFailed(part, error))
+    for part, outcome in zip(parts, outcomes):
+        if isinstance(outcome, Exception):
+            failures.append(ShardFailed(part, outcome))
             results.extend([None] * (1 if has_outputs else len(part.inputs)))
         elif has_outputs:
-            results.append(future.result())
+            results.append(outcome)
         else:
-            results.extend(future.result())
+            results.extend(outcome)
     return results, failures
 
 
