@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -82,20 +81,4 @@ void wpl_channels_wait(wpl_interest *interests, int32_t count, int64_t until) {
       interests[i].is_ready = (polls[i].revents & ~POLLOUT) != 0;
     }
   if (polls != few) wpl_free(polls);
-}
-
-int64_t wpl_process_memory(int32_t process) {
-#ifdef __linux__
-  char path[40];
-  snprintf(path, sizeof path, "/proc/%d/statm", process);
-  FILE *file = fopen(path, "re");
-  if (file == NULL) return 0;
-  long long all, resident;
-  int found = fscanf(file, "%lld %lld", &all, &resident);
-  fclose(file);
-  return found == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
-#else
-  (void)process;
-  return 0;
-#endif
 }

@@ -436,3 +436,19 @@ void wpl_process_reap_adopted(const int32_t *leaders, int32_t count) {
     waitpid(info.si_pid, NULL, WNOHANG);
   }
 }
+
+int64_t wpl_process_memory(int32_t process) {
+#ifdef __linux__
+  char path[40];
+  snprintf(path, sizeof path, "/proc/%d/statm", process);
+  FILE *file = fopen(path, "re");
+  if (file == NULL) return 0;
+  long long all, resident;
+  int found = fscanf(file, "%lld %lld", &all, &resident);
+  fclose(file);
+  return found == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
+#else
+  (void)process;
+  return 0;
+#endif
+}

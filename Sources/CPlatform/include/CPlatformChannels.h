@@ -27,7 +27,4 @@ typedef struct wpl_interest {
 /* Waits until one of them is ready, or until this wpl_now time (negative: for ever). */
 void wpl_channels_wait(wpl_interest *interests, int32_t count, int64_t until);
 
-/* Resident memory of a process in bytes; 0: unknown. */
-int64_t wpl_process_memory(int32_t process);
-
 #endif

@@ -73,6 +73,8 @@ uint64_t wpl_process_start_ticks(int32_t process);
 /* The value of a variable in the environment a process was started with, ended by NUL and cut to
  * `size`: its length; -errno. */
 int64_t wpl_process_variable(int32_t process, const char *name, char *value, size_t size);
+/* Resident memory of a process in bytes; 0: unknown. */
+int64_t wpl_process_memory(int32_t process);
 /* The running processes, up to `size`; returns how many there are. */
 int32_t wpl_process_all(int32_t *processes, int32_t size);
 
