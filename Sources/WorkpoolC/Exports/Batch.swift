@@ -128,7 +128,7 @@ private func checkedBatch(_ handle: OpaquePointer?) throws(WorkpoolError) -> Bat
     let all = texts
     let (results, failure) = batch.run.run(count, json: { all[$0][...] }) { event in
       guard case .itemFinished(let index, let result) = event, let tell = batch.tell else { return }
-      var texts = [
+      let texts = [
         Batch.copy(Array(result.phase.utf8)), Batch.copy(Array(result.error.utf8)),
         Batch.copy(result.data),
       ]
@@ -137,7 +137,6 @@ private func checkedBatch(_ handle: OpaquePointer?) throws(WorkpoolError) -> Bat
       texts.withUnsafeBufferPointer { Batch.fill(&told, result, $0.baseAddress!) }
       tell(batch.context, index, &told)
       for text in texts { text.deallocate() }
-      texts = []
     }
     batch.results = results
     batch.keepTexts()

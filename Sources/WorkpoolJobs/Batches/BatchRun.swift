@@ -14,6 +14,8 @@ public final class BatchRun: @unchecked Sendable {
     case itemFinished(Int, BatchResult)
   }
 
+  private static let look: Int64 = 100_000_000
+
   private let command: ChildCommand
   private let options: BatchOptions
   private let token: Token?
@@ -94,16 +96,18 @@ public final class BatchRun: @unchecked Sendable {
     session.perform()
     var cancelsDone = 0
     while !session.scheduler.isOver {
-      if session.wait(call, watching?.descriptor ?? -1) { watching?.isReady() }
+      // A token that a signal handler marks, or that was cancelled before, tells nobody.
+      let look = token.map { _ in Clock.now + Self.look }
+      if session.wait(call, watching?.descriptor ?? -1, until: look) { watching?.isReady() }
       wpl_call_take(call)
-      let wanted = cancels.load(ordering: .sequentiallyConsistent)
+      let wanted = max(
+        cancels.load(ordering: .sequentiallyConsistent), token?.isCancelled == true ? 1 : 0)
       if cancelsDone == 0 && wanted > 0 { session.scheduler.cancel(.user, at: Clock.now) }
       session.perform()
       if cancelsDone < 2 && wanted == 2 { session.killAll() }
       cancelsDone = wanted
     }
-    // The next run is a new one, unless its token says otherwise.
-    cancels.store(token?.isCancelled == true ? 1 : 0, ordering: .sequentiallyConsistent)
+    cancels.store(0, ordering: .sequentiallyConsistent)
     return (session.scheduler.results, session.scheduler.failure)
   }
 }
@@ -166,8 +170,8 @@ private struct Session {
 
   /// Waits until something happens, and acts upon it.
   /// - Returns: whether the second descriptor is ready.
-  mutating func wait(_ call: Int32, _ other: Int32) -> Bool {
-    var due = scheduler.nextDue ?? .max
+  mutating func wait(_ call: Int32, _ other: Int32, until look: Int64?) -> Bool {
+    var due = min(scheduler.nextDue ?? .max, look ?? .max)
     var interests = [call, other].map {
       wpl_interest(descriptor: $0, writes: 0, is_ready: 0, can_write: 0)
     }

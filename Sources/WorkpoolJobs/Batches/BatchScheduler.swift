@@ -423,8 +423,7 @@ struct BatchScheduler {
     guard openItems == 0 else { return }
     for worker in 0..<workers.count {
       switch workers[worker].phase {
-      case .starting: leave(worker, now)
-      case .busy:
+      case .starting, .busy:
         // It has given all results and does not say so, or what it is at is not wanted any more.
         if endReason == .none { leave(worker, now) } else { stop(worker) }
       case .absent, .idle, .leaving, .dying: break
