@@ -22,7 +22,7 @@ TOOL := build/bin/wpool
 SOURCES := Package.swift $(shell find Sources \( -path Sources/Python -o -path Sources/CMake \
   -o -name '*.md' \) -prune -o -print) include/workpool.h include/module.modulemap
 
-# zlib and zstd are in every build. Faster codecs and regular expressions are traits of the package: those that pkg-config finds
+# zlib, zstd and Nettle (SHA-256) are in every build. Faster codecs and regular expressions are traits of the package: those that pkg-config finds
 # after set-up, or those named (`CODECS='libdeflate libisal'`, `CODECS=zlib` for none).
 OPTIONAL_CODECS := libdeflate libisal libpcre2-8
 CODECS ?= $(shell for codec in $(OPTIONAL_CODECS); do pkg-config --exists $$codec && echo $$codec; done)
@@ -172,7 +172,7 @@ install-lib: lib
 	  > $(DESTDIR)$(PREFIX)/include/workpool/module.modulemap
 	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$${prefix}/include' '' \
 	  'Name: workpool' 'Description: ordered parallel pipelines over blocks' \
-	  'Version: $(VERSION)' 'Requires.private: zlib libzstd $(FOUND_CODECS)' 'Libs: -L$${libdir} -lworkpool' \
+	  'Version: $(VERSION)' 'Requires.private: zlib libzstd nettle $(FOUND_CODECS)' 'Libs: -L$${libdir} -lworkpool' \
 	  'Libs.private: -lm -lpthread' 'Cflags: -I$${includedir}' \
 	  > $(DESTDIR)$(LIBDIR)/pkgconfig/workpool.pc
 	for file in workpool-config workpool-config-version; do \

@@ -7,7 +7,7 @@ import PackageDescription
 //   swift build                                    ordinary Swift: the Swift package, its tests and the wpool tool
 //   WORKPOOL_EMBEDDED=1 swift build …              Embedded Swift: libworkpool.so with the C interface (`make lib`)
 //
-// zlib and zstd are always in. Faster codecs are traits, `--traits Libdeflate,ISAL`; `make` asks
+// zlib, zstd and Nettle are always in. Faster codecs are traits, `--traits Libdeflate,ISAL`; `make` asks
 // pkg-config which of them are there.
 
 let isEmbedded = Context.environment["WORKPOOL_EMBEDDED"] == "1"
@@ -57,13 +57,15 @@ let package = Package(
       linkerSettings: [.linkedLibrary("m"), .linkedLibrary("pthread")]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
     .systemLibrary(
       name: "CLibdeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CISAL", pkgConfig: "libisal", providers: [.apt(["libisal-dev"])]),
     .systemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CWorkpool", path: "include"),
 
-    .target(name: "WorkpoolCore", dependencies: ["CPlatform"], swiftSettings: floorSettings),
+    .target(
+      name: "WorkpoolCore", dependencies: ["CPlatform", "CNettle"], swiftSettings: floorSettings),
     .target(
       name: "WorkpoolPipeline", dependencies: ["CPlatform", "WorkpoolCore"],
       swiftSettings: floorSettings),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Workpool
+import WorkpoolCore
 
 /// All jobs of a run, each with the jobs it depends on.
 struct JobPlan {

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Glibc
 import Workpool
+import WorkpoolCore
 
 /// Which part of a plan a run is for: `I/N`, or `gather` for what belongs to no part.
 enum ShardChoice: ExpressibleByArgument, Equatable {

@@ -2,6 +2,7 @@
 import CPlatform
 import Glibc
 import Workpool
+import WorkpoolCore
 
 /// Which jobs need not run, since nothing they depend on has changed: `.wpool/state.jsonl`.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import Glibc
 import Workpool
+import WorkpoolCore
 
 /// The variables a job sees.
 enum JobEnvironment {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 import Testing
-import WorkpoolCore
 
-@testable import WorkpoolFASTQ
+@testable import WorkpoolCore
 
 @Suite struct SHA256Tests {
   @Test(
