@@ -348,7 +348,35 @@ static int take_member(void *context, int32_t process) {
     add(s, process);
   return 1;
 }
+/* Whether all children of this process lead groups of their own. If it takes orphans over, `group`, whose
+ * leader has ended, then has no other member: those it left would be children of this process. 0 also if
+ * that is not known. Costs a few system calls where a look at all processes costs one for each. */
+static int has_only_leaders(void) {
+#if defined __linux__ && defined PR_GET_CHILD_SUBREAPER
+  int adopts = 0;
+  if (prctl(PR_GET_CHILD_SUBREAPER, &adopts, 0, 0, 0) < 0 || !adopts) return 0;
+  DIR *folder = opendir("/proc/self/task");
+  if (folder == NULL) return 0;
+  int only = 1;
+  for (struct dirent *entry; only && (entry = readdir(folder)) != NULL;) {
+    if (entry->d_name[0] == '.') continue;
+    char path[64 + sizeof entry->d_name];
+    snprintf(path, sizeof path, "/proc/self/task/%s/children", entry->d_name);
+    FILE *children = fopen(path, "re");
+    only = children != NULL;
+    for (int child; only && fscanf(children, "%d", &child) == 1;)
+      only = getpgid(child) == child;
+    if (children) fclose(children);
+  }
+  closedir(folder);
+  return only;
+#else
+  return 0;
+#endif
+}
+
 int32_t wpl_process_members(int32_t group, int32_t *members, int32_t size) {
+  if (has_only_leaders()) return 0;
   selection s = {.wanted = group, .found = members, .size = size};
   int32_t failed = each_process(take_member, &s);
   return failed ? failed : s.count;

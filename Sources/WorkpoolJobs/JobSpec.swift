@@ -30,7 +30,7 @@ public struct JobSpec: Sendable {
     /// And one unit of the pool `heavy_io`.
     case heavyIO
 
-    var isIO: Bool { self == .lightIO || self == .heavyIO }
+    public var isIO: Bool { self == .lightIO || self == .heavyIO }
   }
 
   /// Units of a named pool.

@@ -46,7 +46,7 @@ typedef struct wpl_process_end {
 /* Reaps a leader that has ended and closes what watched it. With `waits`, waits for its end. */
 int32_t wpl_process_reap(wpl_process *process, int32_t waits, wpl_process_end *end);
 
-/* Living members of a group but its leader, up to `size` of them; returns how many there are.
+/* Living members of a group whose leader has ended, up to `size` of them; returns how many there are.
  * -ENOSYS where the system does not tell. */
 int32_t wpl_process_members(int32_t group, int32_t *members, int32_t size);
 /* A descriptor that becomes readable when that process, anybody's child, has ended. */

@@ -29,14 +29,16 @@ extension JobChart {
       let name = row.slot < 0 ? "lent" : "\(row.slot)"
       text += "<text x=\"4\" y=\"\(index * Self.rowHeight + 20)\">\(row.lane.name) \(name)</text>\n"
     }
-    let critical = criticalPath
+    // By job: its last attempt, if the end waited for it.
+    var critical: [String: Int32] = [:]
+    for bar in criticalPath { critical[bar.id] = bar.attempt }
     for bar in bars {
       guard let row = rows.firstIndex(where: { $0.lane == bar.lane && $0.slot == bar.slot }) else {
         continue
       }
       let x = Int64(Self.margin) + Self.scaled(bar.start, span)
       let width = max(1, Self.scaled(bar.end, span) - Self.scaled(bar.start, span))
-      let isCritical = critical.contains { $0.id == bar.id && $0.attempt == bar.attempt }
+      let isCritical = critical[bar.id] == bar.attempt
       text += "<rect x=\"\(x)\" y=\"\(row * Self.rowHeight + 6)\" width=\"\(width)\" "
       text += "height=\"\(Self.rowHeight - 6)\" fill=\"\(Self.colour(of: bar.state))\""
       if isCritical { text += " stroke=\"black\" stroke-width=\"2\"" }

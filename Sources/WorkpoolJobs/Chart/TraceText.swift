@@ -99,6 +99,7 @@ extension JobChart {
       changes.append(Change(time: gone, ready: -1))
     }
     changes.sort { $0.time < $1.time }
+    let showsMemory = info.values.contains { $0.memory > 0 }
     var now = Change(time: 0)
     for (index, change) in changes.enumerated() {
       now.running += change.running
@@ -108,7 +109,7 @@ extension JobChart {
       let head = "{\"ph\":\"C\",\"pid\":1,\"ts\":\(change.time / 1000),\"name\":"
       lines.append(
         head + "\"jobs\",\"args\":{\"running\":\(now.running),\"ready\":\(now.ready)}}")
-      if info.values.contains(where: { $0.memory > 0 }) {
+      if showsMemory {
         lines.append(head + "\"memory\",\"args\":{\"memory\":\(now.memory)}}")
       }
     }

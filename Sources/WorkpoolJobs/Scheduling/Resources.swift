@@ -25,7 +25,7 @@ struct Resources {
     }
   }
 
-  /// Numbers of slots, from 0, among those for I/O alone or the others.
+  /// Numbers of slots, from 0; those for I/O alone and the others are counted together.
   struct Slots {
     /// The lowest one; −1: none.
     var first: Int32 = -1
@@ -48,9 +48,8 @@ struct Resources {
   private(set) var peakMemory: UInt64 = 0
   private(set) var runningAlone = 0
   private var runningShapes = 0
-  /// Slots that are taken, one bit each; those of their own for I/O.
+  /// Slots that are taken, one bit each.
   private var taken: [UInt64] = []
-  private var takenIO: [UInt64] = []
 
   init(_ limits: JobLimits) {
     slots = limits.slots
@@ -103,7 +102,7 @@ struct Resources {
       shape.cpus = most
     }
     if memory > 0 && bytes > memory {
-      tooLarge = "asks for \(bytes) bytes of memory, there are \(memory)"
+      tooLarge = "asks for \(Self.size(bytes)) of memory, there is \(Self.size(memory))"
       bytes = memory
     }
     var requests = spec.pools
@@ -138,6 +137,18 @@ struct Resources {
       shape.isAlone = true
     }
     return (shape, bytes)
+  }
+
+  /// `16M` for 16 MiB; bytes where it is no whole number of a larger unit.
+  private static func size(_ bytes: UInt64) -> String {
+    var number = bytes
+    var unit: StaticString = " bytes"
+    let units: [StaticString] = ["K", "M", "G", "T"]
+    for next in units where number >= 1024 && number % 1024 == 0 {
+      number /= 1024
+      unit = next
+    }
+    return "\(number)\(unit)"
   }
 
   var freeMemory: UInt64 { memory == 0 ? .max : memory > usedMemory ? memory - usedMemory : 0 }
@@ -181,9 +192,9 @@ struct Resources {
     if shape.isAlone { runningAlone += 1 }
     if shape.isIO {
       usedIOSlots += shape.cpus
-      return Self.take(shape.cpus, of: &takenIO)
+    } else {
+      usedSlots += shape.cpus
     }
-    usedSlots += shape.cpus
     return Self.take(shape.cpus, of: &taken)
   }
 
@@ -195,11 +206,10 @@ struct Resources {
     if shape.isAlone { runningAlone -= 1 }
     if shape.isIO {
       usedIOSlots -= shape.cpus
-      Self.give(numbers, to: &takenIO)
     } else {
       usedSlots -= shape.cpus
-      Self.give(numbers, to: &taken)
     }
+    Self.give(numbers, to: &taken)
   }
 
   private static func take(_ count: Int, of taken: inout [UInt64]) -> Slots {
