@@ -11,12 +11,23 @@ struct EachCommand: ParsableCommand {
       wpool each [<options>] -- <command> <argument> ... < words
       """,
     discussion: """
-      {} in the command stands for the word; without one, the word comes last. Words are those \
-      behind :::, or the lines of standard input. The command is started without a shell.
+      {} in the command stands for the word, {.} for it without its extension, {/} without its folder, \
+      {//} for its folder, {/.} for what is without both, {#} for the number of the job; without any, \
+      the word comes last. Words are those behind :::, or the lines of standard input. A second ::: \
+      combines each word with each: {1} and {2} tell them apart. The command is started without a shell.
 
       wpool each -j auto -- gzip -k {} ::: *.log
-      find . -name '*.png' | wpool each -j 4 --keep-order -- file {}
+      wpool each -j 4 -- convert {} small/{/.}.jpg ::: photos/*.png
+      wpool each -- sh train.sh --rate {1} --size {2} ::: 0.1 0.01 ::: 32 64
+      find . -name '*.png' -print0 | wpool each -0 -j 4 --keep-order -- file {}
       """)
+
+  @Flag(name: [.customShort("0"), .long], help: "Words of standard input end with a NUL byte.")
+  var null = false
+
+  @Flag(
+    name: [.customShort("n"), .long], help: "Print the commands; start nothing, write nothing.")
+  var dryRun = false
 
   @OptionGroup(title: "Limits") var limits: JobLimitOptions
   @OptionGroup(title: "Failures and times") var failures: JobFailureOptions
@@ -27,12 +38,28 @@ struct EachCommand: ParsableCommand {
   var command: [String] = []
 
   func run() throws {
+    // A name that is damaged is another file's.
+    for argument in Self.arguments where String(validatingCString: argument) == nil {
+      throw Failure.usage("\(String(cString: argument)): this word is not UTF-8 text")
+    }
     var settings = try RunSettings(
       limits: limits, failures: failures, record: record, words: words)
-    let plan = try LinePlan.each(command, overrides: try failures.overrides())
+    let plan = try LinePlan.each(command, null: null, overrides: try failures.overrides())
+    if dryRun {
+      throw Console.write(plan.jobs.map { $0.commandText + "\n" }.joined())
+    }
     settings.settle(plan)
     settings.usesCache = false
     throw try JobSession(plan, settings, filtered: [], resumed: nil).run()
+  }
+}
+
+extension EachCommand {
+  /// As they are, which Swift's own may not be.
+  fileprivate static var arguments: [UnsafePointer<CChar>] {
+    (0..<Int(CommandLine.argc)).compactMap { index in
+      CommandLine.unsafeArgv[index].map { UnsafePointer($0) }
+    }
   }
 }
 
@@ -49,51 +76,48 @@ enum LinePlan {
   }
 
   /// The command once for each word; ids are numbers.
-  static func each(_ words: [String], overrides: JobSettings) throws(Failure) -> JobPlan {
-    let end = words.firstIndex(of: ":::")
-    var command = Array(words[..<(end ?? words.count)])
-    guard !command.isEmpty else {
+  static func each(
+    _ words: [String], null: Bool, overrides: JobSettings
+  ) throws(Failure) -> JobPlan {
+    let parts = words.split(separator: ":::", omittingEmptySubsequences: false).map(Array.init)
+    guard let command = parts.first, !command.isEmpty else {
       throw .usage("no command; wpool each [<options>] -- <command> ... ::: <word> ...")
     }
-    let items: [String]
-    if let end {
-      items = Array(words[(end + 1)...]).filter { $0 != ":::" }
-    } else {
-      items = try lines("/dev/stdin").map { $0.1 }.filter { !$0.isEmpty }
-    }
-    if !command.contains(where: { $0.contains("{}") }) { command.append("{}") }
+    let lists =
+      parts.count > 1
+      ? Array(parts[1...]) : [try lines("/dev/stdin", end: null ? 0 : 10).map { $0.text }]
+    let filler = try EachWords(command, lists: lists.count)
     let base = Paths.currentFolder
-    let jobs = items.enumerated().map { index, item in
-      job(
-        String(index + 1), .program(command.map { filled($0, item) }), overrides, base)
+    let jobs = EachWords.combinations(lists).enumerated().map { index, words in
+      var job = job(
+        String(index + 1), .program(filler.filled(words, number: index + 1)), overrides, base)
+      job.words = words.joined(separator: " ")
+      return job
     }
     return plan("each", base, jobs, overrides)
   }
 
-  private static func filled(_ word: String, _ item: String) -> String {
-    var text = ""
-    var rest = word[...]
-    while let character = rest.first {
-      if rest.hasPrefix("{}") {
-        text += item
-        rest = rest.dropFirst(2)
-      } else {
-        text.append(character)
-        rest = rest.dropFirst()
-      }
-    }
-    return text
-  }
-
-  private static func lines(_ path: String) throws(Failure) -> [(Int, String)] {
+  /// What is not empty of a file, and its numbers, from 1.
+  private static func lines(
+    _ path: String, end: UInt8 = 10
+  ) throws(Failure) -> [(number: Int, text: String)] {
+    let bytes: [UInt8]
     do throws(WorkpoolError) {
-      let bytes = try WholeFile.readAny(path)
-      return bytes.split(separator: 10, omittingEmptySubsequences: false).enumerated()
-        .filter { !$0.element.isEmpty }
-        .map { ($0.offset + 1, String(decoding: $0.element, as: UTF8.self)) }
+      bytes = try WholeFile.readAny(path)
     } catch {
       throw Failure(exitCode: .usage, messages: [error.text])
     }
+    var lines: [(number: Int, text: String)] = []
+    for (index, line) in bytes.split(separator: end, omittingEmptySubsequences: false).enumerated()
+    where !line.isEmpty {
+      // A name that is damaged is another file's.
+      guard let text = String(validating: line, as: UTF8.self) else {
+        let seen = String(decoding: line, as: UTF8.self)
+        throw .usage("\(path): line \(index + 1) is not UTF-8 text: \(seen)")
+      }
+      lines.append((index + 1, text))
+    }
+    return lines
   }
 
   private static func job(

@@ -51,7 +51,9 @@ struct StatusCommand: ParsableCommand {
     discussion:
       "Without a run it is the last one. A run is named by its id, or the beginning of it.")
 
-  @Argument(help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"),
+    completion: KnownNames.runs)
   var name: String?
   @Flag(help: "Print JSON.") var json = false
   @OptionGroup var runs: LogFolderOption
@@ -103,9 +105,11 @@ struct LogsCommand: ParsableCommand {
     usage: "wpool logs <run> <job> [--errors] [--attempt <n>] [-f]",
     discussion: "A run is named by its id, the beginning of it, or last.")
 
-  @Argument(help: ArgumentHelp("Id or folder of a run, or last.", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp("Id or folder of a run, or last.", valueName: "run"),
+    completion: KnownNames.runs)
   var name: String
-  @Argument(help: "Id of a job.") var job: String
+  @Argument(help: "Id of a job.", completion: KnownNames.jobsOfRun) var job: String
   @Flag(help: "What it wrote to standard error.") var errors = false
   @Option(help: ArgumentHelp("Of this attempt. [the last one]", valueName: "n")) var attempt: Count?
   @Flag(name: [.customShort("f"), .long], help: "Go on until the job has ended.")
@@ -182,7 +186,9 @@ struct TimelineCommand: ParsableCommand {
     }
   }
 
-  @Argument(help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"),
+    completion: KnownNames.runs)
   var name: String?
   @Flag var form = Form.ascii
   @OptionGroup var runs: LogFolderOption

@@ -10,7 +10,9 @@ struct ReportCommand: ParsableCommand {
       wpool report --merge <pattern> [--trace <file>]
       """)
 
-  @Argument(help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"))
+  @Argument(
+    help: ArgumentHelp("Id or folder of a run. [the last one]", valueName: "run"),
+    completion: KnownNames.runs)
   var name: String?
 
   @Option(

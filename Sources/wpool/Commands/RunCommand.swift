@@ -28,7 +28,9 @@ struct RunCommand: ParsableCommand {
   @Argument(help: "Job file, TOML or JSON.", completion: .file(extensions: ["toml", "json"]))
   var file: String?
 
-  @Argument(help: "Jobs to run, with all they depend on: ids or patterns. [all]")
+  @Argument(
+    help: "Jobs to run, with all they depend on: ids or patterns. [all]",
+    completion: KnownNames.jobsOfFile)
   var targets: [String] = []
 
   @Option(
@@ -59,6 +61,7 @@ struct RunCommand: ParsableCommand {
         try JobText.read(file), base: Paths.folder(of: file), overrides: overrides, sets: sets)
     }
     settings.settle(plan)
+    if settings.order == .critical { settings.knownTimes = Runs.times(of: plan, settings) }
     try choice.apply(to: &settings, plan)
     var filtered = try choice.filtered(plan, targets: targets)
     if let shard = settings.shard, case .part(_, let count) = shard {
@@ -78,11 +81,13 @@ struct RunCommand: ParsableCommand {
 struct JobChoiceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Only these jobs and what they depend on; repeatable.", valueName: "pattern"))
+      "Only these jobs and what they depend on; repeatable.", valueName: "pattern"),
+    completion: KnownNames.jobsOfFile)
   var only: [String] = []
 
   @Option(
-    help: ArgumentHelp("Not these; what depends on them runs. Repeatable.", valueName: "pattern"))
+    help: ArgumentHelp("Not these; what depends on them runs. Repeatable.", valueName: "pattern"),
+    completion: KnownNames.jobsOfFile)
   var skip: [String] = []
 
   @Option(
@@ -92,13 +97,13 @@ struct JobChoiceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Run what the last run, or this one, has not done; without a value the last one.",
-      valueName: "run"))
+      valueName: "run"), completion: KnownNames.runs)
   var resume: String?
 
   @Option(
     help: ArgumentHelp(
       "Run what failed in the last run, or this one, and what was cancelled for it.",
-      valueName: "run"))
+      valueName: "run"), completion: KnownNames.runs)
   var retryFailed: String?
 
   @Option(
@@ -157,8 +162,10 @@ struct JobChoiceOptions: ParsableArguments {
     func places(_ pattern: String, _ word: String) throws(Failure) -> [Int] {
       let found = plan.matches(pattern)
       guard !found.isEmpty else {
+        // The word behind --resume is a run, or a job that shall run.
+        let mayBeRun = word.isEmpty && (resume ?? retryFailed) == "last"
         throw .usage(
-          "\(word)\(pattern): there is no such job"
+          "\(word)\(pattern): there is no such job" + (mayBeRun ? ", and no such run" : "")
             + Spelling.hint(pattern, among: plan.jobs.map { $0.id }))
       }
       return found

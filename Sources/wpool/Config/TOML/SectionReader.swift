@@ -47,7 +47,7 @@ struct SectionReader {
   mutating func take(
     _ names: String..., problems: inout ConfigurationProblems
   ) -> StepParameter? {
-    known += names
+    for name in names where !known.contains(name) { known.append(name) }
     let found = members.filter { member in
       names.contains { Spelling.isSame($0, member.key) }
     }

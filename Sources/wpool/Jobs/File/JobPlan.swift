@@ -137,10 +137,11 @@ struct JobPlan {
   private mutating func assignStages(
     _ given: [JobFile.Stage], _ problems: inout ConfigurationProblems
   ) {
+    var index: IDIndex?
     for (stage, value) in given.enumerated() {
       for (template, path) in value.members {
         let pattern = template.text
-        let found = matching(pattern)
+        let found = matching(pattern, &index)
         if found.isEmpty && !isEmpty(pattern) {
           problems.report(
             path,
@@ -163,10 +164,13 @@ struct JobPlan {
     }
   }
 
-  private func matching(_ pattern: String) -> [Int] {
+  /// - Parameter index: of the jobs as they are; made for the first pattern.
+  private func matching(_ pattern: String, _ index: inout IDIndex?) -> [Int] {
     if let place = places[pattern] { return [place] }
     guard IDPattern.isPattern(pattern) else { return [] }
-    return jobs.indices.filter { IDPattern.matches(pattern, jobs[$0].id) }
+    let known = index ?? IDIndex(jobs)
+    index = known
+    return known.places(matching: pattern)
   }
 
   /// Whether the jobs it stands for came out as none.
@@ -177,6 +181,7 @@ struct JobPlan {
   }
 
   private mutating func resolve(_ first: Int, _ problems: inout ConfigurationProblems) {
+    var index: IDIndex?
     for place in first..<jobs.count {
       var found = Set<Int>()
       for entry in jobs[place].after {
@@ -191,7 +196,7 @@ struct JobPlan {
         }
         let isAdded = entry.hasPrefix("added:")
         let id = isAdded ? String(entry.dropFirst(6)) : entry
-        var matches = matching(id)
+        var matches = matching(id, &index)
         // A pattern never means the job itself.
         if places[id] == nil { matches.removeAll { $0 == place } }
         found.formUnion(matches)
@@ -299,5 +304,8 @@ struct JobPlan {
     return all
   }
 
-  func matches(_ pattern: String) -> [Int] { matching(pattern) }
+  func matches(_ pattern: String) -> [Int] {
+    var index: IDIndex?
+    return matching(pattern, &index)
+  }
 }

@@ -98,8 +98,13 @@ enum IDPattern {
     matches(Array(pattern.unicodeScalars)[...], Array(id.unicodeScalars)[...])
   }
 
+  /// The scalars that every id that matches begins with.
+  static func head(_ pattern: String) -> [Unicode.Scalar] {
+    Array(pattern.unicodeScalars.prefix { !"*?[".unicodeScalars.contains($0) })
+  }
+
   /// Linear but for a step back to the last `*`.
-  private static func matches(
+  static func matches(
     _ pattern: ArraySlice<Unicode.Scalar>, _ text: ArraySlice<Unicode.Scalar>
   ) -> Bool {
     var (pattern, text) = (pattern, text)
@@ -146,6 +151,37 @@ enum IDPattern {
       return isIn != isNegated ? pattern[(end + 1)...] : nil
     }
     return first == character ? pattern.dropFirst() : nil
+  }
+}
+
+/// Finds the jobs that a pattern means among very many.
+struct IDIndex {
+  private let ids: [(scalars: [Unicode.Scalar], place: Int)]
+
+  init(_ jobs: [PlannedJob]) {
+    ids = jobs.enumerated().map { (Array($1.id.unicodeScalars), $0) }
+      .sorted { $0.scalars.lexicographicallyPrecedes($1.scalars) }
+  }
+
+  /// Places, ascending.
+  func places(matching pattern: String) -> [Int] {
+    let head = IDPattern.head(pattern)
+    let scalars = Array(pattern.unicodeScalars)[...]
+    var (low, high) = (0, ids.count)
+    while low < high {
+      let middle = (low + high) / 2
+      if ids[middle].scalars.lexicographicallyPrecedes(head) {
+        low = middle + 1
+      } else {
+        high = middle
+      }
+    }
+    var found: [Int] = []
+    for (id, place) in ids[low...] {
+      guard id.starts(with: head) else { break }
+      if IDPattern.matches(scalars, id[...]) { found.append(place) }
+    }
+    return found.sorted()
   }
 }
 

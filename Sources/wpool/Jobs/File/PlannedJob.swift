@@ -22,6 +22,8 @@ struct PlannedJob {
   var outputs: [String] = []
   /// `after` as written, with values in place; looked up in `dependencies`.
   var after: [String] = []
+  /// Of wpool each: what the command was filled in with.
+  var words: String?
   var stage: Int?
   /// Where it stands in the text.
   var path: [String]
@@ -42,6 +44,12 @@ struct PlannedJob {
     case .line(let line): (settings.shell ?? ["/bin/sh", "-c"]) + [line]
     case .program(let words): words
     }
+  }
+
+  /// The beginning of the command, in one line.
+  var shortCommand: String {
+    let text = commandText.split(whereSeparator: \.isNewline).joined(separator: " ")
+    return text.count > 60 ? text.prefix(59) + "…" : text
   }
 
   /// For people.

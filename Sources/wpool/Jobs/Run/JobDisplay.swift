@@ -9,28 +9,19 @@ import Workpool
 struct JobDisplay {
   enum Form { case bar, plain, json, none }
 
-  struct Counts {
-    var total = 0
-    var ended = 0
-    var running = 0
-    var failed = 0
-    /// Of jobs that ran.
-    var completed = 0
-    var execution: Int64 = 0
-    var slots = 1
-  }
-
   private static let interval: Int64 = 100_000_000
 
   private(set) var form: Form
   private let descriptor: Int32
   private let start: Int64
+  private let status: StatusFormat?
   private var lastShown: Int64 = 0
   private var drawn = 0
 
   init(_ settings: RunSettings, start: Int64) {
     descriptor = settings.progressDescriptor
     self.start = start
+    status = settings.status
     form =
       switch settings.progress {
       case .auto: settings.isQuiet ? .none : isatty(descriptor) == 1 ? .bar : .plain
@@ -52,34 +43,36 @@ struct JobDisplay {
     write(JSONValue.object(members).line + "\n")
   }
 
-  mutating func line(_ text: String) {
+  /// One line for what happened to a job.
+  ///
+  /// - Parameter isEnd: so many have ended by now, unless a format says what there is to say.
+  mutating func line(_ text: String, isEnd: Bool, _ counts: RunCounts, _ now: Int64) {
     guard form == .plain else { return }
-    write("wpool: " + text + "\n")
+    let head = status?.text(counts, Double(now - start) / 1e9)
+    write("wpool: " + (head ?? (isEnd ? "[\(counts.ended)/\(counts.total)] " : "")) + text + "\n")
   }
 
-  mutating func show(_ counts: Counts, _ now: Int64) {
+  mutating func show(_ counts: RunCounts, _ now: Int64) {
     guard form == .bar, now - lastShown >= Self.interval else { return }
     lastShown = now
-    let seconds = Double(now - start) / 1e9
-    var text = "\(counts.ended)/\(counts.total)  \(counts.running) running"
-    if counts.failed > 0 { text += "  \(counts.failed) failed" }
-    text += "  " + Figures.clock(seconds)
-    if counts.completed > 0 && counts.ended < counts.total {
-      let each = Double(counts.execution) / 1e9 / Double(counts.completed)
-      let rest = each * Double(counts.total - counts.ended) / Double(max(1, counts.slots))
-      text += "  ETA " + Figures.clock(rest)
-    }
     let width = columns - 1
-    if width >= text.count + 14 && counts.total > 0 {
-      let size = min(30, width - text.count - 4)
-      let full = size * counts.ended / counts.total
-      text =
-        "[" + String(repeating: "#", count: full) + String(repeating: "-", count: size - full)
-        + "]  " + text
-    }
+    let seconds = Double(now - start) / 1e9
+    let text = status?.text(counts, seconds) ?? bar(counts, seconds, width)
     let line = String(text.prefix(width))
     write("\r" + line + blank(min(drawn, width) - line.count))
     drawn = line.count
+  }
+
+  private func bar(_ counts: RunCounts, _ seconds: Double, _ width: Int) -> String {
+    var text = "\(counts.ended)/\(counts.total)  \(counts.running) running"
+    if counts.failed > 0 { text += "  \(counts.failed) failed" }
+    text += "  " + Figures.clock(seconds)
+    if let left = counts.secondsLeft { text += "  ETA " + Figures.clock(left) }
+    guard width >= text.count + 14 && counts.total > 0 else { return text }
+    let size = min(30, width - text.count - 4)
+    let full = size * counts.ended / counts.total
+    return "[" + String(repeating: "#", count: full) + String(repeating: "-", count: size - full)
+      + "]  " + text
   }
 
   /// Makes room for a message; the next `show` draws the bar again.

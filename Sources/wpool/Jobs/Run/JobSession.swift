@@ -19,6 +19,7 @@ final class JobSession {
 
   private(set) var plan: JobPlan
   let settings: RunSettings
+  private let limits: JobLimits
   let resumed: ResumePlan?
   /// Places of jobs that were not asked for.
   private let filtered: Set<Int>
@@ -47,7 +48,7 @@ final class JobSession {
   private var state: IncrementalState?
   private var display: JobDisplay
   private let output: JobOutput
-  private var counts = JobDisplay.Counts()
+  private var counts = RunCounts()
   private let baseEnvironment: [(name: String, setting: String)]
 
   private var signals: Int32 = -1
@@ -75,12 +76,16 @@ final class JobSession {
     output = JobOutput(settings)
     baseEnvironment = JobEnvironment.inherited()
     hashes = DefinitionHash.all(plan)
-    // Refused jobs must leave no folder behind: the scheduler is asked first.
+    limits = settings.limits(plan)
+    // Refused jobs must leave no folder behind: the scheduler is asked first. Nothing begins, and no time
+    // passes for any job, before all of them are on record.
+    scheduler.pause(at: start)
     let specs = JobSession.specs(plan, settings, filtered: filtered, resumed: resumed)
     do throws(WorkpoolError) {
       handles = try scheduler.submit(specs, at: start)
     } catch {
-      throw Failure(exitCode: .usage, messages: [error.message])
+      let hint = error.status == .unsatisfiable ? "; --oversize alone runs it by itself" : ""
+      throw Failure(exitCode: .usage, messages: [error.message + hint])
     }
     handles = Array(handles[..<plan.jobs.count])
     for (place, handle) in handles.enumerated() { places[handle] = place }
@@ -96,7 +101,7 @@ final class JobSession {
       state = try IncrementalState(plan)
     }
     counts.total = plan.jobs.count
-    counts.slots = settings.limits(plan).slots
+    counts.slots = limits.slots
   }
 
   private static let summaryInterval: Int64 = 5_000_000_000
@@ -107,6 +112,7 @@ final class JobSession {
     let slots = settings.limits(plan).slots
     var specs = plan.jobs.indices.map { place in
       var spec = PlanSpecs.spec(place, plan, slots)
+      spec.expectedNanoseconds = settings.expectedTime(spec.id)
       if let outcome = settings.merged?.outcomes[place] {
         if case .done = outcome { spec.skip = .resumed }
         spec.countsForStop = false
@@ -119,6 +125,13 @@ final class JobSession {
       } else {
         spec.checksUpToDate =
           settings.usesCache && !settings.isForced && IncrementalState.concerns(plan.jobs[place])
+      }
+      // What does not run asks for nothing.
+      if spec.skip != JobReason.none || settings.merged?.outcomes[place] != nil {
+        spec.cpus = 1
+        spec.memory = 0
+        spec.pools = []
+        spec.hint = .lightCPU
       }
       return spec
     }
@@ -157,6 +170,10 @@ final class JobSession {
     _ = wpl_process_adopts_orphans()
     perform()
     addAgain()
+    if !settings.gate.isNeeded {
+      scheduler.resume(at: wpl_now())
+      perform()
+    }
     while scheduler.nonTerminal > 0 || !running.isEmpty {
       lookAtMachine()
       wait()
@@ -254,7 +271,8 @@ final class JobSession {
     } else {
       outcome = .completed
     }
-    outcome.wasSignalled = end.wasStopped
+    // A signal to the whole foreground group reaches a child that has just been born in it, too.
+    outcome.wasSignalled = end.wasStopped || caught != nil && end.signal == caught
     outcome.peakMemory = UInt64(max(0, end.peakMemory))
     outcome.cpuNanoseconds = end.userTime + end.systemTime
     if outcome.kind == .completed && !end.wasStopped {
@@ -365,7 +383,7 @@ final class JobSession {
         .init("pgid", .int(Int(child.id))), .init("start_ticks", .int(Int(child.startTicks))),
       ], mustLast: false)
     output.began(
-      place, job.id, output: folder.file(job.id, attempt: attempt, "out"),
+      place, settings.tag(job), output: folder.file(job.id, attempt: attempt, "out"),
       errors: folder.file(job.id, attempt: attempt, "err"))
   }
 
@@ -379,7 +397,7 @@ final class JobSession {
     var settings: [(String, String)] = job.environment.map { ($0.name, $0.value) }
     settings += [
       ("WPOOL_RUN_ID", folder.id), ("WPOOL_JOB_ID", job.id), ("WPOOL_ATTEMPT", String(attempt)),
-      ("WPOOL_SLOT", String(slot)), ("WPOOL_CPUS", String(job.settings.cpus ?? 1)),
+      ("WPOOL_SLOT", String(slot)), ("WPOOL_CPUS", String(cpus(of: job))),
       ("WPOOL_LOG_DIR", absoluteFolder),
       ("WPOOL_OUTPUT", absolute(place, attempt, "output")),
       ("WPOOL_SUBMIT", absolute(place, attempt, "submit")),
@@ -392,6 +410,12 @@ final class JobSession {
     }
     settings.append(("WPOOL_DEPS", dependencies(place, attempt, deps)))
     return JobEnvironment.merged(baseEnvironment, settings)
+  }
+
+  /// What it was given: one that asks for more than there is has all there is.
+  private func cpus(of job: PlannedJob) -> Int {
+    let isIO = (job.settings.hint ?? .lightCPU).isIO && limits.ioSlots > 0
+    return min(job.settings.cpus ?? 1, isIO ? limits.ioSlots : limits.slots)
   }
 
   /// Writes what dependencies have given; a job without any shares an empty file with its like.
@@ -546,12 +570,15 @@ final class JobSession {
     switch event.kind {
     case .jobStarted:
       counts.running += 1
-      display.line("start \(job.id)" + (event.attempt > 1 ? " (attempt \(event.attempt))" : ""))
+      if event.attempt == 1 { counts.started += 1 }
+      let command = settings.file == nil ? ": " + job.shortCommand : ""
+      let attempt = event.attempt > 1 ? " (attempt \(event.attempt))" : ""
+      tellLine("start \(job.id)\(command)\(attempt)", event)
     case .jobRetrying:
       counts.running -= 1
       let how = JobWords.how("\(event.state.name)", "\(event.reason.name)", Int(event.detail))
       let wait = event.retryTime - event.time
-      display.line("again \(job.id): \(how)" + (wait > 0 ? ", in \(Duration.text(wait))" : ""))
+      tellLine("again \(job.id): \(how)" + (wait > 0 ? ", in \(Duration.text(wait))" : ""), event)
     case .jobFinished, .jobSkipped:
       let attempts = scheduler.attempts(handles[place])
       if event.attempt > 0 && attempts.last?.end ?? 0 >= event.time { counts.running -= 1 }
@@ -565,16 +592,20 @@ final class JobSession {
       let time = attempts.last.map { " " + Duration.text($0.end - $0.start) } ?? ""
       if display.form == .bar { display.hide() }
       output.jobEnded(
-        place, job.id,
+        place, settings.tag(job),
         files: event.attempt > 0 && !job.ownsConsole
           ? (
             folder.file(job.id, attempt: event.attempt, "out"),
             folder.file(job.id, attempt: event.attempt, "err")
           ) : nil)
-      display.line("[\(counts.ended)/\(counts.total)] \(job.id): \(how)\(time)")
+      tellLine("\(job.id): \(how)\(time)", isEnd: true, event)
     default: break
     }
     display.show(counts, event.time)
+  }
+
+  private func tellLine(_ text: String, isEnd: Bool = false, _ event: JobEvent) {
+    display.line(text, isEnd: isEnd, counts, event.time)
   }
 
   private func tellLeftovers(_ place: Int, _ end: ChildEnd) {
@@ -701,12 +732,12 @@ final class JobSession {
       failure = error
     }
     writeSummary(isEnd: true)
-    writeTimeline()
+    let timelineFailed = writeTimelines()
     let sums = JobSums(plan, scheduler, handles)
     if !display.ownsErrors {
       let words = RunWords(
         plan: plan, scheduler: scheduler, handles: handles, folder: folder,
-        seconds: Double(wpl_now() - start) / 1e9)
+        hasFile: settings.file != nil, seconds: Double(wpl_now() - start) / 1e9)
       words.tell(sums)
       if settings.workersAreDefault && mostWanted > 1 && settings.workers == 1 && !settings.isQuiet
       {
@@ -715,27 +746,43 @@ final class JobSession {
             + "-j \(max(2, min(mostWanted, Pool.usableCPUs)))")
       }
       if let failure { Console.say("the record cannot be kept: " + failure.text) }
+      if output.failure != 0 && output.failure != EPIPE {
+        Console.say(
+          "standard output: cannot write: \(String(cString: strerror(output.failure))); "
+            + "what jobs wrote is in \(folder.path)/jobs")
+      }
       words.tellSums(sums)
     }
-    if failure != nil { return .program }
+    if failure != nil || timelineFailed { return .program }
     if let caught { return .signal(caught) }
     if output.failure == EPIPE { return .closedOutput }
+    if output.failure != 0 { return .program }
     return sums.isGood ? .success : .run
   }
 
-  private func writeTimeline() {
-    guard let path = settings.timeline else { return }
-    do {
-      let history = try RunHistory(folder: folder.path)
-      let timeline = RunTimeline(history)
-      let text = path.hasSuffix(".svg") ? timeline.svg : timeline.trace
-      try RunFolder.replace(path, with: Array(text.utf8))
-    } catch let error as WorkpoolError {
-      say(error.text)
-    } catch let error as Failure {
-      say(error.messages.joined(separator: "; "))
+  /// What ran when, in the run's folder and where it was asked for.
+  ///
+  /// - Returns: whether what was asked for could not be written; that was told.
+  private func writeTimelines() -> Bool {
+    guard failure == nil else { return false }
+    var chart = scheduler.chart(from: start, until: wpl_now())
+    chart.jobs.removeAll { PlanSpecs.isBarrier($0.id) }
+    let (trace, picture) = (chart.traceText, chart.svgText)
+    for (name, text) in [("trace.json", trace), ("timeline.svg", picture)] {
+      do throws(WorkpoolError) {
+        // They can be made again from the journal: no need to wait for the device.
+        try WholeFile.write(folder.path + "/" + name, Array(text.utf8))
+      } catch {
+        say("warning: " + error.text)
+      }
+    }
+    guard let path = settings.timeline else { return false }
+    do throws(WorkpoolError) {
+      try RunFolder.replace(path, with: Array((path.hasSuffix(".svg") ? picture : trace).utf8))
+      return false
     } catch {
-      say("\(error)")
+      say(error.text)
+      return true
     }
   }
 }

@@ -76,6 +76,8 @@ enum SyncChoice: String, ExpressibleByArgument, CaseIterable {
     }
   }
 }
+/// Which of the jobs that could begin does, where priorities are equal.
+enum OrderChoice: String, ExpressibleByArgument, CaseIterable { case file, depth, critical }
 enum OutputChoice: String, ExpressibleByArgument, CaseIterable { case group, line, none }
 extension ResumePlan.Orphans: ExpressibleByArgument {}
 
@@ -117,6 +119,19 @@ struct JobLimitOptions: ParsableArguments {
       "A job that asks for more than there is: refuse, or run it alone. [refuse]",
       valueName: "outcome"))
   var oversize: OversizeChoice?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Of jobs with equal priority begins: file, the first one; depth, the one with most behind it; \
+      critical, the one on the longest path, with times of the last run. [file]
+      """, valueName: "order"))
+  var order: OrderChoice?
+
+  @Option(
+    help: ArgumentHelp(
+      "Time in which a waiting job gains one point of priority. [off]", valueName: "duration"))
+  var aging: Duration?
 }
 
 /// What happens when jobs fail or take too long.
@@ -212,6 +227,11 @@ struct JobRecordOptions: ParsableArguments {
     if let timeline, !timeline.hasSuffix(".json"), !timeline.hasSuffix(".svg") {
       throw .usage("--timeline \(timeline): the name ends in .json or .svg")
     }
+    // Told now, not when all is done.
+    if let timeline, access(Paths.folder(of: timeline), W_OK) != 0 {
+      throw .usage(
+        "--timeline \(timeline): cannot write there: \(String(cString: strerror(errno)))")
+    }
   }
 }
 
@@ -240,7 +260,16 @@ struct JobWordOptions: ParsableArguments {
       "What jobs write: group, of each at its end; line by line; none. [group]", valueName: "form"))
   var output: OutputChoice?
 
-  @Flag(help: "Put the id of its job before each line.")
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the bar shows and lines begin with, as $NINJA_STATUS: %f finished, %t total, %p percent, %r \
+      running, %s started, %u not started, %F failed, %o per second, %e seconds, %E seconds left, %w \
+      and %W as minutes, %%. [$WPOOL_STATUS]
+      """, valueName: "format"))
+  var status: StatusFormat?
+
+  @Flag(help: "Put the id of its job, with wpool each its words, before each line.")
   var tag = false
 
   @Flag(help: "Show what jobs write in the order of the jobs.")
@@ -274,7 +303,11 @@ extension RunSettings {
     gate = StartGate(memory: UInt64(limits.freeMemory?.bytes ?? 0), load: limits.load)
     if let load = limits.load, !(load > 0) { throw .usage("--load \(load): more than 0 is needed") }
     stopsNow = failures.failFast == .now
+    order = limits.order ?? .file
+    aging = limits.aging?.nanoseconds ?? 0
+    if limits.aging != nil && aging == 0 { throw .usage("--aging 0: more than 0 is needed") }
     deadline = try Environment.value(failures.deadline, or: "WPOOL_DEADLINE")?.nanoseconds
+    if deadline == 0 { throw .usage("a deadline of 0 leaves no time") }
     keepsGoing = failures.keepGoing
     if !keepsGoing {
       keepsGoing =
@@ -287,6 +320,7 @@ extension RunSettings {
     timeline = record.timeline
     progress = try Environment.value(words.progress, or: "WPOOL_PROGRESS") ?? .auto
     progressDescriptor = words.descriptor ?? 2
+    status = try Environment.value(words.status, or: "WPOOL_STATUS")
     isQuiet = words.quiet
     output =
       switch words.output ?? .group {

@@ -20,6 +20,10 @@ struct RunSettings {
   var maxFailures = 1
   var stopsNow = false
   var deadline: Int64?
+  var order = OrderChoice.file
+  var aging: Int64 = 0
+  /// By id: nanoseconds that it took before.
+  var knownTimes: [String: Int64] = [:]
 
   var logFolder = ".wpool/runs"
   var runID: String?
@@ -32,6 +36,7 @@ struct RunSettings {
 
   var progress = ProgressChoice.auto
   var progressDescriptor: Int32 = 2
+  var status: StatusFormat?
   var isQuiet = false
   var output = OutputForm.group
   var tags = false
@@ -41,6 +46,12 @@ struct RunSettings {
   var arguments: [String] = []
   /// As named on the command line.
   var file: String?
+
+  /// What lines of a job's output begin with, if they are to be told apart.
+  func tag(_ job: PlannedJob) -> String { job.words ?? job.id }
+
+  /// With no time known, all count the same.
+  func expectedTime(_ id: String) -> Int64 { knownTimes[id] ?? (knownTimes.isEmpty ? 1 : 0) }
 
   func limits(_ plan: JobPlan) -> JobLimits {
     var limits = JobLimits()
@@ -67,6 +78,9 @@ struct RunSettings {
     options.runsOversizedAlone = runsOversizedAlone
     options.waitsForChecks = true
     options.isPaused = gate.isNeeded
+    options.isDepthFirst = order == .depth
+    options.followsCriticalPath = order == .critical
+    options.aging = aging
     if let deadline = deadline ?? plan.deadline {
       let (due, overflow) = now.addingReportingOverflow(deadline)
       options.runDeadline = overflow ? nil : due

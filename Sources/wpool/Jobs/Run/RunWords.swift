@@ -12,6 +12,8 @@ struct RunWords {
   let scheduler: Scheduler
   let handles: [JobHandle]
   let folder: RunFolder
+  /// Jobs have ids that somebody chose.
+  let hasFile: Bool
   let seconds: Double
 
   func tell(_ sums: JobSums) {
@@ -40,17 +42,20 @@ struct RunWords {
       }
       told += 1
       let job = plan.jobs[place]
-      var text =
-        job.id + " " + JobWords.how("\(view.state.name)", "\(view.reason.name)", Int(view.detail))
+      // What could not start has written nothing, and the text says why.
+      let isSpawn = view.reason == .spawn && !view.text.isEmpty
+      var text = job.id + (hasFile ? " " : " (\(job.shortCommand)) ")
+      text +=
+        isSpawn
+        ? "failed: " + view.text
+        : JobWords.how("\(view.state.name)", "\(view.reason.name)", Int(view.detail))
       if view.attempt > 1 { text += " in attempt \(view.attempt)" }
       if job.settings.allowFailure ?? false { text += ", which it may" }
       let log = folder.file(job.id, attempt: max(1, view.attempt), "err")
       let lines = RunFolder.tail(log, bytes: 16_384).split(
         omittingEmptySubsequences: false, whereSeparator: \.isNewline)
-      let isSpawn = view.reason == .spawn || view.reason == .error
-      Console.say(
-        text + (isSpawn ? ": " + view.text : "")
-          + (access(log, F_OK) == 0 ? "; log: " + log : ""))
+      if view.reason == .error { text += ": " + view.text }
+      Console.say(text + (!isSpawn && access(log, F_OK) == 0 ? "; log: " + log : ""))
       let shown = lines.last == "" ? lines.dropLast() : lines[...]
       for line in shown.suffix(Self.mostLines) { _ = Console.put("    \(line)\n", to: 2) }
     }
