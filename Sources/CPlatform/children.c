@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+enum { PIPE_BYTES = 1 << 20 };
 
 extern char **environ;
 
@@ -86,6 +87,10 @@ int32_t wpl_child_start(wpl_child *child, const char *command, const char *setti
     if (other >= 0) close(other);
     if (failed && own[i] >= 0) close(own[i]);
     if (!failed) fcntl(own[i], F_SETFL, fcntl(own[i], F_GETFL) | O_NONBLOCK);
+#ifdef F_SETPIPE_SZ
+    /* Both sides are woken less often; that the limit of the system forbids it is no matter. */
+    if (!failed && i < 2) (void)fcntl(own[i], F_SETPIPE_SZ, PIPE_BYTES);
+#endif
   }
   if (failed) return -failed;
   child->input = own[0], child->output = own[1], child->errors = own[2];
@@ -102,29 +107,6 @@ int32_t wpl_child_poll(const wpl_child *child, int32_t watches_input, int32_t mi
   for (int i = 0; i < 3; i++)
     if (ends[i].fd >= 0 && ends[i].revents) mask |= 1 << i;
   return mask;
-}
-
-int64_t wpl_child_read(int32_t descriptor, void *bytes, size_t size) {
-  ssize_t n = read(descriptor, bytes, size);
-  return n < 0 ? -errno : n;
-}
-
-int64_t wpl_child_write(int32_t descriptor, const void *bytes, size_t size) {
-  sigset_t broken, before, pending;
-  sigemptyset(&broken);
-  sigaddset(&broken, SIGPIPE);
-  sigpending(&pending);
-  int was_pending = sigismember(&pending, SIGPIPE);
-  pthread_sigmask(SIG_BLOCK, &broken, &before);
-  ssize_t n = write(descriptor, bytes, size);
-  int64_t result = n < 0 ? -errno : n;
-  if (result == -EPIPE && !was_pending) {
-    struct timespec now = {0, 0};
-    while (sigtimedwait(&broken, NULL, &now) < 0 && errno == EINTR) {
-    }
-  }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return result;
 }
 
 void wpl_child_signal(const wpl_child *child, int32_t kills) {

@@ -10,17 +10,13 @@ typedef struct wpl_child {
 } wpl_child;
 
 /* Starts `sh -c command` in a process group of its own, with all signals at their defaults and
- * `setting` ("NAME=value") in its environment. This process's ends do not block and are closed on
- * exec. 0 or -errno. */
+ * `setting` ("NAME=value") in its environment. This process's ends are for wpl_channel_read and
+ * wpl_channel_write: they do not block. They are closed on exec. 0 or -errno. */
 int32_t wpl_child_start(wpl_child *child, const char *command, const char *setting);
 
 /* Waits until an open end can go on, for at most `milliseconds`. A mask of 1 (input), 2 (output),
  * 4 (errors); 0: time over; or -errno. `watches_input`: whether there is something to write. */
 int32_t wpl_child_poll(const wpl_child *child, int32_t watches_input, int32_t milliseconds);
-
-/* One read or write that does not block and raises no signal; -errno. */
-int64_t wpl_child_read(int32_t descriptor, void *bytes, size_t size);
-int64_t wpl_child_write(int32_t descriptor, const void *bytes, size_t size);
 
 /* Closes one end (idempotent). */
 void wpl_child_close(int32_t *descriptor);

@@ -79,25 +79,25 @@ public struct BlockCommand: Sendable {
       let ready = wpl_child_poll(&child, child.input >= 0 ? 1 : 0, Self.slice)
       if ready < 0 { throw failed(-ready, number) }
       if ready & 1 != 0, let start = bytes.baseAddress {
-        let count = wpl_child_write(child.input, start + written, bytes.count - written)
+        let count = wpl_channel_write(child.input, start + written, bytes.count - written)
         if count > 0 { written += Int(count) }
         // A filter that has read enough closes its input: not our business.
         if written == bytes.count || count == Int64(-EPIPE) {
           wpl_child_close(&child.input)
-        } else if count < 0 && count != Int64(-EAGAIN) && count != Int64(-EINTR) {
+        } else if count < 0 && count != Int64(wpl_again) {
           throw failed(Int32(-count), number)
         }
       }
       if ready & 2 != 0 {
         try output.reserve(output.count + Self.readSize)
-        let count = wpl_child_read(
+        let count = wpl_channel_read(
           child.output, output.start + output.count, output.capacity - output.count)
         if count > 0 { output.count += Int(count) }
         try closeAtEnd(&child.output, count, number)
       }
       if ready & 4 != 0 {
         let count = withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 4096) { room in
-          let count = wpl_child_read(child.errors, room.baseAddress, room.count)
+          let count = wpl_channel_read(child.errors, room.baseAddress, room.count)
           if count > 0 { errors += room.prefix(Int(count)) }
           return count
         }
@@ -117,7 +117,7 @@ public struct BlockCommand: Sendable {
   ) throws(WorkpoolError) {
     if count == 0 {
       wpl_child_close(&descriptor)
-    } else if count < 0 && count != Int64(-EAGAIN) && count != Int64(-EINTR) {
+    } else if count < 0 && count != Int64(wpl_again) {
       throw failed(Int32(-count), number)
     }
   }

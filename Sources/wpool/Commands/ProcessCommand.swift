@@ -174,7 +174,8 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Bytes in a block of lines, delimited or fixed records. [1M]", valueName: "size"))
+      "Bytes in a block of lines, delimited or fixed records. [1M; 4M with --command]",
+      valueName: "size"))
   var blockBytes: Size?
 
   @Option(help: ArgumentHelp("Longest record. [256M]", valueName: "size"))

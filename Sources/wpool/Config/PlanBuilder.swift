@@ -268,13 +268,14 @@ struct PlanBuilder {
       guard let recipe else { preconditionFailure("reads always have a recipe") }
       return .records(recipe, recordsPerBlock: limits.blockSize?.number ?? 10_000)
     }
+    // A command is a process for each block: larger ones, so that starting it is a small part.
+    let bytes = limits.blockBytes?.bytes ?? (work.command.isEmpty ? 1 << 20 : 4 << 20)
     if let size = work.recordBytes?.number {
-      let bytes = limits.blockBytes?.bytes ?? 1 << 20
       let count = limits.blockSize?.number ?? max(1, bytes / size)
       return .blocks(.fixed(FixedSplitter(recordSize: size, count: count)), recipe)
     }
     let size: LineSplitter.BlockSize =
-      limits.blockSize.map { .records($0.number) } ?? .bytes(limits.blockBytes?.bytes ?? 1 << 20)
+      limits.blockSize.map { .records($0.number) } ?? .bytes(bytes)
     return .blocks(
       .lines(
         LineSplitter(
