@@ -23,6 +23,8 @@ struct StepSource: Equatable {
 
   var part: Part
   var segments: Range<Int>
+  /// Whether `all` was asked for, which with one segment is that segment too.
+  var isAll = false
 
   var isTag: Bool { if case .tag = part { true } else { false } }
 }
@@ -64,7 +66,8 @@ struct StepArguments {
     case texts([String])
     /// Number of the word in the key's list.
     case choice(Int)
-    case segments(Range<Int>)
+    /// With `isAll`, `all` was asked for, which with one segment is that segment too.
+    case segments(Range<Int>, isAll: Bool)
     case source(StepSource)
     case tag(TagReference)
     case tags([TagReference])
@@ -110,7 +113,10 @@ struct StepArguments {
     if case .choice(let value) = self[key] { value } else { wrongType() }
   }
   func segments(_ key: String) -> Range<Int> {
-    if case .segments(let value) = self[key] { value } else { wrongType() }
+    if case .segments(let value, _) = self[key] { value } else { wrongType() }
+  }
+  func asksForAll(_ key: String) -> Bool {
+    if case .segments(_, let isAll) = self[key] { isAll } else { wrongType() }
   }
   func segment(_ key: String) -> Int { segments(key).lowerBound }
   func source(_ key: String) -> StepSource {

@@ -30,6 +30,7 @@ public enum StepCatalogue {
       Demultiplex.description, StoreTagsInTable.description, StoreTagInFastQ.description,
       QuantifyTag.description, Inspect.description, Progress.description, Report.description,
       TagDuplicates.description, InternalReadCount.description, InternalDelay.description,
+      InduceFailure.description,
     ]
   }
 

@@ -71,6 +71,20 @@ public enum StepKeyType: Equatable, Sendable {
     case .expression: "expression"
     }
   }
+
+  /// The same for a list of steps: with all words for one thing, and what may be missing when.
+  public var fullText: String {
+    switch self {
+    case .choice(let words):
+      "one of "
+        + joined(
+          words.map {
+            $0.count == 1 ? $0[0] : $0[0] + " (" + joined(Array($0.dropFirst()), ", ") + ")"
+          }, ", ")
+    case .segment, .segmentOrAll: text + "; may be missing where there is only one"
+    default: text
+    }
+  }
 }
 
 /// The letters that a text may consist of.

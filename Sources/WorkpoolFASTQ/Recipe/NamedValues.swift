@@ -34,7 +34,7 @@ extension RecipeBuilder {
     }
     guard let name = rest(of: text, after: "name:") else {
       return segment(key, text, allowsAll: parts.allowsAll, given).map {
-        StepSource(part: .sequence, segments: $0)
+        StepSource(part: .sequence, segments: $0, isAll: !segments.contains(text))
       }
     }
     guard parts.allowsNames else {
@@ -43,7 +43,7 @@ extension RecipeBuilder {
     }
     if name.isEmpty && segments.count == 1 { return StepSource(part: .name, segments: 0..<1) }
     return segment(key, name, allowsAll: parts.allowsAll, given).map {
-      StepSource(part: .name, segments: $0)
+      StepSource(part: .name, segments: $0, isAll: !segments.contains(name))
     }
   }
 
@@ -119,7 +119,7 @@ extension RecipeBuilder {
   private static let regionKeys = [
     StepKey("source", aliases: ["segment"], .source(Self.regionParts)),
     StepKey("start", .int(Int.min...Int.max)),
-    StepKey("length", aliases: ["len"], .int(1...Int.max)),
+    StepKey("length", aliases: ["len"], .int(0...Int.max)),
     StepKey("anchor", .choice(Self.anchors)),
   ]
   static let regionParts = SourceParts.parts(names: true, tags: [.location, .string])

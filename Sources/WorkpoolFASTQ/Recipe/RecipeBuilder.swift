@@ -9,6 +9,8 @@ struct RecipeBuilder {
   private(set) var streams = [OutputStream()]
   var tags = TagTable()
   private(set) var problems: [RecipeProblem] = []
+  /// The step that has each name in the report, and where the configuration has it.
+  private var reporters: [(entry: String, step: String)] = []
 
   /// The step being read.
   private(set) var number: Int?
@@ -43,9 +45,14 @@ struct RecipeBuilder {
     }
     do throws(WorkpoolError) {
       let step = try description.make(arguments)
-      if let entry = step.reportName, steps.contains(where: { $0.reportName == entry }) {
-        report(
-          "name", "name = \"" + entry + "\" is there twice; each report needs a name of its own")
+      if let entry = step.reportName {
+        if let other = reporters.first(where: { $0.entry == entry }) {
+          report(
+            "name",
+            "name = \"" + entry + "\" is the name of " + other.step
+              + " too; each report needs a name of its own")
+        }
+        reporters.append((entry, step.title + (origin.map { " in " + $0 } ?? "")))
       }
       steps.append(step)
       step.useTags(&tags)
@@ -115,7 +122,7 @@ struct RecipeBuilder {
       switch key.type {
       case .segment, .segmentOrAll:
         if !key.isRequired { return nil }
-        if segments.count == 1 { return .segments(0..<1) }
+        if segments.count == 1 { return .segments(0..<1, isAll: false) }
         report(key.name, key.name + " is missing; " + segmentList)
       default:
         if key.isRequired { report(key.name, key.name + " is missing: " + key.type.text) }
@@ -125,11 +132,12 @@ struct RecipeBuilder {
     switch key.type {
     case .segment:
       if case .text(let name) = given {
-        return segment(key, name, allowsAll: false, given).map { .segments($0) }
+        return segment(key, name, allowsAll: false, given).map { .segments($0, isAll: false) }
       }
     case .segmentOrAll:
       if case .text(let name) = given {
-        return segment(key, name, allowsAll: true, given).map { .segments($0) }
+        let isAll = !segments.contains(name)
+        return segment(key, name, allowsAll: true, given).map { .segments($0, isAll: isAll) }
       }
     case .source(let parts):
       if case .text(let text) = given { return source(key, text, parts, given).map { .source($0) } }

@@ -44,6 +44,8 @@ public final class FASTQBatch {
   var facts = InputFacts()
   /// Reads of the whole input before this batch.
   public var firstRead = 0
+  /// Whether a step has put reads of many blocks together here, which stand in no order of the input.
+  var isCollected = false
 
   /// - Parameter columns: the kind of each tag that the recipe's steps make.
   /// - Parameter steps: steps of the recipe, each of which counts.
@@ -68,6 +70,7 @@ public final class FASTQBatch {
     keptCount = 0
     keep.count = 0
     firstRead = 0
+    isCollected = false
     for segment in segments {
       segment.records.count = 0
       segment.text.bytes.count = 0
@@ -148,6 +151,7 @@ public final class FASTQBatch {
 
   /// `record 118: read r117`, with the record's number in its file.
   public func place(read: Int, segment: Int) -> String {
+    if isCollected { return "read " + name(read: read, segment: segment) }
     let text = segments[segment].text
     let inBlock = isInterleaved ? read * segments.count + segment : read
     return "record " + String(text.origin.record + inBlock + 1) + ": read "

@@ -179,7 +179,7 @@ final class ReportSums {
     json.beginObject()
     for (histogram, tag) in zip(histograms, parts.histograms) {
       json.key(tag.label)
-      histogram.values.write(to: &json)
+      histogram.values.write(to: &json, tag.kind)
     }
     json.endObject()
   }

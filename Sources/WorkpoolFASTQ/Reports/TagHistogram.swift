@@ -31,6 +31,13 @@ struct TagHistogram: ~Copyable {
     }
   }
 
+  private func count(of value: String) -> Int {
+    for number in 0..<table.count where table.bytes(number).elementsEqual(value.utf8) {
+      return counts.start[number]
+    }
+    return 0
+  }
+
   /// The value of a read as it is counted; nil for what is not.
   static func value(
     _ column: TagColumn, _ read: Int, into text: inout GrowableMemory<UInt8>
@@ -47,15 +54,29 @@ struct TagHistogram: ~Copyable {
     case .numeric:
       if isThere {
         let number = column.values.start[read]
-        // -0 is written as 0.
-        try text.append(number.rounded(.toNearestOrAwayFromZero) + 0, .plain)
+        try text.append(decimal: Self.whole(number))
       }
       return isThere
     }
   }
 
-  func write(to json: inout JSONText) {
+  /// Rounded half away from zero; no number counts as 0, and what is too large as the largest.
+  private static func whole(_ number: Double) -> Int {
+    let rounded = number.rounded(.toNearestOrAwayFromZero)
+    if rounded.isNaN { return 0 }
+    return Int(exactly: rounded) ?? (rounded < 0 ? Int.min : Int.max)
+  }
+
+  /// - Parameter kind: of the tag; both values of a boolean one are there, also if one never came.
+  func write(to json: inout JSONText, _ kind: TagKind) {
     json.beginObject()
+    if kind == .bool {
+      for value in ["false", "true"] {
+        json.key(value)
+        json.number(count(of: value))
+      }
+      return json.endObject()
+    }
     let order = (0..<table.count).sorted {
       table.bytes($0).lexicographicallyPrecedes(table.bytes($1))
     }

@@ -6,23 +6,24 @@ import WorkpoolCore
 final class BarcodeMatcher {
   let sequences: [[UInt8]]
   private var table = ByteTable()
-  /// One for each barcode with an ambiguous code; all of them if there is one.
   private var patterns: [Pattern] = []
+  private let isAmbiguous: Bool
 
   /// What an array can hold of a pattern.
   private final class Pattern {
     let barcode: Int
-    let isAmbiguous: Bool
     let pattern: BasePattern
-    init(_ barcode: Int, _ isAmbiguous: Bool, _ pattern: consuming BasePattern) {
+    init(_ barcode: Int, _ pattern: consuming BasePattern) {
       self.barcode = barcode
-      self.isAmbiguous = isAmbiguous
       self.pattern = pattern
     }
   }
 
   init(_ section: BarcodeSection) throws(WorkpoolError) {
     sequences = section.barcodes.map { Array($0.sequence.utf8) }
+    isAmbiguous = sequences.contains { sequence in
+      sequence.contains { !IUPAC.isBase($0) && $0 != UInt8(ascii: "_") }
+    }
     for sequence in sequences {
       var failure: WorkpoolError?
       sequence.withUnsafeBufferPointer { bytes in
@@ -31,32 +32,26 @@ final class BarcodeMatcher {
       }
       if let failure { throw failure }
     }
-    let isAmbiguous = sequences.map { sequence in
-      sequence.contains { !IUPAC.isBase($0) && $0 != UInt8(ascii: "_") }
-    }
-    guard isAmbiguous.contains(true) else { return }
     for (index, sequence) in sequences.enumerated() {
-      patterns.append(Pattern(index, isAmbiguous[index], try BasePattern(sequence)))
+      patterns.append(Pattern(index, try BasePattern(sequence)))
     }
   }
 
   /// Number of the barcode that the text is.
   func exact(_ text: UnsafePointer<UInt8>, _ size: Int) -> Int? { table.number(of: text, size) }
 
-  /// Number of the first ambiguous barcode that the text fits.
+  /// Number of the first barcode that the text fits, in either letter case.
   func fitting(_ text: UnsafePointer<UInt8>, _ size: Int) -> Int? {
     for pattern in patterns
-    where pattern.isAmbiguous && pattern.pattern.count == size
-      && pattern.pattern.distance(to: text, limit: 0) == 0
-    {
+    where pattern.pattern.count == size && pattern.pattern.distance(to: text, limit: 0) == 0 {
       return pattern.barcode
     }
     return nil
   }
 
-  /// Number of the first barcode within a Hamming distance.
+  /// Number of the first barcode within a Hamming distance: of bytes, unless a barcode is ambiguous.
   func nearest(_ text: UnsafePointer<UInt8>, _ size: Int, within limit: Int) -> Int? {
-    if !patterns.isEmpty {
+    if isAmbiguous {
       return patterns.first {
         $0.pattern.count == size && $0.pattern.distance(to: text, limit: limit) <= limit
       }?.barcode

@@ -2,13 +2,18 @@
 import WorkpoolCore
 
 /// A sequence of IUPAC codes to compare reads with: a letter matches the bases that it stands for,
-/// in either case; N matches any byte, and an N of the read matches nothing but N.
+/// in either case, and itself; N matches any byte, and an N of the read matches nothing but N.
 struct BasePattern: ~Copyable {
   let count: Int
-  /// For each byte of a read, the bases that it stands for; 32 for any byte, 64 for `_`.
-  private var bits = GrowableMemory<UInt8>()
-  /// For each position of the pattern, the bits that match there; N: 32. A `_` matches itself.
-  private var wanted = GrowableMemory<UInt8>()
+  /// For each byte of a read: 1, 2, 4, 8 for the bases, `anyByte`, and for a code (or `_`) its own bit.
+  private var bits = GrowableMemory<UInt32>()
+  /// For each position of the pattern, the bits that match there.
+  private var wanted = GrowableMemory<UInt32>()
+
+  private static let anyByte: UInt32 = 16
+  /// The bit of a letter that matches itself alone.
+  private static func own(_ index: Int) -> UInt32 { 32 << UInt32(index) }
+  private static let codes = Array("URYSWKMBDHV_".utf8)
 
   init(_ pattern: [UInt8]) throws(WorkpoolError) {
     count = pattern.count
@@ -16,13 +21,15 @@ struct BasePattern: ~Copyable {
     for byte in 0..<256 {
       let base = UInt8(byte) & 0xdf
       let isLetter = UInt8(byte) &- 65 < 26 || UInt8(byte) &- 97 < 26
-      bits.start[byte] = 32 | (isLetter && IUPAC.isBase(base) ? IUPAC.bases(of: base) : 0)
+      bits.start[byte] =
+        Self.anyByte | (isLetter && IUPAC.isBase(base) ? UInt32(IUPAC.bases(of: base)) : 0)
     }
-    bits.start[Int(UInt8(ascii: "_"))] = 32 | 64
+    for (index, code) in Self.codes.enumerated() { bits.start[Int(code)] |= Self.own(index) }
     try wanted.resize(pattern.count)
     for (index, code) in pattern.enumerated() {
-      let bases = IUPAC.bases(of: code)
-      wanted.start[index] = code == UInt8(ascii: "_") ? 64 : bases == 15 ? 32 : bases
+      let bases = code == UInt8(ascii: "_") ? 0 : UInt32(IUPAC.bases(of: code))
+      wanted.start[index] =
+        bases == 15 ? Self.anyByte : bases | (Self.codes.firstIndex(of: code).map(Self.own) ?? 0)
     }
   }
 

@@ -5,7 +5,7 @@ import WorkpoolCore
 /// Sum or maximum of the error probabilities 10^(−(q − 33)/10) of the quality bytes q (Edgar &
 /// Flyvbjerg, Bioinformatics 31:3476, 2015, eq. 4). Over several segments the sums are summed, in
 /// the order of the segments. A read without bases has 0; a byte outside 33–126 is an error.
-final class CalcExpectedError: Step {
+final class CalcExpectedError: NumberOfRead {
   static var description: StepDescription {
     StepDescription(
       "CalcExpectedError", "expected number of errors, or largest error probability",
@@ -17,15 +17,11 @@ final class CalcExpectedError: Step {
       make: { arguments throws(WorkpoolError) in try CalcExpectedError(arguments) })
   }
 
-  private let segments: Range<Int>
-  private let column: Int
   private let takesMaximum: Bool
   /// Infinity for bytes that are no quality.
   private let probabilities: GrowableMemory<Double>
 
   override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    segments = arguments.segments("segment")
-    column = arguments.column("out_label")
     takesMaximum = arguments.choice("aggregate") == 1
     var table = GrowableMemory<Double>()
     try table.resize(256)

@@ -2,21 +2,11 @@
 import WorkpoolCore
 
 /// Bases of the read, summed over the segments named.
-final class CalcLength: Step {
+final class CalcLength: NumberOfRead {
   static var description: StepDescription {
     StepDescription(
-      "CalcLength", "number of bases",
-      keys: [StepKey("segment", .segmentOrAll), StepKey("out_label", .newLabel(.numeric))],
+      "CalcLength", "number of bases", keys: keys,
       make: { arguments throws(WorkpoolError) in try CalcLength(arguments) })
-  }
-
-  private let segments: Range<Int>
-  private let column: Int
-
-  override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    segments = arguments.segments("segment")
-    column = arguments.column("out_label")
-    try super.init(arguments)
   }
 
   override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {

@@ -3,7 +3,7 @@ import WorkpoolCore
 
 /// Number of quality bytes for which `byte operator threshold` holds, summed over the segments
 /// named. Bytes are compared as numbers, so "worse" is the larger one.
-final class CalcQualifiedBases: Step {
+final class CalcQualifiedBases: NumberOfRead {
   static var description: StepDescription {
     StepDescription(
       "CalcQualifiedBases", "number of bases whose quality byte compares to a threshold",
@@ -21,14 +21,10 @@ final class CalcQualifiedBases: Step {
       make: { arguments throws(WorkpoolError) in try CalcQualifiedBases(arguments) })
   }
 
-  private let segments: Range<Int>
-  private let column: Int
   /// The bytes counted; none if it is empty.
   private let counted: Range<Int>
 
   override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    segments = arguments.segments("segment")
-    column = arguments.column("out_label")
     let threshold = Int(arguments.byte("threshold"))
     switch arguments.choice("operator") {
     case 0: counted = threshold + 1..<256

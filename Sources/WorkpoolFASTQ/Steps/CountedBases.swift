@@ -3,24 +3,20 @@ import WorkpoolCore
 
 /// Steps that make a number of how often each byte is in the sequences of a read, all segments
 /// together.
-class CountedBases: Step {
-  private let segments: Range<Int>
-  private let column: Int
+class CountedBases: NumberOfRead {
   /// For each byte: 0 ignored, 1 other, 2 counted.
   private var classes = GrowableMemory<UInt8>()
 
   init(_ arguments: StepArguments, counted: [UInt8], ignored: [UInt8]) throws(WorkpoolError) {
-    segments = arguments.segments("segment")
-    column = arguments.column("out_label")
     try classes.resize(256)
     for byte in 0..<256 { classes.start[byte] = 1 }
-    for letter in ignored {
-      classes.start[Int(letter | 32)] = 0
-      classes.start[Int(letter & 0xdf)] = 0
-    }
     for letter in counted {
       classes.start[Int(letter | 32)] = 2
       classes.start[Int(letter & 0xdf)] = 2
+    }
+    for letter in ignored {
+      classes.start[Int(letter | 32)] = 0
+      classes.start[Int(letter & 0xdf)] = 0
     }
     try super.init(arguments)
   }

@@ -63,7 +63,7 @@ final class EvalExpression: Step {
     case .readNumber: return Double(number)
     case .lengthOfSegment(let segment):
       return Double(batch.segments[segment].records.start[read].length)
-    case .lengthOfTag(let tag): return Double(batch.columns[tag.column].length(of: read))
+    case .lengthOfTag(let tag): return Double(batch.columns[tag.column].coverage(of: read))
     case .tag(let tag):
       let column = batch.columns[tag.column]
       guard column.present.start[read] != 0 else { return 0 }

@@ -4,7 +4,7 @@ import WorkpoolCore
 /// Finds a pattern of IUPAC codes in a read by Hamming distance: at its start, at its end, or where the
 /// distance is smallest, the leftmost of equal places. Of several patterns the first one that is
 /// found counts.
-final class ExtractIUPAC: Step {
+final class ExtractIUPAC: FoundRegion {
   static let anchors = [["left"], ["right"], ["anywhere"]]
 
   static var description: StepDescription {
@@ -24,15 +24,11 @@ final class ExtractIUPAC: Step {
     init(_ pattern: consuming BasePattern) { self.pattern = pattern }
   }
 
-  private let segment: Int
-  private let column: Int
   private let anchor: Int
   private let maxMismatches: Int
   private let searches: [Search]
 
   override init(_ arguments: StepArguments) throws(WorkpoolError) {
-    segment = arguments.segment("segment")
-    column = arguments.column("out_label")
     anchor = arguments.choice("anchor")
     maxMismatches = arguments.int("max_mismatches")
     var searches: [Search] = []
@@ -43,24 +39,13 @@ final class ExtractIUPAC: Step {
     try super.init(arguments)
   }
 
-  override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let tag = batch.columns[column]
-    let records = batch.segments[segment].records.start
-    let text = UnsafePointer(batch.segments[segment].text.bytes.start)
-    let keep = batch.keep.start
-    for read in 0..<batch.count where keep[read] != 0 {
-      let record = records[read]
-      let bases = text + record.sequence
-      for search in searches {
-        guard let start = place(of: search.pattern, in: bases, record.length) else { continue }
-        tag.begin(read)
-        try tag.add(
-          read, segment: Int32(segment), start: start, length: search.pattern.count,
-          bases + start, search.pattern.count)
-        break
+  override func region(of read: Read) -> Range<Int>? {
+    for search in searches {
+      if let start = place(of: search.pattern, in: read.bases, read.length) {
+        return start..<start + search.pattern.count
       }
     }
-    return .go
+    return nil
   }
 
   private func place(

@@ -114,7 +114,9 @@ final class ExtractIUPACWithIndel: Step {
       moves[0] = Move.up
       for index in 1...length {
         let byte = bases[index - 1]
-        let isMatch = codes == 15 || IUPAC.isBase(byte & 0xdf) && IUPAC.bases(of: byte) & codes != 0
+        let isMatch =
+          codes == 15 || byte & 0xdf == letter & 0xdf
+          || IUPAC.isBase(byte & 0xdf) && IUPAC.bases(of: byte) & codes != 0
         var best = above[index - 1] + (isMatch ? 1 : -1)
         var move = Move.diagonal
         if above[index] - 1 > best { (best, move) = (above[index] - 1, Move.up) }

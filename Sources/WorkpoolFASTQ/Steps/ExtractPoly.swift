@@ -2,7 +2,7 @@
 import WorkpoolCore
 
 /// Finds a stretch of one base, or of the base with the longest stretch, with some mismatches.
-class ExtractPoly: Step {
+class ExtractPoly: FoundRegion {
   static func keys(minLength: Int) -> [StepKey] {
     [
       StepKey("base", .choice([["A"], ["C"], ["G"], ["T"], ["N"], ["."]])),
@@ -13,9 +13,7 @@ class ExtractPoly: Step {
     ]
   }
 
-  private let segment: Int
-  private let column: Int
-  /// In the order in which the first one of equals counts.
+  /// In the order in which the first one of equals counts; of equal lengths the leftmost comes first.
   private let bases: [UInt8]
   let minLength: Int
   let maxRate: Double
@@ -23,8 +21,6 @@ class ExtractPoly: Step {
 
   /// - Parameter any: the bases that `.` stands for.
   init(_ arguments: StepArguments, any: String) throws(WorkpoolError) {
-    segment = arguments.segment("segment")
-    column = arguments.column("out_label")
     let choice = arguments.choice("base")
     bases = choice == 5 ? Array(any.utf8) : [Array("ACGTN".utf8)[choice]]
     minLength = arguments.int("min_length")
@@ -33,28 +29,16 @@ class ExtractPoly: Step {
     try super.init(arguments)
   }
 
-  override func apply(_ batch: FASTQBatch) throws(WorkpoolError) -> StepOutcome {
-    let tag = batch.columns[column]
-    let records = batch.segments[segment].records.start
-    let text = batch.segments[segment].text.bytes.start
-    for read in 0..<batch.count where batch.keep.start[read] != 0 {
-      let record = records[read]
-      let sequence = UnsafePointer(text + record.sequence)
-      var best: Range<Int>?
-      for base in bases {
-        if let found = stretch(of: base, in: sequence, record.length),
-          found.count > best?.count ?? 0
-        {
-          best = found
-        }
+  override func region(of read: Read) -> Range<Int>? {
+    var best: Range<Int>?
+    for base in bases {
+      guard let found = stretch(of: base, in: read.bases, read.length) else { continue }
+      if let known = best, (known.count, -known.lowerBound) >= (found.count, -found.lowerBound) {
+        continue
       }
-      guard let best else { continue }
-      tag.begin(read)
-      try tag.add(
-        read, segment: Int32(segment), start: best.lowerBound, length: best.count,
-        sequence + best.lowerBound, best.count)
+      best = found
     }
-    return .go
+    return best
   }
 
   func stretch(of base: UInt8, in sequence: UnsafePointer<UInt8>, _ length: Int) -> Range<Int>? {

@@ -9,7 +9,7 @@ final class ExtractRegion: ExtractedRegions {
       keys: [
         StepKey("source", aliases: ["segment"], .source(RecipeBuilder.regionParts)),
         StepKey("start", .int(Int.min...Int.max)),
-        StepKey("len", aliases: ["length"], .int(1...Int.max)),
+        StepKey("len", aliases: ["length"], .int(0...Int.max)),
         StepKey("anchor", .choice(RecipeBuilder.anchors)), StepKey("out_label", .newLabel(nil)),
       ],
       kindOfTag: { arguments in kind([region(arguments)]) },

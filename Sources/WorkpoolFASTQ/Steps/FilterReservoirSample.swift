@@ -58,6 +58,7 @@ final class FilterReservoirSample: Step {
 
   override func release(into batch: FASTQBatch) throws(WorkpoolError) {
     let reads = reservoirs.flatMap { $0.reads }
+    batch.isCollected = true
     for read in reads { try read.append(to: batch) }
     try batch.setParsed(reads.count)
     for (index, read) in reads.enumerated() { try read.setTags(of: index, in: batch) }

@@ -30,11 +30,12 @@ final class Inspect: StreamTexts {
     }
     let names = arguments.surroundings.segments
     let part =
-      arguments.segments("segment").count > 1
+      arguments.asksForAll("segment")
       ? "interleaved" : names[arguments.segments("segment").lowerBound]
     let suffix = arguments.has("suffix") ? arguments.text("suffix") : "fq"
     try super.init(
-      arguments, parts: [arguments.text("infix"), part], suffix: suffix, isPerStream: false)
+      arguments, parts: [arguments.text("infix"), part], suffix: suffix,
+      isWholeSuffix: arguments.has("suffix"), isPerStream: false)
   }
 
   override var kind: StepKind { .serial }

@@ -102,7 +102,6 @@ final class MergeReads: Step {
       records[read].quality = place + length
       records[read].length = length
       batch.segments[other].records.start[read].length = 0
-      if !places.isEmpty { places.lose(batch, read) }
     }
     return .go
   }

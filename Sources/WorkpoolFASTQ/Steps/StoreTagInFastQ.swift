@@ -61,7 +61,8 @@ final class StoreTagInFastQ: StreamTexts {
         let first = column.regions(of: read).first
       else { continue }
       sequence.count = 0
-      try column.appendText(of: read, separator: regionSeparator, to: &sequence)
+      try column.appendText(
+        of: read, separator: regionSeparator, to: &sequence, skipsEmptyStart: true)
       if sequence.count == 0 { continue }
       comment.count = 0
       try appendComments(batch, read, to: &comment)
@@ -96,8 +97,12 @@ final class StoreTagInFastQ: StreamTexts {
       try check(comment, from: start, value.tag, batch, read)
     }
     for place in placeComments {
+      let column = batch.columns[place.column]
+      guard column.present.start[read] != 0, column.hits.start[read].isLocated else { continue }
       try appendHead(place.label + "_location", to: &comment)
-      try TagPlaceText.append(read, batch.columns[place.column], names, to: &comment)
+      let start = comment.count
+      try TagPlaceText.append(read, column, names, to: &comment)
+      try check(comment, from: start, place, batch, read)
     }
   }
 

@@ -48,15 +48,17 @@ class StreamTexts: Step {
 
   /// - Parameters:
   ///   - parts: of the files' names, before the stream.
+  ///   - isWholeSuffix: what it is packed with is not added.
   ///   - isPerStream: else there is one file for all.
   ///   - endpoint: where that is, if it has no name of its own.
   init(
-    _ arguments: StepArguments, parts: [String], suffix: String, isPerStream: Bool = true,
-    endpoint: Endpoint? = nil
+    _ arguments: StepArguments, parts: [String], suffix: String, isWholeSuffix: Bool = false,
+    isPerStream: Bool = true, endpoint: Endpoint? = nil
   ) throws(WorkpoolError) {
     let compression = Self.compression(arguments)
     let level = arguments.has("compression_level") ? arguments.int("compression_level") : nil
-    let packed = compression == .gzip ? ".gz" : compression == .zstd ? ".zst" : ""
+    let packed =
+      isWholeSuffix ? "" : compression == .gzip ? ".gz" : compression == .zstd ? ".zst" : ""
     let owner =
       (arguments.stepNumber.map { "step " + String($0) + " (" } ?? "") + arguments.stepName
       + (arguments.stepNumber == nil ? "" : ")")

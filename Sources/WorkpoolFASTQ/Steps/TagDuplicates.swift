@@ -52,7 +52,7 @@ final class TagDuplicates: Step {
     self.facts = facts
     var item = ItemBytes()
     for read in 0..<batch.count where batch.keep.start[read] != 0 {
-      guard try source.take(batch, read, &item) else {
+      guard try source.take(batch, read, &item, separator: [0xff]) else {
         batch.columns[column].set(read, false)
         continue
       }
@@ -88,14 +88,16 @@ struct ItemSource {
   }
 
   /// - Returns: false where there is none.
+  ///
+  /// - Parameter separator: between the regions of a tag.
   func take(
-    _ batch: FASTQBatch, _ read: Int, _ item: inout ItemBytes
+    _ batch: FASTQBatch, _ read: Int, _ item: inout ItemBytes, separator: [UInt8]
   ) throws(WorkpoolError) -> Bool {
     if case .tag(let tag) = source.part {
       let column = batch.columns[tag.column]
       guard column.present.start[read] != 0 else { return false }
       var text = GrowableMemory<UInt8>()
-      try column.appendText(of: read, separator: [0xff], to: &text)
+      try column.appendText(of: read, separator: separator, to: &text)
       item.begin(parts: 1)
       try item.add(text.start, text.count)
       return true
@@ -108,7 +110,7 @@ struct ItemSource {
         try item.add(bytes + record.sequence, record.length)
       } else {
         let size =
-          source.segments.count > 1
+          source.isAll
           ? record.nameLength : record.briefNameLength(bytes, end: commentCharacter)
         try item.add(bytes + record.name, size)
       }

@@ -105,7 +105,7 @@ final class TagOtherFile: Step {
     guard let items else { preconditionFailure("a step is prepared before its first batch") }
     var item = ItemBytes()
     for read in 0..<batch.count where batch.keep.start[read] != 0 {
-      let isThere = try source.take(batch, read, &item) && items.contains(item)
+      let isThere = try source.take(batch, read, &item, separator: []) && items.contains(item)
       batch.columns[column].set(read, isThere)
     }
     return .go

@@ -86,7 +86,7 @@ final class ValidateAllReadsSameLength: Step {
   private func length(_ batch: FASTQBatch, _ read: Int) -> Int? {
     if case .tag(let tag) = source.part {
       let column = batch.columns[tag.column]
-      return column.present.start[read] == 0 ? nil : column.length(of: read)
+      return column.present.start[read] == 0 ? nil : column.coverage(of: read)
     }
     var length = 0
     for segment in source.segments {

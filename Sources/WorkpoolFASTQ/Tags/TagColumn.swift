@@ -90,7 +90,7 @@ public final class TagColumn {
       start: regions.start + Int(hit.first), count: Int(hit.count))
   }
 
-  /// Bytes of the value: bases covered where it has a place, else of its text; 0 if missing.
+  /// Bytes of the value: bases covered where it has a place, else bytes of its text; 0 if missing.
   func length(of read: Int) -> Int {
     guard present.start[read] != 0 else { return 0 }
     let isLocated = hits.start[read].isLocated
@@ -99,13 +99,33 @@ public final class TagColumn {
     return length
   }
 
+  /// Bases that the value covers, none where it has lost its place; bytes of what is text alone; 0 if
+  /// missing.
+  func coverage(of read: Int) -> Int {
+    guard present.start[read] != 0 else { return 0 }
+    let isLocated = hits.start[read].isLocated
+    var length = 0
+    for region in regions(of: read) {
+      if region.segment == TagRegion.nowhere {
+        length += region.textLength
+      } else if isLocated {
+        length += region.length
+      }
+    }
+    return length
+  }
+
   /// Puts the text of a read's value behind `output`, its regions with `separator` between them.
+  ///
+  /// - Parameter skipsEmptyStart: nothing stands between empty regions at the start and the next one.
   func appendText(
-    of read: Int, separator: [UInt8], to output: inout GrowableMemory<UInt8>
+    of read: Int, separator: [UInt8], to output: inout GrowableMemory<UInt8>,
+    skipsEmptyStart: Bool = false
   ) throws(WorkpoolError) {
     guard present.start[read] != 0 else { return }
+    let begin = output.count
     for (index, region) in regions(of: read).enumerated() {
-      if index > 0 { try output.append(separator) }
+      if skipsEmptyStart ? output.count > begin : index > 0 { try output.append(separator) }
       try output.append(bytes.start + region.text, region.textLength)
     }
   }

@@ -30,19 +30,18 @@ struct TagPlaces {
     }
   }
 
-  /// The read of `length` bases was reversed; `change` does the same to the copies.
+  /// The read of `length` bases was reversed; `change` does the same to the copies. What is lost stays.
   func mirror(
     _ batch: FASTQBatch, _ read: Int, _ segment: Int, length: Int,
     _ change: (UnsafeMutablePointer<UInt8>, Int) -> Void
   ) {
     for column in columns where batch.columns[column].present.start[read] != 0 {
       let tag = batch.columns[column]
+      guard tag.hits.start[read].isLocated else { continue }
       for index in tag.regions(of: read).indices {
         let regions = tag.regions(of: read)
         guard regions[index].segment == Int32(segment) else { continue }
-        if tag.hits.start[read].isLocated {
-          regions[index].start = length - regions[index].start - regions[index].length
-        }
+        regions[index].start = length - regions[index].start - regions[index].length
         change(tag.bytes.start + regions[index].text, regions[index].textLength)
       }
     }

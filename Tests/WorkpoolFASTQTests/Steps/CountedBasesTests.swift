@@ -12,9 +12,10 @@ import WorkpoolCore
       ("CalcGCContent", "GNNA", 50.0), ("CalcGCContent", "NN", 0.0),
       ("CalcBaseContent bases_to_count=A", "AaCC", 50.0),
       ("CalcBaseContent bases_to_count=A bases_to_ignore=C", "AaCCT", 200.0 / 3),
+      ("CalcBaseContent bases_to_count=AC bases_to_ignore=C", "AaCCT", 200.0 / 3),
       ("CalcBaseContent bases_to_count=AT relative=false", "AaCCt", 3.0),
       ("CalcComplexity", "AAAT", 1.0 / 3), ("CalcComplexity", "A", 0.0),
-      ("CalcComplexity", "", 0.0),
+      ("CalcComplexity", "", 0.0), ("CalcComplexity", "ACCA", 2.0 / 3),
     ])
   func counts(step: String, sequence: String, expected: Double) throws {
     let run = try RecipeRun(

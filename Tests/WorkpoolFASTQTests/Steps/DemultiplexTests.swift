@@ -23,7 +23,7 @@ import WorkpoolCore
       ].map { try StepParser.parse($0) }, options: options)
     #expect(recipe.streams.map { $0.name } == ["no-barcode", "one", "two"])
     let batch = try recipe.makeBatch()
-    try fill(batch, [["AC", "GA", "GN", "TT", "CC", "A"].map { record("r", $0) }.joined()])
+    try fill(batch, [["AC", "GA", "GN", "tT", "CC", "A"].map { record("r", $0) }.joined()])
     try batch.parse(endsFile: true)
     for stage in recipe.stages { _ = try stage.run(batch) }
     #expect((0..<6).map { batch.streams.start[$0] } == [1, 2, 2, 1, 0, 0])

@@ -29,11 +29,15 @@ import WorkpoolCore
         == ["read1:0-4", "read1:0-4", "", "", "read1:4-8"])
   }
 
-  @Test("codes match what they stand for in either case, N any byte; an N of the read only N")
+  @Test(
+    "codes match what they stand for in either case and themselves, N any byte; an N of the read only N"
+  )
   func codes() throws {
     #expect(
-      try places("search=RYN anchor=left max_mismatches=0", ["ACx", "gt.", "NCA", "CAA", "GTN"])
-        == ["read1:0-3", "read1:0-3", "", "", "read1:0-3"])
+      try places(
+        "search=RYN anchor=left max_mismatches=0",
+        ["ACx", "gt.", "NCA", "CAA", "GTN", "RYA", "YRA"])
+        == ["read1:0-3", "read1:0-3", "", "", "read1:0-3", "read1:0-3", ""])
   }
 
   @Test("of a list the first pattern that is found counts")

@@ -34,6 +34,7 @@ import WorkpoolCore
     "the longest stretch, then the leftmost",
     arguments: [
       ("A", "CAACAAAC", "read1:4-7"), ("A", "CAACAAC", "read1:1-3"), (".", "CAAGGGC", "read1:3-6"),
+      (".", "TTAAC", "read1:0-2"),
       ("A", "A", ""), ("A", "", ""), ("A", "CC", ""),
     ])
   func stretches(base: String, sequence: String, expected: String) throws {

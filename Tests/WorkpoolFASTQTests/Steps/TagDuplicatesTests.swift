@@ -23,6 +23,19 @@ import WorkpoolCore
     #expect(tags.reads.map { $0.split(separator: " ")[0] } == ["r|d=0", "r|d=0", "r|d=0", "r|d=1"])
   }
 
+  @Test(
+    "a name is one up to its comment, unless all names are asked for",
+    arguments: [("name:read1", 1), ("name:", 1), ("name:all", 0)])
+  func names(source: String, expected: Int) throws {
+    let run = try RecipeRun(
+      [
+        "TagDuplicates source=\(source) false_positive_rate=0 out_label=d",
+        "StoreTagInComment in_label=d",
+      ],
+      blocks: [[record("a 1", "AC") + record("a 2", "AC")]])
+    #expect(run.reads[1] == "a|d=\(expected) 2 AC")
+  }
+
   @Test("a filter needs a seed")
   func refused() {
     #expect(

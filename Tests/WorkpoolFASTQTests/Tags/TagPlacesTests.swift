@@ -26,6 +26,18 @@ import WorkpoolCore
     #expect(try location([step], "AACGTT") == expected)
   }
 
+  @Test("what has lost its place no longer follows")
+  func lost() throws {
+    let lengths = try RecipeRun(
+      [
+        "ExtractIUPAC search=ACG anchor=anywhere max_mismatches=0 out_label=t", "CutStart n=3",
+        "ReverseComplement", "StoreTagInComment in_label=t",
+        "EvalExpression expr=len_t result_type=numeric out_label=n", "StoreTagInComment in_label=n",
+        "ConvertRegionsToLength in_label=t out_label=m", "StoreTagInComment in_label=m",
+      ], blocks: [[record("r", "AAACGTT")]])
+    #expect(lengths.reads == ["r|t=ACG|n=0|m=3 AACG"])
+  }
+
   @Test("an end cut tests the reads that its condition passes over too")
   func spared() throws {
     #expect(
