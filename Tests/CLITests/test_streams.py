@@ -78,6 +78,23 @@ class Files(Case):
         self.ok("process", path, "--compression", "plain", "-o", "named.gz")
         self.assertEqual((self.folder / "named.gz").read_bytes(), fastq(ONE))
 
+    def test_fasta_goes_out_and_in(self):
+        path = self.write("in.fq", fastq(ONE))
+        wanted = "".join(f">{name}\n{bases}\n" for name, bases, _ in ONE).encode()
+        for name in "o.fa", "o.fasta.gz", "o.fna.zst":
+            self.ok("process", path, "-o", name)
+            self.assertEqual(self.ok("cat", name), wanted)
+        self.assertEqual(self.same(path, "--format", "fasta"), wanted)
+        self.ok("process", path, "-o", "p.fa", "--format", "fastq")
+        self.assertEqual((self.folder / "p.fa").read_bytes(), fastq(ONE))
+        self.assertEqual(self.same("o.fa", "--format", "fasta", "--fasta-fake-quality", "I"), wanted)
+        self.assertEqual(self.same("o.fa", "--fasta-fake-quality", "I"),
+                         fastq((n, s, "I" * len(s)) for n, s, _ in ONE))
+        self.fails(1, "process", "o.fa", says=["o.fa", "FASTA", "fasta_fake_quality"])
+        self.fails(2, "process", path, "-o", "o.bam", says="BAM")
+        self.fails(2, "process", "--lines", path, "--format", "fasta", says="--format")
+        self.fails(2, "process", "o.fa", "--fasta-fake-quality", "II", says="fasta-fake-quality")
+
     def test_block_size_changes_no_byte(self):
         path = self.write("in.fq", fastq(reads(3000, seed=5)))
         one = self.ok("process", path, "--compression", "gzip")
@@ -178,6 +195,15 @@ class Files(Case):
         steps = ["--step", "Skip n=100", "--step", "FilterSample p=0.5 seed=7", "--step", "Head n=50"]
         expected = b"".join(ref.sample(lines[100:], 0.5, 7)[:50])
         self.assertEqual(self.same("--lines", path, *steps), expected)
+
+    def test_a_sample_of_lines_keeps_each_a_line(self):
+        path = self.write("in", b"1\n2\n3\n4\n5")
+        for seed in range(20):
+            out = self.same("--lines", path, "--step", f"FilterReservoirSample n=3 seed={seed}")
+            self.assertEqual(len(set(out.split())), 3, out)
+            self.assertIn(out.count(b"\n"), (2, 3))
+            self.assertTrue(all(len(line) == 1 for line in out.split()), out)
+        self.fails(2, "process", "--lines", path, "--step", "FilterEmpty", says="needs reads")
 
     def test_records_that_end_with_another_byte(self):
         records = [b"a\nb;", b";", b"c" * 300 + b";"] * 40

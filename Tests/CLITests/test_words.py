@@ -89,8 +89,8 @@ class Words(Case):
             ["process", "in.fq", "-o", "a.gz", "--level", "10"],
             ["process", "in.fq", "-o", "a.zst", "--level", "0"],
             ["process", "in.fq", "-o", "a.fq", "--level", "1"],
-            ["process", "in.fq", "--compression", "xz"], ["process", "in.fq", "-o", "a.bam"],
-            ["process", "in.fq", "-o", "a.fasta.gz"], ["process", "in.fq", "--trailing", "x"],
+            ["process", "in.fq", "--compression", "xz"],
+            ["process", "in.fq", "-o", "a.bam"], ["process", "in.fq", "--trailing", "x"],
             ["process", "in.fq", "--zstd-window", "3G"], ["process", "in.fq", "--progress", "x"],
             ["process", "in.fq", "--progress-fd", "77"], ["process", "in.fq", "-q", "-v"],
             ["process", "--lines", "in.fq", "--step", "CutStart n=1"],
@@ -231,6 +231,7 @@ class Words(Case):
                 (self.folder / "b.fq").read_bytes(), (self.folder / "a.fq").read_bytes())
         report = json.loads((self.folder / "r.json").read_text())
         self.assertEqual(report["limits"]["max_bytes"], 1 << 30)
+        self.assertIn("1G in blocks", self.ok("process", "in.fq", "-n").decode())
         self.assertIn("16M in blocks", self.ok("process", "in.fq", "-n", "--max-bytes", "16M").decode())
 
     def test_a_report_of_a_failure(self):

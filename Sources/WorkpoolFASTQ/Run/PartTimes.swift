@@ -130,10 +130,17 @@ struct TimingFile {
     json.seconds("busy", busy)
     json.seconds("blocked", workers.reduce(0) { $0 + $1.blockedNanoseconds })
     json.seconds("engine", workers.reduce(0) { $0 + $1.engineNanoseconds })
-    json.seconds("idle", workers.reduce(0) { $0 + $1.idleNanoseconds })
+    json.seconds("idle", idle(besides: busy))
     json.endObject()
     json.endObject()
     return json.text + "\n"
+  }
+
+  /// What is left of the workers' time in this run: they also wait before it begins and after it has ended.
+  private func idle(besides busy: UInt64) -> UInt64 {
+    let used = workers.reduce(busy) { $0 + $1.blockedNanoseconds + $1.engineNanoseconds }
+    let whole = UInt64(workers.count) * wallNanoseconds
+    return whole > used ? whole - used : 0
   }
 
   private func put(_ part: PartTime, of total: Double, _ json: inout JSONText) {

@@ -71,7 +71,9 @@ public struct ProcessPlan {
   }
 
   /// Names of the steps that work on any record.
-  public static let countingSteps = ["Head", "Skip", "FilterSample"]
+  public static let countingSteps = [
+    "Head", "Skip", "FilterSample", "FilterReservoirSample",
+  ]
 
   public var content: Content
   /// Files of each text stream, read one after the other.
@@ -111,7 +113,7 @@ public struct ProcessPlan {
   }
 
   /// Files besides the reads: those of the steps, then hashes, then the report.
-  var sideFiles: [StepFile] {
+  public var sideFiles: [StepFile] {
     if benchmarkReads != nil { return [] }
     var files = recipe?.files ?? []
     for output in outputs where output.chunks == nil {

@@ -20,8 +20,8 @@ public final class ProcessRun: @unchecked Sendable {
   private let outputs: RunOutputs
   private let source: ProcessSource
   private let blocks: ProcessBlockPool
-  private let monitor: Monitor
-  private let facts: InputSizes
+  private let work: BlockWork
+  private let failures: RunFailures
   /// Where the plan asks for times.
   private let times: PartsOfRun?
   private var hasStarted = false
@@ -30,8 +30,6 @@ public final class ProcessRun: @unchecked Sendable {
   // Of the sink.
   private var report = ProcessReport()
   private var counters: [StepCounters]
-  // Under the lock.
-  private var failures: [(number: UInt64, stage: Int, error: WorkpoolError)] = []
 
   private let reads = Atomic<UInt64>(0)
   private let bases = Atomic<UInt64>(0)
@@ -50,7 +48,6 @@ public final class ProcessRun: @unchecked Sendable {
     counters = Array(repeating: StepCounters(), count: plan.recipe?.steps.count ?? 0)
     source = try ProcessSource(plan, on: pool)
     try plan.recipe?.prepare()
-    facts = InputSizes(plan.inputs, source.readers)
 
     let streams = plan.inputs.count
     blocks = try ProcessBlockPool { () throws(WorkpoolError) in
@@ -62,15 +59,11 @@ public final class ProcessRun: @unchecked Sendable {
       }
       return ProcessBlock(batch: batch, streams: streams, outputs: plan.outputs.count)
     }
+    work = BlockWork(
+      plan: plan, blocks: blocks, facts: InputSizes(plan.inputs, source.readers))
     outputs = try RunOutputs(plan)
-    let monitor = try Monitor()
-    do throws(WorkpoolError) {
-      pipeline = try Pipeline(on: pool, plan.pipeline)
-    } catch {
-      monitor.destroy()  // `deinit` does not run before all is set
-      throw error
-    }
-    self.monitor = monitor
+    failures = try RunFailures()
+    pipeline = try Pipeline(on: pool, plan.pipeline)
     do throws(WorkpoolError) {
       try outputs.open(workers: plan.pipeline.isSerialReference ? 1 : pool?.seatCount ?? 1)
       try build()
@@ -82,7 +75,6 @@ public final class ProcessRun: @unchecked Sendable {
 
   deinit {
     try? pipeline.destroy()  // `finish` was not called: nothing of the run counts
-    monitor.destroy()
   }
 
   // MARK: Running
@@ -199,7 +191,7 @@ public final class ProcessRun: @unchecked Sendable {
       try recipe.mergeAtEnd(block.batch, from: index + 1)
       for index in counters.indices { counters[index].add(block.batch.counters.start[index]) }
       report.readsOut += UInt64(block.batch.keptCount)
-      _ = try encode(block)
+      try work.encode(block)
       report.basesOut += UInt64(block.basesOut)
       try outputs.gather(block, blocks)
       try outputs.pack(block, worker: 0, blocks)
@@ -209,8 +201,8 @@ public final class ProcessRun: @unchecked Sendable {
 
   private func error(of outcome: PipelineOutcome) -> WorkpoolError? {
     if outcome.status == .cancelled { return WorkpoolError(.cancelled, "cancelled") }
-    let failure = failures.first { $0.number == outcome.number && $0.stage == outcome.stage }
-    return failure?.error ?? WorkpoolError(Status(rawValue: outcome.code), "the run failed")
+    return failures.error(of: outcome.number, stage: outcome.stage)
+      ?? WorkpoolError(Status(rawValue: outcome.code), "the run failed")
   }
 
   // MARK: The pipeline
@@ -219,7 +211,7 @@ public final class ProcessRun: @unchecked Sendable {
 
   private func build() throws(WorkpoolError) {
     try pipeline.setSource("read") { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-      try keeping(block, 0) { () throws(WorkpoolError) in
+      try failures.keeping(block, 0) { () throws(WorkpoolError) in
         guard let times else {
           return try source.read(block, context, blocks) ? .goOn : .endOfInput
         }
@@ -234,12 +226,13 @@ public final class ProcessRun: @unchecked Sendable {
     }
     // Parsing goes with the first parallel steps, encoding with the last ones.
     var works: [(name: String, kind: StageKind, seesAll: Bool, mayBlock: Bool, work: Work)] = []
-    if parses {
+    if work.parses {
       works.append(
         (
           "parse", .parallel, false, false,
           { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-            try measured(times?.parse, block) { () throws(WorkpoolError) in try parse(block) }
+            try measured(times?.parse, block) { () throws(WorkpoolError) in try work.parse(block) }
+            return .go
           }
         ))
     }
@@ -256,7 +249,8 @@ public final class ProcessRun: @unchecked Sendable {
       (
         "encode", .parallel, false, false,
         { [unowned(unsafe) self] block, _ throws(WorkpoolError) in
-          try measured(times?.encode, block) { () throws(WorkpoolError) in try encode(block) }
+          try measured(times?.encode, block) { () throws(WorkpoolError) in try work.encode(block) }
+          return .go
         }
       ))
     for command in plan.commands {
@@ -265,8 +259,9 @@ public final class ProcessRun: @unchecked Sendable {
           command.text, .parallel, false, true,
           { [unowned(unsafe) self] block, context throws(WorkpoolError) in
             try measured(times?.command, block) { () throws(WorkpoolError) in
-              try run(command, block, context)
+              try work.run(command, block, context)
             }
+            return .go
           }
         ))
     }
@@ -304,7 +299,7 @@ public final class ProcessRun: @unchecked Sendable {
       first = end
     }
     try pipeline.setSink("write") { [unowned(unsafe) self] block, context throws(WorkpoolError) in
-      try keeping(block, context.stage) { () throws(WorkpoolError) in
+      try failures.keeping(block, context.stage) { () throws(WorkpoolError) in
         let carried = ProcessBlock.of(block)
         try measured(times?.write, carried) { () throws(WorkpoolError) in try write(carried) }
         return .goOn
@@ -316,15 +311,15 @@ public final class ProcessRun: @unchecked Sendable {
     _ works: [(name: String, kind: StageKind, seesAll: Bool, mayBlock: Bool, work: Work)]
   ) throws(WorkpoolError) {
     var name = ""
-    for work in works { name += (name.isEmpty ? "" : "+") + work.name }
+    for part in works { name += (name.isEmpty ? "" : "+") + part.name }
     let todo = works.map { $0.work }
     var stage = Stage(name, works[0].kind) {
       [unowned(unsafe) self] block, context throws(WorkpoolError) in
-      try keeping(block, context.stage) { () throws(WorkpoolError) in
+      try failures.keeping(block, context.stage) { () throws(WorkpoolError) in
         var answer = StageAnswer.goOn
         let carried = ProcessBlock.of(block)
-        for work in todo {
-          if try work(carried, context) == .stop { answer = .stop }
+        for act in todo {
+          if try act(carried, context) == .stop { answer = .stop }
         }
         return answer
       }
@@ -335,21 +330,6 @@ public final class ProcessRun: @unchecked Sendable {
       try pipeline.addStage(stage)
     } catch {
       stage.destroyContext?(stage.context)
-      throw error
-    }
-  }
-
-  /// Keeps a whole error: the engine has room for 255 bytes of its text.
-  private func keeping(
-    _ block: UnsafeMutablePointer<Block>, _ stage: Int,
-    _ body: () throws(WorkpoolError) -> StageAnswer
-  ) throws(WorkpoolError) -> StageAnswer {
-    do throws(WorkpoolError) {
-      return try body()
-    } catch {
-      monitor.lock()
-      failures.append((block.pointee.number, stage, error))
-      monitor.unlock()
       throw error
     }
   }
@@ -365,81 +345,11 @@ public final class ProcessRun: @unchecked Sendable {
     return try part.measure((reads, block.decodedBytes), body)
   }
 
-  // MARK: Stages
-
-  /// Whether anything looks at records.
-  private var parses: Bool {
-    switch plan.content {
-    case .records: true
-    case .blocks(_, let recipe): recipe?.steps.isEmpty == false
-    }
-  }
-
-  private func parse(_ block: ProcessBlock) throws(WorkpoolError) -> StepOutcome {
-    switch plan.content {
-    case .records:
-      // A block inside a file holds whole records only, so it may be read as if it ended one.
-      try block.batch.parse(endsFile: true)
-    case .blocks(let splitter, _):
-      try block.batch.parse(splitter: splitter)
-    }
-    block.basesIn = block.batch.keptBases
-    if plan.recipe?.needsInputFacts == true {
-      block.batch.facts = facts.of(block.batch)
-    }
-    return .go
-  }
-
-  private func encode(_ block: ProcessBlock) throws(WorkpoolError) -> StepOutcome {
-    for (output, planned) in zip(block.outputs, plan.outputs) {
-      switch plan.content {
-      case .records:
-        blocks.take(&output.bytes)
-        output.bytes.count = 0
-        if planned.format == .fasta {
-          try FASTAEncoder.encode(
-            block.batch, segments: planned.segments, stream: planned.stream, into: &output.bytes)
-        } else {
-          try FASTQEncoder.encode(
-            block.batch, segments: planned.segments, stream: planned.stream, into: &output.bytes)
-        }
-      case .blocks:
-        if parses {
-          blocks.take(&output.bytes)
-          output.bytes.count = 0
-          try block.batch.encodeUnits(into: &output.bytes)
-        } else {
-          let text = block.batch.segments[0].text.bytes.giveAway()
-          output.bytes.adopt(text.memory, count: text.count, capacity: text.capacity)
-        }
-      }
-    }
-    block.basesOut = block.batch.keptBases
-    for segment in block.batch.segments { blocks.give(&segment.text.bytes) }
-    return .go
-  }
-
-  private func run(
-    _ command: BlockCommand, _ block: ProcessBlock, _ context: StageContext
-  ) throws(WorkpoolError) -> StepOutcome {
-    let output = block.outputs[0]
-    let result = OutputText()
-    blocks.take(&result.bytes)
-    try command.run(
-      on: output.part, into: &result.bytes,
-      at: BlockCommand.Place(block: block.number, recordsBefore: block.batch.firstRead),
-      isCancelled: { !context.isWanted })
-    blocks.give(&output.bytes)
-    let made = result.bytes.giveAway()
-    output.bytes.adopt(made.memory, count: made.count, capacity: made.capacity)
-    return .go
-  }
-
   private func write(_ block: ProcessBlock) throws(WorkpoolError) {
     try outputs.write(block)
     try plan.recipe?.mergeAtEnd(block.batch)
     for index in counters.indices { counters[index].add(block.batch.counters.start[index]) }
-    if parses {
+    if work.parses {
       report.readsIn += UInt64(block.batch.count)
       report.readsOut += UInt64(block.batch.keptCount)
     } else if let extent = block.extents[0] {

@@ -26,12 +26,21 @@ extension FASTQBatch {
   }
 
   /// Puts the kept records behind what `output` holds, as they were.
-  func encodeUnits(into output: inout GrowableMemory<UInt8>) throws(WorkpoolError) {
+  ///
+  /// - Parameter delimiter: ends each record; the last one of a file may lack it, and gets it where it
+  ///   is no longer the last.
+  func encodeUnits(
+    into output: inout GrowableMemory<UInt8>, delimiter: UInt8?
+  ) throws(WorkpoolError) {
     let segment = segments[0]
+    var end: UInt8?
     try output.reserve(output.count + segment.text.bytes.count)
     for index in 0..<count where keep.start[index] != 0 {
       let record = segment.records.start[index]
-      try output.append(segment.text.bytes.start + record.name, record.nameLength)
+      if let delimiter, let last = end, last != delimiter { try output.append(delimiter) }
+      let name = segment.text.bytes.start + record.name
+      try output.append(name, record.nameLength)
+      if record.nameLength > 0 { end = name[record.nameLength - 1] }
     }
   }
 }

@@ -11,7 +11,7 @@ public struct LineSplitter: Sendable {
   }
 
   private let size: BlockSize
-  private let delimiter: UInt8
+  let delimiter: UInt8
   private let maxRecord: Int
 
   // How far the current block is known: `records` records end before `start`, and up to `seen`

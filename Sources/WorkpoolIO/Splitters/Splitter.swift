@@ -57,6 +57,11 @@ public enum Splitter: Sendable {
     if case .fixed(let splitter) = self { splitter.takesAnyBytes } else { false }
   }
 
+  /// The byte that ends each record, of a splitter of lines.
+  public var delimiter: UInt8? {
+    if case .lines(let splitter) = self { splitter.delimiter } else { nil }
+  }
+
   /// Where the record at `start` of a block ends. For splitters of lines and of fixed sizes.
   public func endOfRecord(_ block: UnsafeRawBufferPointer, _ start: Int) -> Int {
     switch self {

@@ -114,10 +114,12 @@ public final class JoinedBlockReader {
     if let records, let found = try reader.recordFormat() {
       let wanted = format ?? (found == .fasta && fasta != nil ? .fasta : records)
       guard found == wanted else {
+        let hint =
+          index > 0
+          ? " as \(inputs[0].name) does"
+          : found == .fasta ? "; fasta_fake_quality gives its bases a quality" : ""
         throw WorkpoolError(
-          .malformedRecord,
-          "holds \(found.name), not \(wanted.name)"
-            + (index > 0 ? " as \(inputs[0].name) does" : ""), path: source.name)
+          .malformedRecord, "holds \(found.name), not \(wanted.name)\(hint)", path: source.name)
       }
       format = wanted
     }

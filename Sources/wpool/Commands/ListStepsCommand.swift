@@ -19,7 +19,9 @@ struct ListStepsCommand: ParsableCommand {
       let names = [step.name] + step.aliases
       text += names.joined(separator: ", ") + ": " + step.summary + "\n"
       for key in step.keys {
-        text += "  " + ([key.name] + key.aliases).joined(separator: ", ") + ": " + key.type.text
+        text +=
+          "  " + ([key.name] + key.aliases).joined(separator: ", ") + ": "
+          + key.type.fullText
         if let fallback = key.fallback {
           text += " [" + fallback.text + "]"
         } else if !key.isRequired {
@@ -49,7 +51,7 @@ struct ListStepsCommand: ParsableCommand {
     .object([
       ("name", JSON(key.name)),
       ("aliases", .array(key.aliases.map { JSON($0) })),
-      ("type", JSON(key.type.text)),
+      ("type", JSON(key.type.fullText)),
       ("required", .bool(key.isRequired)),
       ("default", key.fallback.map { json($0) } ?? .null),
     ])

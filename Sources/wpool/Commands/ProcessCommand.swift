@@ -89,6 +89,18 @@ struct StreamOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "fastq or fasta, instead of what the output's suffix says: .fa .fasta .fna; else fastq.",
+      valueName: "format"))
+  var format: FormatChoice?
+
+  @Option(
+    help: ArgumentHelp(
+      "FASTA may be read, and this is the quality of its bases: a character.",
+      valueName: "character"))
+  var fastaFakeQuality: QualityChoice?
+
+  @Option(
+    help: ArgumentHelp(
       "Level: gzip 0 to 9 [\(PlanBuilder.gzipLevel)], zstd 1 to 22 [5].", valueName: "n"))
   var level: Int?
 
@@ -164,7 +176,10 @@ struct LimitOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "No new block while those in memory have this many unpacked bytes. [no limit]",
+      """
+      No new block while those in memory have this many unpacked bytes; a larger block \
+      passes alone. [1G]
+      """,
       valueName: "size"))
   var maxBytes: Size?
 
@@ -180,6 +195,9 @@ struct LimitOptions: ParsableArguments {
 
   @Option(help: ArgumentHelp("Longest record. [256M]", valueName: "size"))
   var maxRecord: Size?
+
+  /// Unpacked bytes in memory beyond which no new block is begun.
+  var mostBytes: Int { maxBytes?.bytes ?? 1 << 30 }
 }
 
 struct WordOptions: ParsableArguments {

@@ -63,7 +63,7 @@ struct ConfigurationPlan {
     if command.words.timeline != nil { plan.pipeline.timelineEvents = 65_536 }
     plan.pipeline.maxBlocksInFlight =
       limits.maxBlocks?.number ?? options.maxBlocks ?? min(100, 4 * max(workers, 1) + 4)
-    plan.pipeline.maxBytesInFlight = limits.maxBytes?.bytes ?? 0
+    plan.pipeline.maxBytesInFlight = limits.mostBytes
     return ProcessJob(
       plan: plan, recipe: recipe, segments: recipe.segments, workers: workers,
       words: command.words, progress: try command.words.progress.form())
@@ -75,7 +75,8 @@ struct ConfigurationPlan {
     let work = command.work
     let given: [(Bool, String)] = [
       (!streams.mate.isEmpty, "--mate"), (streams.interleaved, "--interleaved"),
-      (streams.compression != nil, "--compression"), (streams.level != nil, "--level"),
+      (streams.compression != nil, "--compression"), (streams.format != nil, "--format"),
+      (streams.fastaFakeQuality != nil, "--fasta-fake-quality"), (streams.level != nil, "--level"),
       (streams.bgzfIndex, "--bgzf-index"), (streams.zstdSeekTable, "--zstd-seek-table"),
       (!work.step.isEmpty, "--step"), (work.lines, "--lines"),
       (work.delimiter != nil, "--delimiter"), (work.recordBytes != nil, "--record-bytes"),

@@ -103,7 +103,7 @@ enum ConfigurationTemplate {
     var text = "# \(step.summary)\n[[step]]\naction = \"\(step.name)\"\n"
     for key in step.keys {
       let value = key.fallback?.text ?? example(key, of: step)
-      let words = key.isRequired ? key.type.text : "optional: " + key.type.text
+      let words = key.isRequired ? key.type.fullText : "optional: " + key.type.fullText
       text += "\(key.isRequired ? "" : "# ")\(key.name) = \(value)  # \(words)\n"
     }
     return text

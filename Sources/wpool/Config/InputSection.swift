@@ -12,6 +12,10 @@ struct InputSection {
   private(set) var keys: [String] = []
 
   static let stdin = "--stdin--"
+  private static let options = [
+    "read_comment_character", "fasta_fake_quality", "bam_include_mapped", "bam_include_unmapped",
+    "use_rapidgzip", "build_rapidgzip_index", "threads_per_segment",
+  ]
 
   /// - Parameter isThere: false where its absence was told already.
   init(
@@ -46,6 +50,9 @@ struct InputSection {
         &problems)
     } else if Spelling.isSame(name, "all") || name.hasPrefix("_internal_") {
       section.report(member.key, "segment \"\(name)\": the name is reserved", &problems)
+    } else if Self.options.contains(where: { Spelling.isSame(name, $0) }) {
+      section.report(
+        member.key, "segment \"\(name)\": this is a key of [input.options]", &problems)
     }
     guard let files = section.texts(member, &problems) else { return }
     if files.isEmpty {

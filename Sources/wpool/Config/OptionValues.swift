@@ -109,6 +109,24 @@ enum CompressionChoice: String, ExpressibleByArgument, CaseIterable {
   }
 }
 
+enum FormatChoice: String, ExpressibleByArgument, CaseIterable {
+  case fastq, fasta
+
+  var format: RecordFormat { self == .fasta ? .fasta : .fastq }
+}
+
+/// A byte of quality, as one character.
+struct QualityChoice: ExpressibleByArgument {
+  let byte: UInt8
+
+  init?(argument: String) {
+    guard argument.utf8.count == 1, let byte = argument.utf8.first, 33...126 ~= byte else {
+      return nil
+    }
+    self.byte = byte
+  }
+}
+
 enum TrailingChoice: String, ExpressibleByArgument, CaseIterable {
   case error, warn, ignore
 

@@ -48,6 +48,7 @@ struct PlanBuilder {
     var plan = ProcessPlan(content: try content(recipe), inputs: inputs, outputs: outputs)
     plan.reader = unpack.reader
     plan.maxRecord = maxRecord
+    plan.fakeQuality = streams.fastaFakeQuality?.byte
     plan.commands = work.command.map { text in
       var command = BlockCommand(text)
       if let codes = work.commandOk?.codes { command.acceptedExitCodes = codes }
@@ -60,7 +61,7 @@ struct PlanBuilder {
     if words.timeline != nil { plan.pipeline.timelineEvents = 65_536 }
     plan.pipeline.maxBlocksInFlight =
       limits.maxBlocks?.number ?? min(100, 4 * max(workers, 1) + 4)
-    plan.pipeline.maxBytesInFlight = limits.maxBytes?.bytes ?? 0
+    plan.pipeline.maxBytesInFlight = limits.mostBytes
     return ProcessJob(
       plan: plan, recipe: recipe, segments: segments, workers: workers, words: words,
       progress: progress)
@@ -86,6 +87,9 @@ struct PlanBuilder {
     if let cut = cuts.first {
       refuse(!streams.mate.isEmpty, cut + " and --mate exclude each other")
       refuse(streams.interleaved, cut + " and --interleaved exclude each other")
+      refuse(streams.format != nil, cut + " and --format exclude each other")
+      refuse(
+        streams.fastaFakeQuality != nil, cut + " and --fasta-fake-quality exclude each other")
     }
     refuse(
       !streams.mate.isEmpty && streams.interleaved, "--mate and --interleaved exclude each other")
@@ -209,12 +213,12 @@ struct PlanBuilder {
         compression != .plain && !levels.contains(level),
         "--level \(level): \(compression.name) has \(levels.lowerBound) to \(levels.upperBound)")
     }
-    if !isBlocks, name != "-", let format = RecordFormat(path: name), format != .fastq {
-      refuse(true, "\(name): \(format.name) output is not supported by this version")
-    }
+    let format = isBlocks ? .fastq : streams.format?.format ?? RecordFormat(path: name) ?? .fastq
+    refuse(format == .bam, "\(name): BAM output is not supported by this version")
     var output = ProcessPlan.Output(
       name == "-" ? .standardOutput : .path(name), segments: segments, compression: compression,
       level: streams.level ?? (compression == .gzip ? Self.gzipLevel : nil))
+    output.format = format
     output.owner = "-o " + name
     if streams.bgzfIndex {
       refuse(compression != .gzip, "--bgzf-index: \(shown(name)) is not gzip")
@@ -250,7 +254,8 @@ struct PlanBuilder {
           !ProcessPlan.countingSteps.contains(step.name)
         else { continue }
         problems.append(
-          "step \(index + 1) (\(step.name)): needs reads; Head, Skip and FilterSample do not")
+          "step \(index + 1) (\(step.name)): needs reads; "
+            + ProcessPlan.countingSteps.joined(separator: ", ") + " do not")
       }
       if requests.isEmpty && problems.isEmpty { return nil }
     }

@@ -25,6 +25,9 @@ struct PrintedConfiguration {
     if job.recipe?.isInterleaved == true {
       text += "interleaved = [\(job.segments.map { Self.quoted($0) }.joined(separator: ", "))]\n"
     }
+    if let quality = job.plan.fakeQuality {
+      text += "\n[input.options]\nfasta_fake_quality = \(quality)\n"
+    }
     return text
   }
 
@@ -67,13 +70,16 @@ struct PrintedConfiguration {
     }
     if case .path(let path) = first.endpoint {
       var stem = path
-      for suffix in [".gz", ".bgz", ".zst", ".zstd", ".fq", ".fastq"] where stem.hasSuffix(suffix) {
+      for suffix in [
+        ".gz", ".bgz", ".zst", ".zstd", ".fq", ".fastq", ".fa", ".fasta", ".fna",
+      ] where stem.hasSuffix(suffix) {
         stem.removeLast(suffix.count)
       }
       text += "prefix = \(Self.quoted(stem))\n"
     } else {
       text += "prefix = \"output\"\nstdout = true\n"
     }
+    if first.format == .fasta { text += "format = \"fasta\"\n" }
     switch first.compression {
     case .plain: break
     case .gzip, .bgzf: text += "compression = \"gzip\"\n"

@@ -13,7 +13,8 @@ struct DryRun {
     _ = try SideFiles(job)
     do throws(WorkpoolError) {
       _ = try OutputSet(
-        job.plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) },
+        job.plan.outputs.map { OutputSet.Output($0.endpoint, owner: $0.owner) }
+          + job.plan.sideFiles.map { OutputSet.Output($0.endpoint, owner: $0.owner) },
         inputs: job.plan.inputs.flatMap { $0 }, options: job.plan.outputSet)
       return Console.write(try inputs() + stages() + outputs() + limits())
     } catch {
@@ -69,11 +70,13 @@ struct DryRun {
     for output in job.plan.outputs {
       let names = output.segments.map { job.segments[$0] }.joined(separator: ", ")
       text += "output  \(output.endpoint.name) (\(names)): \(output.compression.name)"
+      if output.format == .fasta { text += " FASTA" }
       if output.compression != .plain {
         text += " level \(output.level ?? output.compression.defaultLevel)"
       }
       text += "\n"
     }
+    for file in job.plan.sideFiles { text += "output  \(file.endpoint.name): \(file.owner)\n" }
     return text
   }
 
