@@ -81,19 +81,43 @@ class Verify(Case):
         wrong = list(SHORT)
         wrong[7] = (wrong[7][0], "A" * 10, wrong[7][2])
         self.write("out_read1.fq", fastq(wrong))
-        ended = self.differs("input.toml: --serial: out_read1.fq: ", "line 30", "AAAAAAAAAA", "-j 8: ")
-        self.assertEqual(len(ended.err.splitlines()), 5)
+        bases = wrong[7][1], SHORT[7][1]
+        column = [a == b for a, b in zip(*bases)].index(False)
+        byte = fastq(SHORT[:7]).count(b"") - 1 + len(f"@{wrong[7][0]}\n") + column
+        self.assertEqual(self.differs().err.splitlines(), [
+            f"wpool: input.toml: all 5 runs: out_read1.fq: record 8 ({wrong[7][0]}), sequence, line 30, "
+            f"column {column + 1} (byte {byte})",
+            f"    want  {bases[0]}", f"    got   {bases[1]}", "    " + " " * (6 + column) + "^",
+            "wpool: input.toml: 1 of 1 file not as expected; --output-dir keeps what was written"])
         self.write("out_read1.fq", fastq(SHORT[:-1]))
-        self.differs("want the end")
+        self.differs("59 records are wanted, 60 are there", "want  the end of the file",
+                     "got   @" + SHORT[-1][0])
         self.write("out_read1.fq", fastq(SHORT) + b"@more\nA\n+\nI\n")
-        self.differs("got the end")
+        self.differs("record 61 (more), name, line 241, column 1", "got   the end of the file")
+
+    def test_far_into_a_long_line(self):
+        self.write("input_read1.fq", fastq([("long", "A" * 5000, "I" * 5000)]))
+        self.write("input.toml", CONFIG.replace("n = 10", "n = 4000").encode())
+        self.write("out_read1.fq", fastq([("long", "A" * 3000 + "C" + "A" * 999, "I" * 4000)]))
+        lines = self.differs("line 2, column 3001").err.splitlines()
+        self.assertEqual(lines[1], "    want  …" + "A" * 40 + "C" + "A" * 39 + "…")
+        self.assertEqual(lines[3], " " * (4 + 6 + 1 + 40) + "^")
+
+    def test_several_configurations(self):
+        self.write("b.toml", CONFIG.replace('"out"', '"other"').encode())
+        self.ok("verify", "input.toml", "input.toml")
+        ended = self.wpool("verify", "input.toml", "b.toml", "input.toml", "--output-dir", "kept")
+        self.assertEqual((ended.code, ended.out.count(b"as expected")), (1, 2), ended)
+        self.assertIn("b.toml: all 5 runs: other_read1.fq: is not expected", ended.err)
+        self.assertTrue(ended.err.endswith("wpool: 1 of 3 configurations not as expected\n"), ended)
+        self.assertIn("other_read1.fq", os.listdir(self.path("kept/b/-j8")))
 
     def test_missing_and_unexpected_files(self):
         self.write("out_read2.fq", b"")
-        self.differs("out_read2.fq is missing")
+        self.differs("out_read2.fq: is missing")
         os.unlink(self.path("out_read2.fq"))
         os.rename(self.path("out_read1.fq"), self.path("kept.fq"))
-        self.differs("out_read1.fq is not expected")
+        self.differs("out_read1.fq: is not expected")
 
     def test_what_was_written_may_be_kept(self):
         self.write("out_read1.fq", b"")
@@ -106,7 +130,7 @@ class Verify(Case):
 
     def test_reports_are_compared_by_value(self):
         self.write("input.toml", CONFIG.replace("[output]", REPORT + "[output]").encode() + b"report_json = true\n")
-        self.differs("out.json is not expected")
+        self.differs("out.json: is not expected")
         self.ok("process", "input.toml", "--allow-overwrite")
         with open(self.path("out.json")) as file:
             report = json.load(file)
@@ -141,7 +165,7 @@ class Verify(Case):
         os.rename(self.path("out_read1.fq"), self.path("stdout"))
         self.ok("verify", "input.toml")
         self.write("stdout", b"")
-        self.differs("stdout: byte 0, line 1")
+        self.differs("stdout: line 1, column 1 (byte 0)", "want  the end of the file", "got   @r0")
 
     def test_scripts_are_run_when_asked(self):
         self.write("post.sh", b"test -s out_read1.fq && echo more > out_more\n")

@@ -6,9 +6,9 @@ import Workpool
 struct VerifyCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "verify",
-    abstract: "Run a configuration again and compare with the outputs beside it.",
+    abstract: "Run configurations again and compare with the outputs beside them.",
     discussion: """
-      Runs the configuration in a scratch folder, with links to its inputs: serially, and with each \
+      Runs each configuration in a scratch folder, with links to its inputs: serially, and with each \
       number of workers. Every run has to write the files beside the configuration whose names \
       begin with its prefix, and no others, and all runs the same. Packed files are compared \
       unpacked, and with those of the other runs as they are; JSON by its values, without those \
@@ -18,8 +18,10 @@ struct VerifyCommand: ParsableCommand {
       .regex is what validate has to say. Exit codes: 0 as expected; 1 not; 2 the command line is wrong.
       """)
 
-  @Argument(help: "The configuration, a TOML file.", completion: .file(extensions: ["toml"]))
-  var config: String?
+  @Argument(
+    help: "Configurations, TOML files. [the only one of this folder]",
+    completion: .file(extensions: ["toml"]))
+  var configs: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -43,28 +45,49 @@ struct VerifyCommand: ParsableCommand {
   var allowScripts = false
 
   func run() throws {
-    let path = try config ?? OnlyConfiguration.find()
-    let expected = try ExpectedOutcome(configuration: path)
-    let scripts = ["prep.sh", "test.sh", "post.sh"].filter { expected.has($0) }
-    if let script = scripts.first, !allowScripts {
-      throw Failure.usage("\(expected.folder)/\(script) is there; --allow-scripts runs it")
-    }
+    let paths = try configs.isEmpty ? [OnlyConfiguration.find()] : configs
     if let sizeTolerance, !(sizeTolerance >= 0) {
       throw Failure.usage("--size-tolerance is a number from 0, not \(sizeTolerance)")
     }
-    var verification = Verification(
-      path, expected, workers: workers.counts, runsScripts: allowScripts)
-    verification.sizeTolerance = sizeTolerance
+    let all = try paths.map { path in (path, try expected(of: path)) }
     do { try Interrupts.cancel(Token()) } catch { throw Failure(beforeStart: error) }
-    let scratch = try Self.makeScratch()
-    defer { try? FileManager.default.removeItem(atPath: scratch) }
-    try verification.run(in: scratch)
-    guard verification.differences.isEmpty else {
-      if let outputDir { try verification.keep(in: outputDir) }
-      throw Failure(
-        exitCode: .run, messages: verification.differences.map { "\(path): \($0)" })
+    var wrong = 0
+    for (path, expected) in all {
+      var verification = Verification(
+        path, expected, workers: workers.counts, runsScripts: allowScripts)
+      verification.sizeTolerance = sizeTolerance
+      let scratch = try Self.makeScratch()
+      defer { try? FileManager.default.removeItem(atPath: scratch) }
+      try verification.run(in: scratch)
+      if verification.isAsExpected {
+        let code = Console.write(verification.summary)
+        guard code == .success else { throw code }
+        continue
+      }
+      wrong += 1
+      if let outputDir {
+        try verification.keep(in: outputDir + (all.count > 1 ? "/" + Self.stem(path) : ""))
+      }
+      for complaint in verification.complaints { Console.say(complaint) }
     }
-    throw Console.write(verification.summary)
+    if all.count > 1 && wrong > 0 {
+      Console.say("\(wrong) of \(all.count) configurations not as expected")
+    }
+    throw wrong == 0 ? ExitCode.success : ExitCode.run
+  }
+
+  private func expected(of path: String) throws(Failure) -> ExpectedOutcome {
+    let expected = try ExpectedOutcome(configuration: path)
+    let scripts = ["prep.sh", "test.sh", "post.sh"].filter { expected.has($0) }
+    if let script = scripts.first, !allowScripts {
+      throw .usage("\(expected.folder)/\(script) is there; --allow-scripts runs it")
+    }
+    return expected
+  }
+
+  /// A path without its suffix, as the name of a folder inside another one.
+  private static func stem(_ path: String) -> String {
+    String(path.dropLast(path.hasSuffix(".toml") ? 5 : 0)).replacing("/", with: "_")
   }
 
   private static func makeScratch() throws(Failure) -> String {

@@ -25,19 +25,20 @@ enum FileComparison {
   }
 
   /// - Returns: what is wrong with `path`; nil: nothing.
-  static func difference(of path: String, from wanted: String) -> String? {
+  static func difference(of path: String, from wanted: String) -> Difference? {
     do throws(WorkpoolError) {
       switch Content(path) {
       case .bytes: return try differentBytes(path, wanted, isPacked: false)
-      case .json: return try differentJSON(path, wanted)
-      case .presence: return try content(path).isEmpty ? "is empty" : nil
+      case .json: return try differentJSON(path, wanted).map { Difference($0) }
+      case .presence: return try content(path).isEmpty ? Difference("is empty") : nil
       case .packedHash:
         let file = String(path.dropLast(".compressed.sha256".count))
         let hash = try String(decoding: content(path), as: UTF8.self)
-        return try hash == SHA256.digits(of: content(file)) ? nil : "is not the hash of \(file)"
+        return try hash == SHA256.digits(of: content(file))
+          ? nil : Difference("is not the hash of \(file)")
       }
     } catch {
-      return error.text
+      return Difference(error.text)
     }
   }
 
@@ -45,27 +46,30 @@ enum FileComparison {
   ///
   /// - Parameter tolerance: in per cent of `wanted`.
   /// - Returns: what is wrong; nil: nothing, or they are not packed.
-  static func differentSize(of path: String, from wanted: String, tolerance: Double) -> String? {
-    guard [".gz", ".bgz", ".zst", ".zstd"].contains(where: { path.hasSuffix($0) }) else {
-      return nil
-    }
+  static func differentSize(of path: String, from wanted: String, tolerance: Double) -> Difference?
+  {
+    guard isPacked(path) else { return nil }
     do throws(WorkpoolError) {
       let (size, want) = (try content(path).count, try content(wanted).count)
       guard abs(Double(size - want)) > tolerance / 100 * Double(want) else { return nil }
-      return "packed size: want \(want) bytes within \(tolerance) %, got \(size)"
+      return Difference("packed size: want \(want) bytes within \(tolerance) %, got \(size)")
     } catch {
-      return error.text
+      return Difference(error.text)
     }
   }
 
+  private static func isPacked(_ path: String) -> Bool {
+    [".gz", ".bgz", ".zst", ".zstd"].contains { path.hasSuffix($0) }
+  }
+
   /// The same between two runs: packed bytes are compared, too.
-  static func difference(of path: String, fromRun other: String) -> String? {
+  static func difference(of path: String, fromRun other: String) -> Difference? {
     switch Content(path) {
     case .bytes, .packedHash:
       do throws(WorkpoolError) {
         return try differentBytes(path, other, isPacked: true)
       } catch {
-        return error.text
+        return Difference(error.text)
       }
     case .json, .presence: return difference(of: path, from: other)
     }
@@ -75,8 +79,9 @@ enum FileComparison {
 
   private static func differentBytes(
     _ path: String, _ wanted: String, isPacked: Bool
-  ) throws(WorkpoolError) -> String? {
-    var (one, two) = (try Bytes(path, isPacked: isPacked), try Bytes(wanted, isPacked: isPacked))
+  ) throws(WorkpoolError) -> Difference? {
+    var one = try FileBytes(path, isPacked: isPacked)
+    var two = try FileBytes(wanted, isPacked: isPacked)
     var (offset, lines) = (0, 0)
     while true {
       let (found, want) = (try one.next(), try two.next())
@@ -88,49 +93,13 @@ enum FileComparison {
         continue
       }
       lines += found[..<common].count { $0 == 10 }
-      return "byte \(offset + common), line \(lines + 1): want \(line(want, common)), got "
-        + line(found, common)
-    }
-  }
-
-  /// The line around a byte, as far as it is known.
-  private static func line(_ bytes: [UInt8], _ place: Int) -> String {
-    if place >= bytes.count { return "the end" }
-    let start = bytes[..<place].lastIndex(of: 10).map { $0 + 1 } ?? 0
-    let end = bytes[place...].firstIndex(of: 10) ?? bytes.count
-    let text = String(decoding: bytes[start..<end].prefix(80), as: UTF8.self)
-    return "\"" + String(text.unicodeScalars.map { $0.value < 32 ? "?" : Character($0) }) + "\""
-  }
-
-  /// A file in pieces of the same size.
-  private struct Bytes {
-    private let source: ByteSource?
-    private let reader: CompressedReader?
-
-    init(_ path: String, isPacked: Bool) throws(WorkpoolError) {
-      source = isPacked ? try ByteSource(path: path) : nil
-      reader = isPacked ? nil : try CompressedReader(path: path)
-    }
-
-    /// Empty at the end.
-    mutating func next() throws(WorkpoolError) -> [UInt8] {
-      var bytes = [UInt8](repeating: 0, count: 1 << 20)
-      var (count, failure) = (0, WorkpoolError?.none)
-      bytes.withUnsafeMutableBytes { room in
-        do throws(WorkpoolError) {
-          if let source { count = try source.read(into: room) }
-          if let reader { count = try reader.read(into: room) }
-        } catch {
-          failure = error
-        }
-      }
-      if let failure { throw failure }
-      return Array(bytes[..<count])
+      if isPacked && Self.isPacked(path) { return Difference("byte \(offset + common)") }
+      return try TextDifference(of: path, from: wanted, byte: offset + common, line: lines).found()
     }
   }
 
   private static func content(_ path: String) throws(WorkpoolError) -> [UInt8] {
-    var file = try Bytes(path, isPacked: true)
+    var file = try FileBytes(path, isPacked: true)
     var all: [UInt8] = []
     while case let piece = try file.next(), !piece.isEmpty { all += piece }
     return all
@@ -148,6 +117,33 @@ enum FileComparison {
       }
     }
     return try value(path).difference(from: value(wanted))
+  }
+}
+
+/// A file in pieces of the same size, unpacked or as it is.
+struct FileBytes {
+  private let source: ByteSource?
+  private let reader: CompressedReader?
+
+  init(_ path: String, isPacked: Bool) throws(WorkpoolError) {
+    source = isPacked ? try ByteSource(path: path) : nil
+    reader = isPacked ? nil : try CompressedReader(path: path)
+  }
+
+  /// Empty at the end.
+  mutating func next() throws(WorkpoolError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: 1 << 20)
+    var (count, failure) = (0, WorkpoolError?.none)
+    bytes.withUnsafeMutableBytes { room in
+      do throws(WorkpoolError) {
+        if let source { count = try source.read(into: room) }
+        if let reader { count = try reader.read(into: room) }
+      } catch {
+        failure = error
+      }
+    }
+    if let failure { throw failure }
+    return Array(bytes[..<count])
   }
 }
 

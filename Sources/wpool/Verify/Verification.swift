@@ -12,8 +12,15 @@ struct Verification {
   let runsScripts: Bool
   /// How far packed files may be from the size of those expected, in per cent; nil: as they like.
   var sizeTolerance: Double?
-  private(set) var differences: [String] = []
+  private var differences: [Found] = []
   private(set) var runs: [Rerun] = []
+
+  /// A difference and the runs that have it.
+  private struct Found {
+    var file: String?
+    var difference: Difference
+    var runs: [String]
+  }
 
   init(
     _ configuration: String, _ expected: ExpectedOutcome, workers: [Int], runsScripts: Bool
@@ -52,8 +59,39 @@ struct Verification {
     }
   }
 
-  private mutating func tell(_ run: Rerun, _ text: String) {
-    differences.append(run.name + ": " + text)
+  var isAsExpected: Bool { differences.isEmpty }
+
+  private mutating func tell(_ run: Rerun, _ text: String) { tell(run, nil, Difference(text)) }
+
+  private mutating func tell(_ run: Rerun, _ file: String?, _ difference: Difference) {
+    let known = differences.firstIndex { $0.file == file && $0.difference == difference }
+    if let known {
+      differences[known].runs.append(run.name)
+    } else {
+      differences.append(Found(file: file, difference: difference, runs: [run.name]))
+    }
+  }
+
+  /// What a person reads who has to find out why: each difference once, with the runs that have it.
+  var complaints: [String] {
+    var lines = differences.map { found in
+      let text = (found.file.map { $0 + ": " } ?? "") + found.difference.text
+      return "\(configuration): \(names(found.runs)): "
+        + ([text] + found.difference.shown).joined(separator: "\n    ")
+    }
+    let files = Set(differences.compactMap { $0.file }).count
+    if case .success = expected.end, files > 0 {
+      let all = Set(expected.files).union(runs.flatMap { $0.files }).count
+      lines.append(
+        "\(configuration): \(files) of \(all) file\(all == 1 ? "" : "s") not as expected; "
+          + "--output-dir keeps what was written")
+    }
+    return lines
+  }
+
+  private func names(_ names: [String]) -> String {
+    names.count > 1 && names.count == runs.count
+      ? "all \(names.count) runs" : names.joined(separator: ", ")
   }
 
   private mutating func judgeFailure(_ run: Rerun, _ text: ExpectedText) {
@@ -69,22 +107,24 @@ struct Verification {
     for (name, path) in [("stdout", run.output), ("stderr", run.errors)] {
       let wanted = expected.has(name) ? expected.folder + "/" + name : "/dev/null"
       if let difference = FileComparison.difference(of: path, from: wanted) {
-        tell(run, "\(name): \(difference)")
+        tell(run, name, difference)
       }
     }
-    for name in expected.files where !run.files.contains(name) { tell(run, "\(name) is missing") }
+    for name in expected.files where !run.files.contains(name) {
+      tell(run, name, Difference("is missing"))
+    }
     for name in run.files {
       if !expected.files.contains(name) {
-        tell(run, "\(name) is not expected")
+        tell(run, name, Difference("is not expected"))
       } else if let difference = FileComparison.difference(
         of: run.folder + "/" + name, from: expected.folder + "/" + name)
       {
-        tell(run, "\(name): \(difference)")
+        tell(run, name, difference)
       } else if let sizeTolerance,
         let difference = FileComparison.differentSize(
           of: run.folder + "/" + name, from: expected.folder + "/" + name, tolerance: sizeTolerance)
       {
-        tell(run, "\(name): \(difference)")
+        tell(run, name, difference)
       }
     }
   }
@@ -101,7 +141,8 @@ struct Verification {
     }
     for (name, path, other) in pairs {
       if let difference = FileComparison.difference(of: path, fromRun: other) {
-        tell(run, "\(name) is not as that of --serial: \(difference)")
+        let text = "is not as that of --serial: \(difference.text)"
+        tell(run, name, Difference(text, shown: difference.shown))
       }
     }
   }
