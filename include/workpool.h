@@ -1255,7 +1255,7 @@ WP_API void wp_recipe_destroy(wp_recipe *recipe);
 
 /* ===== 9 Jobs =============================================================================== */
 
-/* A job is a callback, a command or a pipeline that runs once the jobs it depends on have ended well and
+/* A job is a callback, a command, a pipeline or a batch of items that runs once the jobs it depends on have ended well and
  * there is room for it. A job pool runs them under limits, in the order of priority and, for equal
  * priority, of submission:
  *
@@ -1270,6 +1270,12 @@ typedef struct wp_jobpool wp_jobpool;
 typedef uint64_t wp_job;
 /* Given to a job's function, valid until it returns. */
 typedef struct wp_job_context wp_job_context;
+/* Worker processes that get items; see Batches below. */
+typedef struct wp_batch wp_batch;
+typedef struct wp_batch_item {
+  const char *json; /* one JSON value, at most 15 MiB; borrowed until the run returns */
+  size_t size;
+} wp_batch_item;
 
 #define WP_JOB_PENDING 0  /* accepted; the pool is paused */
 #define WP_JOB_WAITING 1  /* for dependencies, or for the time of the next attempt */
@@ -1339,7 +1345,8 @@ typedef struct wp_jobpool_options {
   uint32_t max_queued;        /* jobs that have not started; 0: any number */
   uint32_t max_jobs;          /* jobs that are known; 0: 1000000 */
   uint32_t retain_finished;   /* finished jobs that stay known; 0: all until they are released */
-  uint32_t reserved;
+  uint32_t replace_abandoned; /* so many abandoned callbacks do not count: others run on as many slots and
+                               * threads beside them, on a given pool as far as its max_workers; 0: none */
   uint64_t memory;            /* bytes that running jobs may declare together; 0: any number */
   int64_t job_timeout_ns;     /* of an attempt of jobs that do not say; 0: 3600 s */
   int64_t grace_ns;           /* from a stop order until a callback is abandoned; 0: 2 s */
@@ -1422,6 +1429,7 @@ WP_API int32_t wp_jobpool_cancel_all(wp_jobpool *jobs);
 #define WP_JOB_CALLBACK 0u
 #define WP_JOB_COMMAND 1u  /* a child process in a group of its own */
 #define WP_JOB_PIPELINE 2u /* a pipeline with a source, which the job starts */
+#define WP_JOB_BATCH 3u    /* items through the worker processes of a wp_batch */
 
 #define WP_WHEN_SUCCESS 0u /* all dependencies COMPLETED, SKIPPED, or may fail */
 #define WP_WHEN_ALWAYS 1u  /* once all have ended, whatever they are */
@@ -1469,8 +1477,14 @@ typedef struct wp_job_options {
   const char *stdout_path;         /* a file that is created or emptied; NULL: nowhere */
   const char *stderr_path;         /* may be stdout_path; NULL: nowhere */
   wp_pipeline *pipeline;           /* must outlive the job */
+  wp_batch *batch;                 /* must outlive the job, has the results afterwards, and tells on_result of
+                                    * them on a thread of the job's. COMPLETED if all items are. */
+  const wp_batch_item *items;      /* item_count of them */
+  size_t item_count;
   const char *const *dependencies; /* ids, dependency_count of them */
   const wp_pool_request *pools;    /* pool_count of them */
+  const char *const *outputs;      /* files that are there once it is done, output_count of them; for records */
+  const char *definition;          /* of a callback or pipeline: what its results depend on; for records */
   const int32_t *no_retry_exit;    /* exit codes that are final, no_retry_exit_count of them; NULL: 126, 127 */
   wp_job_end_fn on_complete;       /* when it is terminal, on the dispatcher */
   wp_job_end_fn cleanup;           /* if it started and did not complete, before jobs that run `always` */
@@ -1489,7 +1503,7 @@ typedef struct wp_job_options {
   int32_t max_retries;             /* 0: the pool's; -1: none */
   uint32_t retry_on;               /* WP_RETRY_...; 0: all */
   uint32_t on_leftover;            /* processes that a command leaves in its group: WP_LEFTOVER_... */
-  uint32_t reserved;
+  uint32_t output_count;
   uint64_t memory;                 /* bytes it declares */
   int64_t timeout_ns;              /* of an attempt; 0: the pool's; negative: none */
   int64_t deadline_ns;             /* from its first start over all attempts; 0: none */
@@ -1502,8 +1516,8 @@ typedef struct wp_job_options {
 } wp_job_options;
 #define WP_JOB_OPTIONS_INIT \
   { sizeof(wp_job_options), 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, \
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-    0, 0, 0, 0, 0, 0, 0, 0 }
+    NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, \
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define WP_ALLOW_FORWARD 1u /* dependencies that nobody has submitted yet are waited for */
 
@@ -1682,10 +1696,17 @@ WP_API int32_t wp_job_context_set_error(wp_job_context *job, const char *type, c
 #define WP_LOG_WARNING 2
 #define WP_LOG_ERROR 3
 
-/* A line for the function of wp_jobpool_set_log. phase: NULL: none. Returns WP_OK, WP_INVALID_ARGUMENT.
+/* A line for the function of wp_jobpool_set_log and, where a record is kept, for the attempt's log:
+ * `[2026-11-26T21:04:49.123Z] [INFO] [phase] text {"json":1}`. phase: NULL: none. json: one value; NULL: none.
+ * Returns WP_OK, WP_INVALID_ARGUMENT (also if json is none), WP_IO_FAILED.
  * Threads: inside callbacks. */
 WP_API int32_t wp_job_context_log(wp_job_context *job, int32_t level, const char *phase,
-                                  const char *text);
+                                  const char *text, const char *json);
+
+/* How far the job is: `done` of `total`, 0: nobody knows. Told to those who have subscribed to
+ * WP_EVENT_JOB_PROGRESS. Returns WP_OK, WP_INVALID_ARGUMENT.
+ * Threads: inside callbacks. */
+WP_API int32_t wp_job_context_progress(wp_job_context *job, uint64_t done, uint64_t total);
 
 /* --- events and figures --- */
 
@@ -1698,9 +1719,15 @@ WP_API int32_t wp_job_context_log(wp_job_context *job, int32_t level, const char
 #define WP_EVENT_JOB_FINISHED 6 /* terminal */
 #define WP_EVENT_JOB_SKIPPED 7  /* terminal */
 #define WP_EVENT_JOB_RETURNED 8 /* an abandoned one */
+#define WP_EVENT_BATCH_STARTED 9    /* of a batch job, like the next ones: a worker has got items */
+#define WP_EVENT_ITEM_FINISHED 10
+#define WP_EVENT_BATCH_FINISHED 11
+#define WP_EVENT_WORKER_CRASHED 12
+#define WP_EVENT_WORKER_RESPAWNED 13
 #define WP_EVENT_CALLBACK_ERROR 14
 #define WP_EVENT_WARNING 15
 #define WP_EVENT_RUN_FINISHED 16 /* shut down, and all has ended */
+#define WP_EVENT_JOB_PROGRESS 17 /* wp_job_context_progress */
 #define WP_EVENT_ALL UINT32_MAX
 
 /* Valid during the call. */
@@ -1719,6 +1746,10 @@ typedef struct wp_job_event {
   uint32_t chain_count;
   const char *const *chain; /* ids from the root cause to the job, at most 32; of a cancelled one */
   const char *text;    /* of an error or warning; empty: none */
+  int64_t item;        /* of an item or a worker's death, -1: none; number of a batch; how much is done */
+  int64_t count;       /* items of a batch; how much there is to do, 0: nobody knows */
+  int32_t process;     /* of a worker; 0: none */
+  uint32_t reserved;
 } wp_job_event;
 
 /* `job_started` and so on; `unknown` for other numbers. Valid for ever.
@@ -1829,6 +1860,99 @@ WP_API int32_t wp_jobpool_write_trace(wp_jobpool *jobs, const char *path);
  * Threads: any that may block. */
 WP_API int32_t wp_jobpool_write_svg(wp_jobpool *jobs, const char *path);
 
+/* --- records --- */
+
+/* A record is a folder <dir>/<run id>:
+ *
+ *   run.jsonl               the journal: a line of JSON for all that happens, the same as `wpool run` writes
+ *   run.json                what has come of it, every 5 s and at the end
+ *   jobs/ID.ATTEMPT.log     lines of wp_job_context_log
+ *   jobs/ID.ATTEMPT.out     words of a command that has no stdout_path; .err of one that has no stderr_path
+ *   jobs/ID.ATTEMPT.result  what wp_job_context_set_result was given
+ *
+ * The end of a job is in the journal before a dependent starts, a completion callback is called or a wait
+ * for it returns. Whatever kills the process, a later one can go on from there: wp_jobpool_resume_from.
+ * A record that cannot be written any more ends the run: all jobs are CANCELLED, and submits and
+ * wp_jobpool_wait_all return WP_IO_FAILED. */
+
+#define WP_SYNC_GROUP 0u  /* ends of jobs are on the device within about 50 ms */
+#define WP_SYNC_ALWAYS 1u /* ... before anything follows from them */
+#define WP_SYNC_NONE 2u   /* when the system does it: a crash of the process loses nothing, one of the machine may */
+
+typedef struct wp_record_options {
+  uint32_t struct_size;
+  uint32_t sync;      /* WP_SYNC_... */
+  const char *run_id; /* NULL: a new one, a ULID */
+  const char *name;   /* for people; NULL: none */
+} wp_record_options;
+#define WP_RECORD_OPTIONS_INIT { sizeof(wp_record_options), 0, NULL, NULL }
+
+/* Keeps a record until the pool is destroyed. dir: made if it is not there. Returns WP_OK, WP_INVALID_STATE (there
+ * are jobs already, or a record), WP_EXISTS (that run_id), WP_IO_FAILED, WP_NO_THREAD, WP_NO_MEMORY,
+ * WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any that may block. */
+WP_API int32_t wp_jobpool_record_to(wp_jobpool *jobs, const char *dir,
+                                    const wp_record_options *options);
+
+/* The folder of the run, whose last part is its id: as much as fits, NUL-ended; *out_length: all of it.
+ * Returns WP_OK, WP_INVALID_STATE (there is no record), WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any, also inside callbacks. */
+WP_API int32_t wp_jobpool_run_folder(wp_jobpool *jobs, char *buffer, size_t size,
+                                     size_t *out_length);
+
+/* The record of a run, of a job pool or of `wpool run`, as it was when it was opened. */
+typedef struct wp_run_record wp_run_record;
+
+/* What it tells of a job; texts are valid until the record is closed. Times count from the beginning of the
+ * run; negative: never. */
+typedef struct wp_run_job {
+  uint32_t struct_size;   /* set by the caller */
+  int32_t state;          /* the last one that was written: WP_JOB_... */
+  int32_t reason;
+  int32_t detail;
+  int32_t attempts;
+  int32_t interrupted;    /* 1: it began, and nobody wrote down how it ended */
+  int64_t start_ns;       /* of the first attempt */
+  int64_t end_ns;
+  const char *id;
+  const char *text;       /* of its error */
+  const char *added_by;   /* the job in whose function it was submitted; empty: none */
+  const char *definition; /* a hash of what it was */
+} wp_run_job;
+
+/* run: its id, the beginning of a single id, or NULL: the last one in dir. Damaged lines count as if they had not
+ * been written. Returns WP_OK, WP_NOT_FOUND, WP_IO_FAILED, WP_CORRUPT_INPUT (the first line is damaged),
+ * WP_INVALID_ARGUMENT, WP_NO_MEMORY.
+ * Threads: any that may block. */
+WP_API int32_t wp_run_record_open(const char *dir, const char *run, wp_run_record **out_record);
+
+/* The next job, in the order of submission. Returns WP_OK, WP_END, WP_INVALID_ARGUMENT.
+ * Threads: one at a time per handle. */
+WP_API int32_t wp_run_record_next_job(wp_run_record *record, wp_run_job *out_job);
+
+/* NULL is nothing. Returns WP_OK.
+ * Threads: one at a time per handle. */
+WP_API int32_t wp_run_record_close(wp_run_record *record);
+
+/* Child processes of jobs that the record does not see end, and that are still there: */
+#define WP_ORPHANS_REFUSE 0u
+#define WP_ORPHANS_KILL 1u   /* SIGTERM, and SIGKILL after 2 s */
+#define WP_ORPHANS_WAIT 2u   /* for their ends */
+#define WP_ORPHANS_IGNORE 3u
+
+/* Jobs that are submitted from now on are SKIPPED (resumed), and have the result they had, if the run has
+ * done them: COMPLETED or SKIPPED, of the same definition, with all outputs there, and the same is true of all
+ * they depend on (but for dependencies that may fail). The definition of a command is its words, cwd, env, stdin,
+ * outputs and dependencies; of others `definition`, outputs and dependencies. A job that has changed is
+ * named by a warning event and runs. What a job that is spared had submitted is not submitted again: see
+ * added_by. The record may be closed afterwards; the run's folder stays locked until the pool is
+ * destroyed. Returns WP_OK, WP_INVALID_STATE (the pool resumes a run already), WP_BUSY (the run is under
+ * way, resumed by another pool, or processes of it are; the text names them), WP_IO_FAILED,
+ * WP_CORRUPT_INPUT, WP_INVALID_ARGUMENT, WP_FORKED.
+ * Threads: any that may block. */
+WP_API int32_t wp_jobpool_resume_from(wp_jobpool *jobs, const wp_run_record *record,
+                                      uint32_t orphans);
+
 /* --- batches --- */
 
 /* Items that worker processes work on, many with each. Workers are started once, get batches of items on
@@ -1853,8 +1977,6 @@ WP_API int32_t wp_jobpool_write_svg(wp_jobpool *jobs, const char *path);
  * the item that it was at is run again alone, the rest is given to the next worker that is free. So an item
  * may be run more than once. An item that loses more workers than max_crashes allows ends FAILED,
  * WP_REASON_POISON. In Python the worker's side is workpool.worker_main. */
-typedef struct wp_batch wp_batch;
-
 typedef struct wp_batch_result {
   uint32_t struct_size;  /* set by the caller */
   int32_t state;         /* WP_JOB_COMPLETED, FAILED, SKIPPED or CANCELLED */
@@ -1908,11 +2030,6 @@ WP_API int32_t wp_batch_create(const char *const *argv, uint32_t argc, const wp_
 /* NULL is nothing. Returns WP_OK, or WP_BUSY during a run.
  * Threads: one at a time per handle. */
 WP_API int32_t wp_batch_destroy(wp_batch *batch);
-
-typedef struct wp_batch_item {
-  const char *json; /* one JSON value, at most 15 MiB; borrowed until the run returns */
-  size_t size;
-} wp_batch_item;
 
 /* Runs all items, and returns when each has a result and no worker is left. No items start no process. Returns
  * WP_OK, also if items failed; WP_CANCELLED; WP_IO_FAILED (three workers in a row did not start, or an

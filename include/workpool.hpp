@@ -2281,6 +2281,15 @@ class JobOptions {
     native_.deadline_ns = time.nanoseconds() != 0 ? time.nanoseconds() : 1;
     return *this;
   }
+  // For records: files that are there once it is done, and what its results depend on.
+  JobOptions &outputs(std::vector<std::string> paths) {
+    outputs_ = std::move(paths);
+    return *this;
+  }
+  JobOptions &definition(std::string text) {
+    definition_ = std::move(text);
+    return *this;
+  }
   // Cancels it from outside; must outlive the job.
   JobOptions &token(const Token &token) {
     native_.token = token.handle();
@@ -2291,6 +2300,8 @@ class JobOptions {
   friend class JobPool;
   std::string id_;
   std::vector<std::string> dependencies_;
+  std::vector<std::string> outputs_;
+  std::string definition_;
   std::vector<std::pair<std::string, uint32_t>> pools_;
   wp_job_options native_ = WP_JOB_OPTIONS_INIT;
 };
@@ -2312,9 +2323,21 @@ class JobContext {
   void check() const {
     if (is_cancelled()) throw Error(WP_CANCELLED);
   }
+  // How far the job is: of total, 0: nobody knows.
+  void progress(uint64_t done, uint64_t total = 0) {
+    detail::check(wp_job_context_progress(handle_, done, total));
+  }
   // Copies.
   void set_result(const void *data, size_t size) {
     detail::check(wp_job_context_set_result(handle_, data, size));
+  }
+
+  // A line for wp_jobpool_set_log, and for the attempt's log where a record is kept. level: WP_LOG_... ; json:
+  // one value; empty: none.
+  void log(int32_t level, const std::string &text, const std::string &phase = {},
+           const std::string &json = {}) {
+    detail::check(wp_job_context_log(handle_, level, phase.empty() ? nullptr : phase.c_str(),
+                                     text.c_str(), json.empty() ? nullptr : json.c_str()));
   }
 
   // For functions of workpool.h. Borrowed.
@@ -2323,6 +2346,71 @@ class JobContext {
  private:
   wp_job_context *handle_;
 };
+
+// One attempt, times in seconds since the pool was made; see wp_job_bar.
+struct JobBar {
+  std::string id;
+  double start_time = 0;
+  double duration = 0;
+  int32_t attempt = 0;
+  int32_t slot = -1;
+  int32_t lane = 0;
+  JobState state = JobState::pending;
+};
+
+// What a record tells of a job; see wp_run_job.
+struct RunJob {
+  std::string id;
+  JobState state = JobState::pending;
+  int32_t reason = WP_REASON_NONE;
+  int32_t detail = 0;
+  int32_t attempts = 0;
+  bool is_interrupted = false;
+  int64_t start_ns = -1;
+  int64_t end_ns = -1;
+  std::string text;
+  std::string added_by;
+  std::string definition;
+};
+
+// The record of a run, of a JobPool or of `wpool run`.
+class RunRecord {
+ public:
+  // run: an id, the beginning of one; empty: the last one in the folder. Throws Error WP_NOT_FOUND,
+  // WP_IO_FAILED, WP_CORRUPT_INPUT.
+  explicit RunRecord(const std::string &folder, const std::string &run = {}) {
+    wp_run_record *record = nullptr;
+    detail::check(
+        wp_run_record_open(folder.c_str(), run.empty() ? nullptr : run.c_str(), &record));
+    handle_.reset(record);
+  }
+
+  // The jobs that have not been read, in the order of submission.
+  std::vector<RunJob> jobs() {
+    std::vector<RunJob> jobs;
+    wp_run_job told{};
+    told.struct_size = sizeof told;
+    while (detail::check(wp_run_record_next_job(handle(), &told)) == WP_OK) {
+      jobs.push_back({told.id, static_cast<JobState>(told.state), told.reason, told.detail,
+                      told.attempts, told.interrupted != 0, told.start_ns, told.end_ns, told.text,
+                      told.added_by, told.definition});
+    }
+    return jobs;
+  }
+
+  // For functions of workpool.h. Borrowed.
+  wp_run_record *handle() const noexcept { return handle_.get(); }
+
+ private:
+  struct Destroy {
+    void operator()(wp_run_record *record) const noexcept {
+      static_cast<void>(wp_run_record_close(record));
+    }
+  };
+  std::unique_ptr<wp_run_record, Destroy> handle_;
+};
+
+class Batch;
 
 // Runs functions and commands as jobs. When it goes, what has not started is cancelled, and what runs is
 // asked to stop and waited for.
@@ -2407,6 +2495,71 @@ class JobPool {
     detail::check(wp_jobpool_shutdown(handle(), 1, timeout.nanoseconds()));
   }
 
+  // Keeps a record in a new folder in this one, from before the first job on. run_id: empty: a new one; sync:
+  // WP_SYNC_... . Throws Error.
+  void record_to(const std::string &folder, const std::string &run_id = {},
+                 uint32_t sync = WP_SYNC_GROUP) {
+    wp_record_options options = WP_RECORD_OPTIONS_INIT;
+    options.sync = sync;
+    options.run_id = run_id.empty() ? nullptr : run_id.c_str();
+    detail::check(wp_jobpool_record_to(handle(), folder.c_str(), &options));
+  }
+  // The folder of the run.
+  std::string run_folder() const {
+    return text([](wp_jobpool *jobs, wp_job, char *room, size_t size, size_t *length) {
+      return wp_jobpool_run_folder(jobs, room, size, length);
+    }, 0);
+  }
+  // Jobs that come from now on are skipped if that run has done them. orphans: WP_ORPHANS_... . Throws
+  // Error WP_BUSY if the run, or processes of it, are under way.
+  void resume_from(const RunRecord &record, uint32_t orphans = WP_ORPHANS_REFUSE) {
+    detail::check(wp_jobpool_resume_from(handle(), record.handle(), orphans));
+  }
+
+  // Items, each one JSON value, through the workers of a batch, which must outlive the job and has the results
+  // afterwards. Throws as above.
+  wp_job submit(const JobOptions &options, const Batch &batch,
+                const std::vector<std::string> &items);
+
+  // Calls watch(event) for every event whose bit (1 << WP_EVENT_...) is in mask, in their order, on a thread
+  // of its own; it must not throw. What unsubscribe takes.
+  uint64_t subscribe(std::function<void(const wp_job_event &)> watch,
+                     uint32_t mask = WP_EVENT_ALL) {
+    using Watch = std::function<void(const wp_job_event &)>;
+    auto context = std::make_unique<Watch>(std::move(watch));
+    uint64_t id = 0;
+    detail::check(wp_jobpool_subscribe(
+        handle(), mask,
+        [](void *kept, const wp_job_event *event) noexcept { (*static_cast<Watch *>(kept))(*event); },
+        context.get(), [](void *kept) noexcept { delete static_cast<Watch *>(kept); }, &id));
+    static_cast<void>(context.release());  // the pool's from here on
+    return id;
+  }
+  // It has been told of all that happened before. Throws Error.
+  void unsubscribe(uint64_t id) { detail::check(wp_jobpool_unsubscribe(handle(), id)); }
+
+  // Every attempt of the jobs that are known.
+  std::vector<JobBar> timeline() const {
+    std::vector<JobBar> bars;
+    detail::check(wp_jobpool_timeline(
+        handle(),
+        [](void *kept, const wp_job_bar *bar) noexcept {
+          static_cast<std::vector<JobBar> *>(kept)->push_back(
+              {bar->id, bar->start_time, bar->duration, bar->attempt, bar->slot, bar->lane,
+               static_cast<JobState>(bar->state)});
+          return int32_t{0};
+        },
+        &bars));
+    return bars;
+  }
+  // As Trace Event JSON, and as a picture. Throw Error WP_IO_FAILED.
+  void write_trace(const std::string &path) const {
+    detail::check(wp_jobpool_write_trace(handle(), path.c_str()));
+  }
+  void write_svg(const std::string &path) const {
+    detail::check(wp_jobpool_write_svg(handle(), path.c_str()));
+  }
+
   JobPoolStatus status() const {
     JobPoolStatus status{};
     status.struct_size = sizeof status;
@@ -2459,6 +2612,11 @@ class JobPool {
     for (const std::string &id : options.dependencies_) needs.push_back(id.c_str());
     std::vector<wp_pool_request> pools;
     for (const auto &[name, count] : options.pools_) pools.push_back({name.c_str(), count, 0});
+    std::vector<const char *> outputs;
+    for (const std::string &path : options.outputs_) outputs.push_back(path.c_str());
+    native.outputs = outputs.data();
+    native.output_count = static_cast<uint32_t>(outputs.size());
+    if (!options.definition_.empty()) native.definition = options.definition_.c_str();
     if (!options.id_.empty()) native.id = options.id_.c_str();
     native.dependencies = needs.data();
     native.dependency_count = static_cast<uint32_t>(needs.size());
@@ -2543,12 +2701,27 @@ class Batch {
   // Items without a result are cancelled, workers asked to go or killed. Threads: any.
   void cancel(bool kills = false) { detail::check(wp_batch_cancel(handle_.get(), kills)); }
 
+  // For functions of workpool.h. Borrowed.
+  wp_batch *handle() const noexcept { return handle_.get(); }
+
  private:
   struct Destroy {
     void operator()(wp_batch *batch) const noexcept { wp_batch_destroy(batch); }
   };
   std::unique_ptr<wp_batch, Destroy> handle_;
 };
+
+inline wp_job JobPool::submit(const JobOptions &options, const Batch &batch,
+                              const std::vector<std::string> &items) {
+  std::vector<wp_batch_item> texts;
+  for (const std::string &item : items) texts.push_back({item.data(), item.size()});
+  wp_job_options native = options.native_;
+  native.kind = WP_JOB_BATCH;
+  native.batch = batch.handle();
+  native.items = texts.data();
+  native.item_count = texts.size();
+  return submit(options, native);
+}
 
 }  // namespace workpool
 #endif

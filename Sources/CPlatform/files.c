@@ -198,6 +198,17 @@ int32_t wpl_folder_visit(const char *path, int32_t (*visit)(void *, const char *
   return result;
 }
 
+int32_t wpl_current_folder(char *path, size_t size) {
+  return getcwd(path, size) == NULL ? -errno : 0;
+}
+int32_t wpl_host_name(char *name, size_t size) {
+  if (gethostname(name, size) != 0) return -errno;
+  name[size - 1] = 0;
+  return 0;
+}
+
+char *const *wpl_environment(void) { return environ; }
+
 int32_t wpl_process_id(void) { return getpid(); }
 int32_t wpl_process_exists(int32_t process) { return kill(process, 0) == 0 || errno != ESRCH; }
 void wpl_sleep(int64_t ns) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "CPlatform.h"
 
+#include <stdatomic.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -163,7 +164,18 @@ int32_t wpl_process_watch(int32_t process) {
   return -ENOSYS;
 }
 
+static _Atomic int64_t starts_left = -1;
+void wpl_fail_process_start_after(int64_t count) { starts_left = count; }
+static int start_must_fail(void) {
+  int64_t left = starts_left;
+  while (left >= 0) {
+    if (atomic_compare_exchange_weak(&starts_left, &left, left - 1)) return left == 0;
+  }
+  return 0;
+}
+
 int32_t wpl_process_start(const wpl_process_start_options *options, wpl_process *process) {
+  if (start_must_fail()) return -EAGAIN;
   *process = (wpl_process){.process = -1, .descriptor = -1};
   if (sigchld_is_ignored()) return -WPL_PROCESS_IGNORED_SIGCHLD;
   int ends[ENDS] = {-1, -1, -1, -1, -1}, failed = 0;

@@ -6,7 +6,7 @@ public struct JobEvent: Sendable {
   public enum Kind: UInt8, Sendable, CaseIterable {
     case runStarted, jobSubmitted, jobReady, jobStarted, jobOverdue, jobRetrying, jobFinished
     case jobSkipped, jobReturned, batchStarted, itemFinished, batchFinished, workerCrashed
-    case workerRespawned, callbackError, warning, runFinished
+    case workerRespawned, callbackError, warning, runFinished, jobProgress
 
     public var name: StaticString {
       switch self {
@@ -27,6 +27,7 @@ public struct JobEvent: Sendable {
       case .callbackError: "callback_error"
       case .warning: "warning"
       case .runFinished: "run_finished"
+      case .jobProgress: "job_progress"
       }
     }
     /// Of a mask of kinds.
@@ -51,6 +52,13 @@ public struct JobEvent: Sendable {
   /// From 1; 0: before the first one.
   public var attempt: Int32 = 0
   public var slot: Int32 = -1
+  /// Of `batchStarted`, `batchFinished`: the number of the batch; of `itemFinished`, `workerCrashed`: the
+  /// item, −1: none; of `jobProgress`: how much is done.
+  public var item: Int64 = -1
+  /// Of `batchStarted`: its items; of `jobProgress`: how much there is, 0: nobody knows.
+  public var count: Int64 = 0
+  /// The worker that a batch, an item or a death is about; 0: none.
+  public var process: Int32 = 0
   /// Of a terminal event: its function still runs and holds what it held.
   public var isAbandoned = false
   /// Of `jobRetrying`: when the next attempt may start.

@@ -10,6 +10,10 @@ public struct JobSpec: Sendable {
     case command
     /// A pipeline with workers of its own choice; stopped by its token.
     case pipeline
+    /// Items through worker processes; stopped as a command is.
+    case batch
+
+    var isProcesses: Bool { self == .command || self == .batch }
   }
 
   /// Which ends of the dependencies let the job run.

@@ -102,3 +102,24 @@ public struct JobHandle: RawRepresentable, Hashable, Sendable {
   var index: Int { Int(truncatingIfNeeded: rawValue & 0xffff_ffff) }
   var generation: UInt32 { UInt32(truncatingIfNeeded: rawValue >> 32) }
 }
+
+extension JobState {
+  /// Of a journal; nil for another word.
+  public static func named(_ name: String) -> JobState? {
+    for number in 0..<UInt8(count) {
+      if let state = JobState(rawValue: number), "\(state.name)" == name { return state }
+    }
+    return nil
+  }
+}
+
+extension JobReason {
+  /// Of a journal; nil for another word.
+  public static func named(_ name: String) -> JobReason? {
+    for number in 0..<UInt8.max {
+      guard let reason = JobReason(rawValue: number) else { return nil }
+      if "\(reason.name)" == name { return reason }
+    }
+    return nil
+  }
+}

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 // workpool::JobPool: every call of it.
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdio>
+#include <cstdlib>
 #include <stdexcept>
 #include <thread>
 #include <workpool.hpp>
@@ -46,6 +50,68 @@ void graph() {
   CHECK(jobs.id(d) == "d");
 }
 
+void record() {
+  const std::string folder = "/tmp/wpool-cpp-record." + std::to_string(::getpid());
+  std::atomic<int> calls{0};
+  const auto work = [&](JobContext &job) {
+    calls++;
+    job.log(WP_LOG_INFO, "done", "load", "[1]");
+    job.set_result("kept", 4);
+  };
+  const JobOptions a = JobOptions("a").definition("1").outputs({"/dev/null"});
+  const JobOptions b = JobOptions("b").after({"a"});
+  {
+    JobPool jobs;
+    jobs.record_to(folder, "first");
+    CHECK(jobs.run_folder() == folder + "/first");
+    jobs.submit(a, work);
+    jobs.submit(b, [&](JobContext &) { throw workpool::Error(-1005, "no"); });
+    CHECK(jobs.wait_all());
+  }
+  workpool::RunRecord record(folder);
+  const std::vector<workpool::RunJob> known = record.jobs();
+  CHECK_EQUAL(known.size(), 2);
+  CHECK(known[0].id == "a" && known[0].state == JobState::completed && known[0].attempts == 1);
+  CHECK(known[1].state == JobState::failed && known[1].detail == -1005 && known[1].text == "no");
+  JobPool jobs;
+  jobs.resume_from(record);
+  const wp_job again = jobs.submit(a, work);
+  jobs.submit(b, work);
+  CHECK(jobs.wait_all());
+  CHECK_EQUAL(calls.load(), 2);
+  CHECK(jobs.state(again) == JobState::skipped && jobs.result(again) == "kept");
+  std::system(("rm -r " + folder).c_str());
+}
+
+void told() {
+  JobPool jobs;
+  std::atomic<int> ends{0};
+  std::atomic<int64_t> done{0};
+  const uint64_t id = jobs.subscribe([&](const wp_job_event &event) {
+    if (event.kind == WP_EVENT_JOB_FINISHED) ends++;
+    if (event.kind == WP_EVENT_JOB_PROGRESS) done = event.item;
+  }, 1u << WP_EVENT_JOB_FINISHED | 1u << WP_EVENT_JOB_PROGRESS);
+  jobs.submit(JobOptions("a"), [](JobContext &job) { job.progress(3, 4); });
+  const workpool::Batch batch({"/bin/false"});
+  const wp_job nothing = jobs.submit(JobOptions("b").after({"a"}), batch, {});
+  const wp_job failed = jobs.submit(JobOptions("c").after({"b"}), batch, {"1"});
+  CHECK(jobs.wait_all());
+  jobs.unsubscribe(id);
+  CHECK_EQUAL(ends.load(), 3);
+  CHECK_EQUAL(done.load(), 3);
+  CHECK(jobs.state(nothing) == JobState::completed);
+  CHECK(jobs.state(failed) == JobState::failed);
+  CHECK_EQUAL(jobs.reason(failed), WP_REASON_CRASHED);
+  const std::vector<workpool::JobBar> bars = jobs.timeline();
+  CHECK_EQUAL(bars.size(), 3);
+  CHECK(bars[0].id == "a" && bars[0].attempt == 1 && bars[0].lane == 1 && bars[1].lane == 3);
+  CHECK(bars[0].state == JobState::completed && bars[1].start_time >= bars[0].start_time + bars[0].duration);
+  const std::string path = "/tmp/wpool-cpp-timeline." + std::to_string(::getpid());
+  jobs.write_trace(path);
+  jobs.write_svg(path);
+  CHECK_EQUAL(std::remove(path.c_str()), 0);
+}
+
 void errors() {
   JobPool jobs;
   bool was_refused = false;
@@ -88,6 +154,8 @@ void gone() {
 
 int main() {
   RUN("a graph of functions and commands", graph);
+  RUN("a record, and a pool that goes on from it", record);
+  RUN("subscribers, batches, timelines", told);
   RUN("errors of submits and of functions", errors);
   RUN("a pool that goes stops its jobs", gone);
   return CHECK_SUMMARY();

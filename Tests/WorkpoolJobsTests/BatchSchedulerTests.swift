@@ -55,7 +55,7 @@ import WorkpoolCore
         case .stop(let worker), .kill(let worker): processes[worker]?.isKilled = true
         case .result(let item):
           #expect(finished.insert(item).inserted, "seed \(seed): item \(item) ends twice")
-        case .crashed: break
+        case .crashed, .batchEnded: break
         }
       }
     }

@@ -271,6 +271,48 @@ final class Notes<Note>: @unchecked Sendable {
     try jobs.close()
   }
 
+  @Test("in the place of abandoned callbacks others run, no more than may")
+  func replaced() throws {
+    let jobs = try makePool(slots: 2) {
+      $0.scheduling.grace = 1
+      $0.scheduling.replaceAbandoned = 1
+    }
+    let mayEnd = Latch()
+    let stuck = try (0..<2).map { number in
+      try jobs.submit(
+        callback("stuck \(number)") {
+          $0.timeout = 1
+        } _: { _ in
+          mayEnd.wait()
+          return .completed
+        })
+    }
+    for handle in stuck { #expect(try jobs.wait(for: handle) == .ok) }
+    // Both slots are held, one is replaced: one job at a time runs.
+    let running = Atomic<Int>(0)
+    let handles = try jobs.submit(
+      (0..<20).map { number in
+        callback("\(number)") { _ in
+        } _: { context in
+          #expect(running.wrappingAdd(1, ordering: .relaxed).newValue == 1)
+          #expect(context.slot == 2)
+          running.wrappingSubtract(1, ordering: .relaxed)
+          return .completed
+        }
+      })
+    for handle in handles { #expect(try jobs.wait(for: handle) == .ok) }
+    let returned = Latch()
+    let count = Atomic<Int>(0)
+    _ = try jobs.subscribe(JobEvent.Kind.jobReturned.bit) { _ in
+      if count.wrappingAdd(1, ordering: .relaxed).newValue == 2 { returned.open() }
+    }
+    mayEnd.open()
+    returned.wait()
+    #expect(jobs.locked { jobs.scheduler.resources.substitutes } == 0)
+    #expect(jobs.locked { jobs.scheduler.resources.usedSlots } == 0)
+    try jobs.close()
+  }
+
   @Test("retries run again after their delay")
   func retries() throws {
     let jobs = try makePool(slots: 1)

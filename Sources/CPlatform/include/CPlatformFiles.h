@@ -83,6 +83,12 @@ int32_t wpl_folder_open(const char *path);
 int32_t wpl_folder_visit(const char *path, int32_t (*visit)(void *context, const char *name),
                          void *context);
 
+/* NUL-ended; -errno, also where it does not fit. */
+int32_t wpl_current_folder(char *path, size_t size);
+int32_t wpl_host_name(char *name, size_t size);
+/* `NAME=value` of this process, NULL behind the last one. */
+char *const *wpl_environment(void);
+
 int32_t wpl_process_id(void);
 /* 0 only where no such process exists in this process's view. */
 int32_t wpl_process_exists(int32_t process);

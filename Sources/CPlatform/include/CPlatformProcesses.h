@@ -33,6 +33,8 @@ enum { WPL_PROCESS_IGNORED_SIGCHLD = 1000 }; /* this process ignores SIGCHLD: no
 /* Starts a process in a group of its own: default signals, nothing blocked, no descriptor above 2.
  * 0, -errno, or -WPL_PROCESS_IGNORED_SIGCHLD. */
 int32_t wpl_process_start(const wpl_process_start_options *options, wpl_process *process);
+/* For tests: the start after `count` more successful ones fails with EAGAIN, once; negative: none does. */
+void wpl_fail_process_start_after(int64_t count);
 
 /* 1: the leader has ended and was not reaped; 0: it runs; -errno (ECHILD: somebody else reaped it). */
 int32_t wpl_process_has_ended(const wpl_process *process);

@@ -48,7 +48,6 @@ private func requests(
 extension JobPool.Options {
   init(_ given: wp_jobpool_options) throws(WorkpoolError) {
     self.init()
-    guard given.reserved == 0 else { throw invalid("reserved is not 0") }
     if given.max_parallel_jobs > 0 { scheduling.limits.slots = Int(given.max_parallel_jobs) }
     scheduling.limits.ioSlots = Int(given.io_slots)
     scheduling.limits.heavyCPU = Int(given.heavy_cpu)
@@ -69,6 +68,7 @@ extension JobPool.Options {
     if given.bypass_limit > 0 { scheduling.bypassLimit = Int(given.bypass_limit) }
     scheduling.maxQueued = Int(given.max_queued)
     if given.max_jobs > 0 { scheduling.maxJobs = Int(given.max_jobs) }
+    scheduling.replaceAbandoned = Int(given.replace_abandoned)
     scheduling.retainFinished = Int(given.retain_finished)
     scheduling.grace = time(given.grace_ns, scheduling.grace) ?? .max
     scheduling.killGrace = time(given.kill_grace_ns, scheduling.killGrace) ?? .max
@@ -106,7 +106,6 @@ extension JobLimits {
 extension JobSpec {
   init(_ given: wp_job_options, _ defaults: JobDefaults) throws(WorkpoolError) {
     self.init(given.id == nil ? "" : String(cString: given.id))
-    guard given.reserved == 0 else { throw invalid("reserved is not 0") }
     guard let kind = Kind(rawValue: UInt8(clamping: given.kind)),
       let when = When(rawValue: UInt8(clamping: given.when)),
       let hint = Hint(rawValue: UInt8(clamping: given.hint))
@@ -166,7 +165,40 @@ func makeJob(
     job.cleanUp = { _ = call($0) }
   }
   job.token = try checkedToken(given.token)
+  if given.output_count > 0 {
+    job.outputs = try texts(given.outputs, Int(given.output_count), "outputs")
+  }
+  if jobs.jobPool.needsDefinitions {
+    job.definition = try definitionHash(of: given, job.outputs, spec.dependencies)
+  }
   return job
+}
+
+/// As `wpool run` makes it.
+private func definitionHash(
+  of given: wp_job_options, _ outputs: [String], _ dependencies: [String]
+) throws(WorkpoolError) -> String {
+  var definition = JobDefinition()
+  definition.outputs = outputs
+  definition.dependencies = dependencies
+  if given.kind == WP_JOB_BATCH {
+    let batch = try checkedBatch(given.batch)
+    definition.arguments = batch.command
+    definition.inputs = try itemTexts(given.items, given.item_count).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+  }
+  if given.kind == WP_JOB_COMMAND {
+    definition.arguments = try texts(given.argv, Int(given.argc), "words")
+    if let folder = given.cwd { definition.folder = String(cString: folder) }
+    if given.env_count > 0 {
+      definition.environment = try texts(given.env, Int(given.env_count), "variables")
+    }
+    definition.input = given.stdin_path.map { String(cString: $0) }
+  }
+  if let text = given.definition { definition.text = String(cString: text) }
+  let digits = Array(SHA256.digits(of: definition.bytes).utf8)
+  return String(decoding: digits.prefix(32), as: UTF8.self)
 }
 
 private func work(of given: wp_job_options, _ spec: JobSpec) throws(WorkpoolError) -> Job.Work {
@@ -201,6 +233,13 @@ private func work(of given: wp_job_options, _ spec: JobSpec) throws(WorkpoolErro
       CommandWork(warn: { context, text in context.warn(text) }) { _ in made })
   case .pipeline:
     return .detached(PipelineWork(try required(given.pipeline, "pipeline").pipeline))
+  case .batch:
+    let batch = try checkedBatch(given.batch)
+    let items = try itemTexts(given.items, given.item_count)
+    return .detached(
+      BatchWork(
+        batch.run, items, begins: { batch.begin() }, finished: { batch.tell($0, $1) },
+        ends: { results, _ in batch.end(results) }))
   }
 }
 

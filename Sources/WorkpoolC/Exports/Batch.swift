@@ -5,30 +5,59 @@ import Synchronization
 import Workpool
 
 /// A batch with its last results, as C sees them.
-private final class Batch {
+final class Batch: @unchecked Sendable {
   let run: BatchRun
-  let tell: wp_batch_result_fn?
-  let context: UnsafeMutableRawPointer?
+  let command: [String]
+  private let onResult: wp_batch_result_fn?
+  private let context: UnsafeMutableRawPointer?
   let forkGeneration = wpl_fork_generation()
   let isRunning = Atomic<Bool>(false)
-  var results: [BatchResult] = []
+  private(set) var results: [BatchResult] = []
   /// NUL-ended, three for each result: phase, error, data.
-  var texts: [UnsafeMutablePointer<CChar>] = []
+  private(set) var texts: [UnsafeMutablePointer<CChar>] = []
 
-  init(_ run: BatchRun, _ options: wp_batch_options) {
+  init(_ run: BatchRun, _ command: [String], _ options: wp_batch_options) {
     self.run = run
-    tell = options.on_result
+    self.command = command
+    onResult = options.on_result
     context = options.context
+  }
+
+  /// - Returns: false while another run is under way.
+  func begin() -> Bool {
+    guard !isRunning.exchange(true, ordering: .acquiring) else { return false }
+    forgetTexts()
+    return true
+  }
+
+  /// The run that began has these results.
+  func end(_ results: [BatchResult]) {
+    self.results = results
+    keepTexts()
+    isRunning.store(false, ordering: .releasing)
+  }
+
+  func tell(_ index: Int, _ result: BatchResult) {
+    guard let onResult else { return }
+    let texts = [
+      Batch.copy(Array(result.phase.utf8)), Batch.copy(Array(result.error.utf8)),
+      Batch.copy(result.data),
+    ]
+    var told = wp_batch_result()
+    told.struct_size = UInt32(MemoryLayout<wp_batch_result>.size)
+    texts.withUnsafeBufferPointer { Batch.fill(&told, result, $0.baseAddress!) }
+    onResult(context, index, &told)
+    for text in texts { text.deallocate() }
   }
 
   deinit { forgetTexts() }
 
-  func forgetTexts() {
+  private func forgetTexts() {
     for text in texts { text.deallocate() }
     texts = []
   }
 
-  func keepTexts() {
+  private func keepTexts() {
     texts.reserveCapacity(3 * results.count)
     for result in results {
       texts.append(Self.copy(Array(result.phase.utf8)))
@@ -63,7 +92,7 @@ private final class Batch {
   }
 }
 
-private func checkedBatch(_ handle: OpaquePointer?) throws(WorkpoolError) -> Batch {
+func checkedBatch(_ handle: OpaquePointer?) throws(WorkpoolError) -> Batch {
   let batch: Batch = try required(handle, "batch").object()
   try checkFork(batch.forkGeneration)
   return batch
@@ -83,7 +112,7 @@ private func checkedBatch(_ handle: OpaquePointer?) throws(WorkpoolError) -> Bat
     command.errors = given.log_path == nil ? .descriptor(2) : .sameAsOutput
     let token = try checkedToken(given.token)
     let run = try BatchRun(command, BatchOptions(given), token: token)
-    out_batch.pointee = Handle.make(Batch(run, given))
+    out_batch.pointee = Handle.make(Batch(run, command.arguments, given))
     return .ok
   }
 }
@@ -104,48 +133,42 @@ private func checkedBatch(_ handle: OpaquePointer?) throws(WorkpoolError) -> Bat
 ) -> Int32 {
   border { () throws(WorkpoolError) in
     let batch = try checkedBatch(batch)
-    guard count == 0 || items != nil, count >= 0 else { throw invalid("items is NULL") }
-    guard !batch.isRunning.exchange(true, ordering: .acquiring) else {
-      throw WorkpoolError(.busy, "the batch is running")
-    }
-    defer { batch.isRunning.store(false, ordering: .releasing) }
-    var texts: [[UInt8]] = []
-    texts.reserveCapacity(count)
-    for index in 0..<count {
-      let item = items[index]
-      guard let json = item.json, item.size > 0, item.size <= BatchRun.mostItemBytes else {
-        throw invalid("item \(index) is NULL, empty or larger than 15 MiB")
-      }
-      let bytes = Array(UnsafeRawBufferPointer(start: json, count: item.size))
-      do throws(JSONParser.Fault) {
-        _ = try JSONParser.parse(bytes)
-      } catch {
-        throw invalid("item \(index), byte \(error.offset + 1): \(error.message)")
-      }
-      texts.append(bytes)
-    }
-    batch.forgetTexts()
-    let all = texts
+    let all = try itemTexts(items, count)
+    guard batch.begin() else { throw WorkpoolError(.busy, "the batch is running") }
     let (results, failure) = batch.run.run(count, json: { all[$0][...] }) { event in
-      guard case .itemFinished(let index, let result) = event, let tell = batch.tell else { return }
-      let texts = [
-        Batch.copy(Array(result.phase.utf8)), Batch.copy(Array(result.error.utf8)),
-        Batch.copy(result.data),
-      ]
-      var told = wp_batch_result()
-      told.struct_size = UInt32(MemoryLayout<wp_batch_result>.size)
-      texts.withUnsafeBufferPointer { Batch.fill(&told, result, $0.baseAddress!) }
-      tell(batch.context, index, &told)
-      for text in texts { text.deallocate() }
+      if case .itemFinished(let index, let result) = event { batch.tell(index, result) }
     }
-    batch.results = results
-    batch.keepTexts()
+    batch.end(results)
     if !failure.isEmpty { throw WorkpoolError(.ioFailed, failure) }
     for result in results where result.reason == .user {
       throw WorkpoolError(.cancelled, "the batch was cancelled")
     }
     return .ok
   }
+}
+
+/// Copies of items, each of which is JSON.
+func itemTexts(
+  _ items: UnsafePointer<wp_batch_item>?, _ count: Int
+) throws(WorkpoolError) -> [[UInt8]] {
+  if count == 0 { return [] }
+  guard let items, count > 0 else { throw invalid("items is NULL") }
+  var texts: [[UInt8]] = []
+  texts.reserveCapacity(count)
+  for index in 0..<count {
+    let item = items[index]
+    guard let json = item.json, item.size > 0, item.size <= BatchRun.mostItemBytes else {
+      throw invalid("item \(index) is NULL, empty or larger than 15 MiB")
+    }
+    let bytes = Array(UnsafeRawBufferPointer(start: json, count: item.size))
+    do throws(JSONParser.Fault) {
+      _ = try JSONParser.parse(bytes)
+    } catch {
+      throw invalid("item \(index), byte \(error.offset + 1): \(error.message)")
+    }
+    texts.append(bytes)
+  }
+  return texts
 }
 
 @c @implementation public func wp_batch_result_at(

@@ -43,6 +43,9 @@ private func tell(
     shown.slot = event.slot
     shown.chain_count = UInt32(event.chain.count)
     shown.text = texts[1]
+    shown.item = event.item
+    shown.count = event.count
+    shown.process = event.process
     texts.withUnsafeBufferPointer { all in
       shown.chain = event.chain.isEmpty ? nil : all.baseAddress.map { $0 + 2 }
       fn(context, &shown)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CPlatform
 import CWorkpool
 import Workpool
 
@@ -266,14 +267,26 @@ private func number(_ body: () throws(WorkpoolError) -> Int32) -> Int32 {
   }
 }
 
+@c @implementation public func wp_job_context_progress(
+  _ job: OpaquePointer!, _ done: UInt64, _ total: UInt64
+) -> Int32 {
+  border { () throws(WorkpoolError) in
+    guard let context = context(job) else { throw invalid("job is NULL") }
+    context.progress(Int64(clamping: done), of: Int64(clamping: total))
+    return .ok
+  }
+}
+
 @c @implementation public func wp_job_context_log(
   _ job: OpaquePointer!, _ level: Int32, _ phase: UnsafePointer<CChar>!,
-  _ line: UnsafePointer<CChar>!
+  _ line: UnsafePointer<CChar>!, _ json: UnsafePointer<CChar>!
 ) -> Int32 {
   border { () throws(WorkpoolError) in
     guard let context = context(job), let line else { throw invalid("job or text is NULL") }
     guard let level = JobLogLevel(rawValue: level) else { throw invalid("level is \(level)") }
-    context.log(level, phase.map { String(cString: $0) } ?? "", String(cString: line))
+    let data = json.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
+    try context.log(
+      level, phase.map { String(cString: $0) } ?? "", String(cString: line), data: data ?? [])
     return .ok
   }
 }

@@ -7,7 +7,9 @@ import WorkpoolCore
 /// needs something. Nothing of the workers is left when it returns.
 public final class BatchRun: @unchecked Sendable {
   public enum Event: Sendable {
-    case workerStarted(worker: Int, process: Int32)
+    case workerStarted(worker: Int, process: Int32, isRespawned: Bool)
+    case batchStarted(Int, items: Int, process: Int32)
+    case batchFinished(Int, process: Int32)
     case workerReady(worker: Int, process: Int32)
     /// `item` is what it was at; -1: nothing.
     case workerCrashed(worker: Int, process: Int32, item: Int, WorkerDeath)
@@ -70,6 +72,9 @@ public final class BatchRun: @unchecked Sendable {
     wpl_call(call)
   }
 
+  /// A cancel that came too late for the run that it was meant for.
+  func forgetCancel() { cancels.store(0, ordering: .sequentiallyConsistent) }
+
   /// Bytes that an item may have.
   public static let mostItemBytes = 15 << 20
 
@@ -119,6 +124,8 @@ private struct Session {
   let json: (Int) -> ArraySlice<UInt8>
   let tell: (BatchRun.Event) -> Void
   var workers: [BatchWorker?] = []
+  /// The last one of each worker.
+  var processes: [Int: Int32] = [:]
 
   // MARK: Actions
 
@@ -137,14 +144,18 @@ private struct Session {
       var list: [(index: Int, attempt: Int32)] = []
       for item in items { list.append((item, scheduler.results[item].attempts)) }
       workers[worker]?.send(WorkerMessages.batch(batch, list, json: json))
+      tell(
+        .batchStarted(batch, items: items.count, process: workers[worker]?.child.id ?? 0))
     case .finish(let worker): workers[worker]?.send(WorkerMessages.shutdown)
     case .stop(let worker): _ = workers[worker]?.child.stop(now: Clock.now)
     case .kill(let worker): _ = workers[worker]?.child.kill(now: Clock.now)
+    case .batchEnded(let worker, let batch):
+      tell(.batchFinished(batch, process: processes[worker] ?? 0))
     case .result(let item): tell(.itemFinished(item, scheduler.results[item]))
     case .crashed(let worker, let item, let death):
       tell(
         .workerCrashed(
-          worker: worker, process: workers[worker]?.child.id ?? 0, item: item, death))
+          worker: worker, process: processes[worker] ?? 0, item: item, death))
     }
   }
 
@@ -156,7 +167,10 @@ private struct Session {
       let started = try BatchWorker(command)
       workers[worker] = started
       scheduler.started(worker, process: started.child.id)
-      tell(.workerStarted(worker: worker, process: started.child.id))
+      tell(
+        .workerStarted(
+          worker: worker, process: started.child.id, isRespawned: processes[worker] != nil))
+      processes[worker] = started.child.id
     } catch {
       scheduler.failedToStart(worker, error.text, at: Clock.now)
     }

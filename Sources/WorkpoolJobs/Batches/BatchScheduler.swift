@@ -26,6 +26,8 @@ struct BatchScheduler {
     case result(item: Int)
     /// The worker died, and this item was what it had begun; -1: none.
     case crashed(worker: Int, item: Int, WorkerDeath)
+    /// All its items have been told of.
+    case batchEnded(worker: Int, batch: Int)
   }
 
   /// What a worker says of an item.
@@ -156,6 +158,7 @@ struct BatchScheduler {
       return
     }
     workers[worker].items.remove(at: place)
+    let isLast = workers[worker].items.isEmpty
     workers[worker].begun = nil
     workers[worker].itemLimit = limit(options.itemTimeout, now)
     workers[worker].itemsDone += 1
@@ -168,6 +171,7 @@ struct BatchScheduler {
     case .skipped: end(report.item, .skipped, .upToDate)
     case .started, .failed: itemFailed(worker, report, now)
     }
+    if isLast { actions.append(.batchEnded(worker: worker, batch: workers[worker].batch)) }
     dispatch(now)
   }
 
@@ -180,6 +184,7 @@ struct BatchScheduler {
     workers[worker].batchLimit = nil
     workers[worker].itemLimit = nil
     workers[worker].heardLimit = nil
+    if !silent.isEmpty { actions.append(.batchEnded(worker: worker, batch: batch)) }
     for item in silent.reversed() { crashed(item, .silence, now) }
     let most = options.maxItemsPerWorker
     if most > 0 && workers[worker].itemsDone >= most { workers[worker].isReplacedNext = true }

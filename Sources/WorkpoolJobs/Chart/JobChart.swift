@@ -117,7 +117,7 @@ extension Scheduler {
           priority: spec.priority, hint: spec.hint, memory: spec.memory,
           ready: view.readyTime == 0 ? nil : view.readyTime - origin,
           end: view.state.isTerminal ? view.endTime - origin : nil))
-      let lane: JobChart.Lane = spec.kind == .command ? .processes : spec.hint.isIO ? .io : .cpu
+      let lane: JobChart.Lane = spec.kind.isProcesses ? .processes : spec.hint.isIO ? .io : .cpu
       for attempt in attempts(handle) {
         chart.bars.append(
           JobChart.Bar(

@@ -45,6 +45,17 @@ public struct ChildCommand: Sendable {
 
   public init(_ arguments: [String]) { self.arguments = arguments }
 
+  /// `NAME=value` of all variables of this process.
+  static var inheritedEnvironment: [String] {
+    var settings: [String] = []
+    var place = wpl_environment()
+    while let setting = place?.pointee {
+      settings.append(String(cString: setting))
+      place = place?.advanced(by: 1)
+    }
+    return settings
+  }
+
   /// `/bin/sh -c`
   public init(shell line: String) { arguments = ["/bin/sh", "-c", line] }
 }

@@ -22,11 +22,34 @@ public final class CommandWork: DetachedWork {
   public override func begin(_ context: JobContext) -> JobOutcome? {
     self.context = context
     do throws(WorkpoolError) {
-      child = try ChildProcess(command(context))
+      var command = command(context)
+      let recorder = context.recorder
+      if let recorder { Self.keepRecord(of: &command, context, recorder) }
+      let child = try ChildProcess(command)
+      self.child = child
+      recorder?.write([
+        .init("type", .text("spawn")), .init("job", .text(context.id)),
+        .init("attempt", .int(Int(context.attempt))), .init("pid", .int(Int(child.id))),
+        .init("pgid", .int(Int(child.id))), .init("start_ticks", .int(Int(child.startTicks))),
+      ])
       return nil
     } catch {
       return JobOutcome(.spawn, error.systemError, error.text)
     }
+  }
+
+  /// Words that would go nowhere go to files of the run, and its processes are known by their variables.
+  private static func keepRecord(
+    of command: inout ChildCommand, _ context: JobContext, _ recorder: RunRecorder
+  ) {
+    if command.output == .none {
+      command.output = .file(recorder.file(context.id, attempt: context.attempt, "out"))
+    }
+    if command.errors == .none {
+      command.errors = .file(recorder.file(context.id, attempt: context.attempt, "err"))
+    }
+    let variables = recorder.variables(context)
+    command.environment = variables + (command.environment ?? ChildCommand.inheritedEnvironment)
   }
 
   public override var descriptor: Int32 { child?.descriptor ?? -1 }
@@ -35,6 +58,7 @@ public final class CommandWork: DetachedWork {
   public override func advance(now: Int64) -> JobOutcome? {
     guard let child, let end = child.advance(now: now) else { return nil }
     self.child = nil
+    if let context { context.noteEnd(end) }
     if !end.leftovers.isEmpty, let context {
       var text = "left processes behind:"
       for process in end.leftovers { text += " \(process)" }

@@ -20,6 +20,12 @@ public final class Job: @unchecked Sendable {
   public var cleanUp: ((JobHandle) -> Void)?
   /// Called by the dispatcher when it is terminal; something else than 0 is counted and reported.
   public var onComplete: ((JobHandle) -> Int32)?
+  /// What it does, or a hash of that; for records.
+  public var definition = ""
+  /// Files that are there once it is done; for records.
+  public var outputs: [String] = []
+  /// The job in whose function it was submitted, if its run is on record.
+  var adder = ""
   /// Cancels it from outside.
   public var token: Token?
   /// Called once, when the pool has let go of the job and of all that it could call.

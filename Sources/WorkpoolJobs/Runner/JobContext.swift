@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import CPlatform
 import Synchronization
 import WorkpoolCore
 
@@ -30,6 +31,8 @@ public final class JobContext: @unchecked Sendable {
   public var errorText = ""
   /// It is an exception of another language, whose type leads the text.
   public var isException = false
+  /// Of the attempt's log; −1: nothing was written to it.
+  private var logDescriptor: Int32 = -1
   private var idBytes: UnsafeMutablePointer<CChar>?
 
   init(
@@ -58,7 +61,17 @@ public final class JobContext: @unchecked Sendable {
     return token
   }
 
-  deinit { idBytes?.deallocate() }
+  deinit {
+    idBytes?.deallocate()
+    if logDescriptor >= 0 { _ = wpl_file_close(logDescriptor) }
+  }
+
+  var recorder: RunRecorder? { pool.locked { pool.recorder } }
+
+  /// How the child of this attempt ended, which is about to be told.
+  func noteEnd(_ end: ChildEnd) {
+    pool.locked { if let recorder = pool.recorder { recorder.ends[job.index] = end } }
+  }
 
   /// The id, NUL-ended, for as long as this is there.
   public var cID: UnsafePointer<CChar> {
@@ -77,13 +90,77 @@ public final class JobContext: @unchecked Sendable {
   /// Something for all subscribers to know.
   public func warn(_ text: String) { pool.warn(job, text) }
 
-  /// A line for those who listen to the pool's words.
-  public func log(_ level: JobLogLevel, _ phase: String, _ text: String) {
-    pool.log(level, job: id, phase.isEmpty ? text : "[" + phase + "] " + text)
+  /// How far it is: of `total`, 0: nobody knows. For subscribers; a record does not have it.
+  public func progress(_ done: Int64, of total: Int64) {
+    tell(.jobProgress) {
+      $0.item = done
+      $0.count = total
+    }
+  }
+
+  func tell(_ kind: JobEvent.Kind, _ fill: (inout JobEvent) -> Void) {
+    pool.apply { $0.report(kind, job, at: $1, fill) }
+  }
+
+  /// A line for those who listen to the pool's words, and, where a record is kept, in the attempt's log.
+  ///
+  /// - Parameter data: JSON, one value; empty: none.
+  /// - Throws: `invalidArgument` if that is no JSON, `ioFailed`.
+  public func log(
+    _ level: JobLogLevel, _ phase: String, _ text: String, data: [UInt8] = []
+  ) throws(WorkpoolError) {
+    var line: [UInt8] = []
+    if !phase.isEmpty { line += Array("[\(phase)] ".utf8) }
+    line += Array(text.utf8)
+    if !data.isEmpty {
+      do throws(JSONParser.Fault) {
+        let value = try JSONParser.parse(data)
+        line.append(UInt8(ascii: " "))
+        value.write(to: &line)
+      } catch {
+        throw WorkpoolError(.invalidArgument, "data, byte \(error.offset + 1): \(error.message)")
+      }
+    }
+    pool.log(level, job: id, String(decoding: line, as: UTF8.self))
+    if let recorder { try write(level, line, recorder) }
+  }
+
+  /// With one call, so that lines stay whole.
+  private func write(
+    _ level: JobLogLevel, _ words: [UInt8], _ recorder: RunRecorder
+  ) throws(WorkpoolError) {
+    if logDescriptor < 0 {
+      let path = recorder.file(id, attempt: attempt, "log")
+      logDescriptor = wpl_file_open(path, Int32(WPL_OPEN_JOURNAL))
+      guard logDescriptor >= 0 else {
+        throw WorkpoolError(.ioFailed, "cannot create", path: path, systemError: -logDescriptor)
+      }
+    }
+    var line = Array("[\(recorder.isoTime(Clock.now))] [\(level.name)] ".utf8)
+    for byte in words { line.append(byte == 10 || byte == 13 ? 32 : byte) }
+    line.append(10)
+    let failed = SmallFile.write(line, to: logDescriptor)
+    guard failed == 0 else {
+      throw WorkpoolError(
+        .ioFailed, "cannot write", path: recorder.file(id, attempt: attempt, "log"),
+        systemError: failed)
+    }
   }
 }
 
-public enum JobLogLevel: Int32, Sendable { case debug = 0, info, warning, error }
+public enum JobLogLevel: Int32, Sendable {
+  case debug = 0
+  case info, warning, error
+
+  var name: StaticString {
+    switch self {
+    case .debug: "DEBUG"
+    case .info: "INFO"
+    case .warning: "WARNING"
+    case .error: "ERROR"
+    }
+  }
+}
 
 extension JobReason {
   /// What the token of a job says that shall stop for this reason.

@@ -32,6 +32,9 @@ extension JobPool {
       spec.cleansUp = job.cleanUp != nil
       specs.append(spec)
     }
+    let (run, adder) = locked { (resumed, recorder == nil ? nil : ownContext?.id) }
+    if let adder { for job in jobs { job.adder = adder } }
+    let spared = run.map { spare(jobs, &specs, $0) }
     let deadline = Clock.deadline(after: timeout)
     monitor.lock()
     var handles: [JobHandle] = []
@@ -57,6 +60,7 @@ extension JobPool {
       }
     }
     accepted()
+    if let run, let spared { keep(spared, handles, specs, run) }
     let links = linkTokens(handles, jobs)
     let aftermath = drain()
     monitor.unlock()
@@ -70,6 +74,7 @@ extension JobPool {
     _ specs: [JobSpec], _ jobs: [Job], _ allowsForward: Bool
   ) throws(WorkpoolError) -> [JobHandle] {
     if isClosed { throw WorkpoolError(.shutDown, "the pool is destroyed") }
+    if let failure = recorder?.failure { throw failure }
     let handles = try scheduler.submit(specs, allowsForward: allowsForward, at: Clock.now)
     let count = scheduler.jobs.count
     while works.count < count {
@@ -200,8 +205,9 @@ extension JobPool {
     subscriber.courier.close()
   }
 
-  private func updateMask() {
-    var mask: UInt32 = logger == nil ? 0 : JobEvent.all
+  /// With the lock held.
+  func updateMask() {
+    var mask: UInt32 = logger == nil && recorder == nil ? 0 : JobEvent.all
     for subscriber in subscribers { mask |= subscriber.mask }
     scheduler.eventMask = mask
   }

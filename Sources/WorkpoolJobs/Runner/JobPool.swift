@@ -44,11 +44,17 @@ public final class JobPool: @unchecked Sendable {
   var lastSubscriber: UInt64 = 0
   var completions: [(id: UInt64, call: (JobHandle) -> Int32)] = []
   var logger: ((JobLogLevel, String, String) -> Void)?
+  /// Writes down what happens; nil: nobody does.
+  var recorder: RunRecorder?
+  /// What an earlier run has done.
+  var resumed: RunResume?
   /// Completion callbacks that have not returned, and since when the one that runs does.
   var pendingCallbacks = 0
   var callbackStart: Int64 = 0
   var isCallbackOverdue = false
   var callbackErrors = 0
+  /// The most jobs that were replaced at once: as many workers more there are.
+  var substituteWorkers = 0
   /// Threads that wait for anything here.
   var waiters = 0
   /// Those among them that work meanwhile.
@@ -128,6 +134,7 @@ public final class JobPool: @unchecked Sendable {
     perform(aftermath)
     runToken?.forget(Unmanaged.passUnretained(self).toOpaque())
     // In this order: what the first ones do may give errands to the later ones.
+    locked { recorder }?.close()
     service?.close()
     cpuWorkers?.close()
     ioWorkers?.close()
@@ -225,6 +232,16 @@ public final class JobPool: @unchecked Sendable {
     } catch {
       try pool.close()
       throw error
+    }
+  }
+
+  /// In the place of threads that do not return. They stay: where the others come back they are idle.
+  func addWorkers(_ count: Int) {
+    let (cpu, io) = locked { (cpuWorkers, ioWorkers) }
+    for workers in [cpu, io] {
+      guard let workers else { continue }
+      // Without a thread more, jobs wait for those that there are, as they would without substitutes.
+      try? workers.setWorkers(workers.pool.workerCount + count)
     }
   }
 

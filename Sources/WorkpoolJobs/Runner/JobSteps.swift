@@ -9,6 +9,8 @@ extension JobPool {
     var cpuWorkers: CallbackWorkers?
     var ioWorkers: CallbackWorkers?
     var service: JobService?
+    var recorder: RunRecorder?
+    var newSubstitutes = 0
     var cancels: [(token: Token, reason: CancelReason)] = []
     var links: [TokenLink] = []
     var logs: [(level: JobLogLevel, job: String, text: String)] = []
@@ -38,6 +40,8 @@ extension JobPool {
   /// With the lock held, after every input of the scheduler.
   func drain() -> Aftermath {
     var aftermath = Aftermath()
+    // What the events tell of goes to the record first, then what follows from them.
+    if let recorder, !scheduler.events.isEmpty { note(in: recorder) }
     var hasEnded = false
     var next = 0
     while next < scheduler.actions.count {
@@ -49,8 +53,7 @@ extension JobPool {
       case .stop(let job, let cause):
         stop(job, cause, &aftermath)
       case .kill(let job):
-        service?.errands.append(.kill(job))
-        aftermath.service = service
+        give(.kill(job), &aftermath)
       case .checkUpToDate(let job):
         ask(job)
       case .cleanUp(let job):
@@ -66,6 +69,11 @@ extension JobPool {
     }
     scheduler.actions.removeAll(keepingCapacity: true)
     if !scheduler.events.isEmpty { tellSubscribers(&aftermath) }
+    if let recorder, recorder.mustBeCalled { aftermath.recorder = recorder }
+    if scheduler.numbers.replaced > substituteWorkers {
+      aftermath.newSubstitutes = scheduler.numbers.replaced - substituteWorkers
+      substituteWorkers = scheduler.numbers.replaced
+    }
     if let service, service.isAsleep, scheduler.nextDue ?? .max < service.wakeTime {
       aftermath.service = service
     }
@@ -78,9 +86,11 @@ extension JobPool {
 
   /// Without the lock.
   func perform(_ aftermath: Aftermath) {
+    if aftermath.newSubstitutes > 0 { addWorkers(aftermath.newSubstitutes) }
     aftermath.cpuWorkers?.call()
     aftermath.ioWorkers?.call()
     aftermath.service?.call()
+    aftermath.recorder?.call()
     for (token, reason) in aftermath.cancels { token.cancel(reason) }
     for link in aftermath.links { link.cut() }
     for (level, job, text) in aftermath.logs { log(level, job: job, text) }
@@ -95,7 +105,11 @@ extension JobPool {
     switch work.work {
     case .callback:
       let started = CallbackWorkers.Started(job: job, attempt: attempt, slot: slot)
-      if work.spec.hint.isIO {
+      if let recorder {
+        if let workers = work.spec.hint.isIO ? ioWorkers : cpuWorkers {
+          recorder.append(.start(workers, started))
+        }
+      } else if work.spec.hint.isIO {
         ioWorkers?.append(started)
         aftermath.ioWorkers = ioWorkers
       } else {
@@ -103,8 +117,46 @@ extension JobPool {
         aftermath.cpuWorkers = cpuWorkers
       }
     case .detached:
-      service?.errands.append(.begin(job, attempt, slot))
+      give(.begin(job, attempt, slot), &aftermath)
+    }
+  }
+
+  private func give(_ errand: JobService.Errand, _ aftermath: inout Aftermath) {
+    if let recorder {
+      recorder.append(.errand(errand))
+    } else {
+      service?.errands.append(errand)
       aftermath.service = service
+    }
+  }
+
+  private func give(_ courier: Courier, _ errand: @escaping Courier.Errand) {
+    if let recorder {
+      recorder.append(.give(courier, errand))
+    } else {
+      courier.give(errand)
+    }
+  }
+
+  /// What there is to say of events beside themselves is only known now.
+  private func note(in recorder: RunRecorder) {
+    for event in scheduler.events {
+      let index = event.job?.index ?? 0
+      switch event.kind {
+      case .jobSubmitted:
+        if let work = event.job == nil ? nil : works[index] {
+          recorder.append(.submitted(event, work))
+        } else {
+          recorder.append(.event(event))
+        }
+      case .jobFinished, .jobRetrying, .jobSkipped:
+        let attempt = event.job.flatMap { scheduler.attempts($0).last }
+        let result = event.kind == .jobRetrying ? nil : results[index]
+        recorder.append(
+          .ended(event, attempt, recorder.ends.removeValue(forKey: index), result ?? []))
+      case .jobProgress: break
+      default: recorder.append(.event(event))
+      }
     }
   }
 
@@ -115,14 +167,13 @@ extension JobPool {
       if let token = context.ownToken { aftermath.cancels.append((token, cause.cancelReason)) }
     }
     if case .detached = work.work {
-      service?.errands.append(.stop(job))
-      aftermath.service = service
+      give(.stop(job), &aftermath)
     }
   }
 
   private func ask(_ job: JobHandle) {
     let isUpToDate = works[job.index]?.isUpToDate
-    clerk.give { [unowned(unsafe) self] in
+    give(clerk) { [unowned(unsafe) self] in
       let answer = isUpToDate?(job) ?? false
       apply { $0.check(job, isUpToDate: answer, at: $1) }
     }
@@ -130,7 +181,7 @@ extension JobPool {
 
   private func cleanUp(_ job: JobHandle) {
     guard let work = works[job.index] else { return }
-    clerk.give { [unowned(unsafe) self] in
+    give(clerk) { [unowned(unsafe) self] in
       work.cleanUp?(job)
       apply {
         $0.cleanedUp(job, at: $1)
@@ -176,7 +227,7 @@ extension JobPool {
   private func dispatch(_ job: JobHandle, _ call: @escaping () -> Int32) {
     pendingCallbacks += 1
     _ = scheduler.hold(job)
-    dispatcher.give { [unowned(unsafe) self] in
+    give(dispatcher) { [unowned(unsafe) self] in
       // It may be due earlier than what the service sleeps for.
       let sleeper = locked {
         callbackStart = Clock.now

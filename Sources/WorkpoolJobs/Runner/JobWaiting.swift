@@ -72,14 +72,18 @@ extension JobPool {
   }
 
   private func firstTerminal(_ jobs: [JobHandle]) -> Int? {
-    jobs.firstIndex { scheduler.state($0)?.isTerminal != false }
+    jobs.firstIndex {
+      guard let index = scheduler.index($0) else { return true }
+      return scheduler.jobs[index].state.isTerminal && isOnRecord(scheduler.jobs[index].endSeq)
+    }
   }
 
   /// Waits until every job is terminal and all completion callbacks have returned, so that what those
   /// submit counts too.
   ///
   /// - Throws: `wouldDeadlock` on a thread of the pool; `unknownDependency` with the ids if all that is left
-  ///   waits for jobs that nobody has submitted.
+  ///   waits for jobs that nobody has submitted;
+  ///   `ioFailed` if all has ended because the record could not be written.
   public func waitForAll(timeout: Int64 = -1) throws(WorkpoolError) -> Status {
     if timeout != 0 && isOnOwnThread {
       throw WorkpoolError(.wouldDeadlock, "a callback of the pool cannot wait for all its jobs")
@@ -95,14 +99,19 @@ extension JobPool {
         for id in scheduler.awaitedIDs { text += " " + id }
         throw WorkpoolError(.unknownDependency, text)
       }
-      if timeout == 0 || !wait(until: deadline) { return isIdle ? .ok : .timedOut }
+      if timeout == 0 || !wait(until: deadline) {
+        if isIdle { break }
+        return .timedOut
+      }
     }
+    if let failure = recorder?.failure { throw failure }
     return .ok
   }
 
   private var hasNoCallbacks: Bool { pendingCallbacks == 0 || isCallbackOverdue }
   private var isIdle: Bool {
     scheduler.nonTerminal == 0 && scheduler.numbers.cleaningUp == 0 && hasNoCallbacks
+      && isOnRecord(scheduler.seq)
   }
 
   /// No more jobs. What waits is cancelled at once, what runs may go on for so long; then it gets a stop
@@ -128,7 +137,9 @@ extension JobPool {
     while scheduler.nonTerminal > 0 || scheduler.numbers.cleaningUp > 0 {
       if !wait(until: end.map { $0 &+ stopAllowance }) { break }
     }
-    while !hasNoCallbacks, wait(until: end.map { $0 &+ stopAllowance }) {}
+    while !(hasNoCallbacks && isOnRecord(scheduler.seq)),
+      wait(until: end.map { $0 &+ stopAllowance })
+    {}
     if let name = firstUnfinished {
       throw WorkpoolError(.timedOut, "job \(name) has not returned")
     }
@@ -142,7 +153,7 @@ extension JobPool {
   // MARK: Helping
 
   /// With the lock held: the job whose function the calling thread is in; the innermost one.
-  private var ownContext: JobContext? {
+  var ownContext: JobContext? {
     let thread = wpl_thread_identity()
     return running.last { $0.thread == thread && $0.waitsFor == nil }
   }

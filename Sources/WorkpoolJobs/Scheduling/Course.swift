@@ -110,10 +110,10 @@ extension Scheduler {
     case .none:
       return own
     case .timeout, .deadline:
-      if job.spec.kind == .command && !outcome.wasSignalled { return own }
+      if job.spec.kind.isProcesses && !outcome.wasSignalled { return own }
       return (.timeout, job.stopCause)
     default:
-      let isFirst = job.spec.kind == .command ? !outcome.wasSignalled : outcome.kind == .completed
+      let isFirst = job.spec.kind.isProcesses ? !outcome.wasSignalled : outcome.kind == .completed
       return isFirst ? own : (.cancelled, job.stopCause)
     }
   }
@@ -208,11 +208,22 @@ extension Scheduler {
     closeAttempt(index, state, cause, 0, JobOutcome(.cancelled))
     jobs[index].isAbandoned = true
     numbers.abandonedRunning += 1
+    let shape = shapes[Int(jobs[index].shape)].shape
+    if numbers.replaced < options.replaceAbandoned && !jobs[index].borrowsSlots && !shape.isAlone {
+      jobs[index].isReplaced = true
+      numbers.replaced += 1
+      resources.substitute(for: shape)
+    }
     end(index, state, cause, text: "abandoned: it did not return within its grace")
   }
 
   private mutating func returnAbandoned(_ index: Int, _ outcome: JobOutcome) {
     guard jobs[index].isHolding else { return }
+    if jobs[index].isReplaced {
+      jobs[index].isReplaced = false
+      numbers.replaced -= 1
+      resources.substitute(for: shapes[Int(jobs[index].shape)].shape, ends: true)
+    }
     giveBack(index)
     numbers.abandonedRunning -= 1
     numbers.cpuNanoseconds += outcome.cpuNanoseconds

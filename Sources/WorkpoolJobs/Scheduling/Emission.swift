@@ -45,6 +45,16 @@ extension Scheduler {
     }
   }
 
+  /// Something that happened inside a job.
+  public mutating func report(
+    _ kind: JobEvent.Kind, _ job: JobHandle, at now: Int64, _ fill: (inout JobEvent) -> Void
+  ) {
+    enter(now)
+    guard let index = index(job) else { return }
+    emit(kind, index)
+    if eventMask & kind.bit != 0 { fill(&events[events.count - 1]) }
+  }
+
   private mutating func build(_ kind: JobEvent.Kind, _ index: Int) {
     let job = jobs[index]
     var event = JobEvent(kind, seq: seq, time: time)

@@ -17,6 +17,8 @@ public struct JobNumbers: Sendable {
   public internal(set) var crashes = 0
   public internal(set) var peakRunning = 0
   public internal(set) var abandonedRunning = 0
+  /// Of those.
+  public internal(set) var replaced = 0
   public internal(set) var cleaningUp = 0
   /// Terminal jobs, also those that are forgotten.
   public internal(set) var processed = 0

@@ -42,6 +42,9 @@ struct Resources {
   private(set) var pools: [NamedPool]
   private var heavySizes: (cpu: Int, io: Int)
 
+  /// Beside `slots` and `ioSlots`: as many as abandoned jobs hold that are replaced.
+  private(set) var substitutes = 0
+  private(set) var ioSubstitutes = 0
   private(set) var usedSlots = 0
   private(set) var usedIOSlots = 0
   private(set) var usedMemory: UInt64 = 0
@@ -153,13 +156,16 @@ struct Resources {
 
   var freeMemory: UInt64 { memory == 0 ? .max : memory > usedMemory ? memory - usedMemory : 0 }
   var hasFreeSlot: Bool {
-    runningAlone == 0 && (usedSlots < slots || usedIOSlots < ioSlots)
+    runningAlone == 0
+      && (usedSlots < slots + substitutes || usedIOSlots < ioSlots + ioSubstitutes)
   }
 
   func hasSlots(for shape: Shape) -> Bool {
     if shape.isAlone { return runningShapes == 0 }
     if runningAlone > 0 { return false }
-    return shape.isIO ? usedIOSlots + shape.cpus <= ioSlots : usedSlots + shape.cpus <= slots
+    return shape.isIO
+      ? usedIOSlots + shape.cpus <= ioSlots + ioSubstitutes
+      : usedSlots + shape.cpus <= slots + substitutes
   }
 
   func hasUnits(for shape: Shape) -> Bool {
@@ -210,6 +216,12 @@ struct Resources {
       usedSlots -= shape.cpus
     }
     Self.give(numbers, to: &taken)
+  }
+
+  /// A job of this shape holds its slots, and others may have as many; `ends`: no longer.
+  mutating func substitute(for shape: Shape, ends: Bool = false) {
+    let count = ends ? -shape.cpus : shape.cpus
+    if shape.isIO { ioSubstitutes += count } else { substitutes += count }
   }
 
   private static func take(_ count: Int, of taken: inout [UInt64]) -> Slots {

@@ -57,6 +57,8 @@ struct ScheduledJob {
   var wasCancelRequested = false
   /// Terminal while its function still runs.
   var isAbandoned = false
+  /// Abandoned, and others may run as if it held no slots.
+  var isReplaced = false
   var isChecking = false
   var isCleaningUp = false
 

@@ -34,6 +34,8 @@ public struct Scheduler {
     public var grace: Int64 = 2_000_000_000
     /// From a stop order until a command is killed.
     public var killGrace: Int64 = 5_000_000_000
+    /// So many abandoned callbacks do not count: others may run on as many slots beside them.
+    public var replaceAbandoned = 0
     /// Of jobs that have not started; 0: any number.
     public var maxQueued = 0
     /// Of jobs that are kept, finished or not.

@@ -167,7 +167,7 @@ extension Scheduler {
     let deadline = deadline(of: job)
     switch job.state {
     case .running where job.stopCause != .none:
-      if job.spec.kind == .command { kill(index) } else { abandon(index) }
+      if job.spec.kind.isProcesses { kill(index) } else { abandon(index) }
     case .running:
       let limit = timeLimit(of: job)
       orderStop(index, deadline ?? .max <= limit ?? .max ? .deadline : .timeout)
@@ -202,7 +202,7 @@ extension Scheduler {
 
   /// From a stop order until it is abandoned or killed.
   func grace(of job: ScheduledJob) -> Int64 {
-    job.spec.grace ?? (job.spec.kind == .command ? options.killGrace : options.grace)
+    job.spec.grace ?? (job.spec.kind.isProcesses ? options.killGrace : options.grace)
   }
 
   private static func sum(_ time: Int64, _ span: Int64) -> Int64 {

@@ -232,7 +232,7 @@ private final class BatchSession {
           "worker \(worker) (process \(process)) is lost: \(death.text)"
             + (item >= 0 ? ", at item \(item)" : ""))
       }
-    case .workerStarted, .workerReady: break
+    case .workerStarted, .workerReady, .batchStarted, .batchFinished: break
     }
   }
 

@@ -15,7 +15,7 @@ struct LogFolderOption: ParsableArguments {
   var folder: String { JobRecordOptions.logFolder(logDir) }
 
   func history(_ run: String?) throws(Failure) -> RunHistory {
-    try RunHistory(folder: try Runs.folder(run, in: folder))
+    try RunHistory(of: try Runs.folder(of: run, in: folder))
   }
 }
 
@@ -23,8 +23,7 @@ extension RunHistory {
   /// `running`, `finished`, or `interrupted` where nobody holds the run any more.
   var condition: String {
     if isFinished { return "finished" }
-    guard let lock = try? RunFolder.lock(path) else { return "running" }
-    Glibc.close(lock)
+    guard (try? FolderLock(of: path)) != nil else { return "running" }
     return "interrupted"
   }
 
@@ -117,8 +116,8 @@ struct LogsCommand: ParsableCommand {
   @OptionGroup var runs: LogFolderOption
 
   func run() throws {
-    let folder = try Runs.folder(name == "last" ? nil : name, in: runs.folder)
-    var history = try RunHistory(folder: folder)
+    let folder = try Runs.folder(of: name == "last" ? nil : name, in: runs.folder)
+    var history = try RunHistory(of: folder)
     guard let known = history.job(job) else {
       throw Failure.usage(
         "run \(history.id) has no job \(job)"
@@ -149,7 +148,7 @@ struct LogsCommand: ParsableCommand {
         var events = [UInt8](repeating: 0, count: 4096)
         _ = read(watch, &events, events.count)
       }
-      history = try RunHistory(folder: folder)
+      history = try RunHistory(of: folder)
     }
   }
 
@@ -215,7 +214,7 @@ struct RunsCommand: ParsableCommand {
   func run() throws {
     var table = TextTable(["run", "began", "state", "jobs", "file"])
     for id in Runs.all(in: runs.folder) {
-      guard let history = try? RunHistory(folder: runs.folder + "/" + id) else {
+      guard let history = try? RunHistory(of: runs.folder + "/" + id) else {
         table.add([id, "-", "damaged", "-", "-"])
         continue
       }
@@ -243,12 +242,12 @@ struct CleanCommand: ParsableCommand {
     var failures: [String] = []
     for id in Runs.all(in: runs.folder).dropLast(keepRuns.number) {
       let path = runs.folder + "/" + id
-      guard let lock = try? RunFolder.lock(path) else {
+      guard let lock = try? FolderLock(of: path) else {
         Console.note("\(path) is in use and stays")
         continue
       }
       if let problem = Self.remove(path) { failures.append(problem) }
-      close(lock)
+      withExtendedLifetime(lock) {}
     }
     if !failures.isEmpty { throw Failure(exitCode: .run, messages: failures) }
   }

@@ -53,7 +53,7 @@ struct ReportCommand: ParsableCommand {
     for path in Paths.matching(pattern, base: Paths.currentFolder) {
       let suffix = "/run.jsonl"
       let folder = path.hasSuffix(suffix) ? String(path.dropLast(suffix.count)) : path
-      found.append(try RunHistory(folder: folder))
+      found.append(try RunHistory(of: folder))
     }
     guard !found.isEmpty else { throw .usage("--merge \(pattern): there is no record") }
     func part(_ history: RunHistory) -> Int {

@@ -110,7 +110,7 @@ struct JobChoiceOptions: ParsableArguments {
     help: ArgumentHelp(
       "Processes of a resumed run that still run: refuse, kill, wait or ignore. [refuse]",
       valueName: "outcome"))
-  var orphans: ResumePlan.Orphans?
+  var orphans: Orphans.Choice?
 
   @Option(
     help: ArgumentHelp(
@@ -189,7 +189,7 @@ struct JobChoiceOptions: ParsableArguments {
       if orphans != nil { throw .usage("--orphans is for --resume and --retry-failed") }
       return nil
     }
-    let folder = try Runs.folder(name == "last" ? nil : name, in: settings.logFolder)
+    let folder = try Runs.folder(of: name == "last" ? nil : name, in: settings.logFolder)
     return try ResumePlan(
       plan, folder: folder, onlyFailed: retryFailed != nil, orphans: orphans ?? .refuse)
   }

@@ -124,7 +124,7 @@ struct MergedShards {
     for path in Paths.matching(pattern, base: Paths.currentFolder) {
       var folder = Paths.absolute(path, base: Paths.currentFolder)
       if folder.hasSuffix("/run.jsonl") { folder.removeLast("/run.jsonl".utf8.count) }
-      let history = try RunHistory(folder: folder)
+      let history = try RunHistory(of: folder)
       guard let text = history.header["shard"]?.text,
         case .part(let part, let parts)? = ShardChoice(argument: text)
       else { continue }

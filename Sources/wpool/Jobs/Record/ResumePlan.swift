@@ -7,7 +7,7 @@ import Workpool
 final class ResumePlan {
   let history: RunHistory
   /// Of the earlier run's folder, for as long as this one takes from it.
-  private let lock: Int32
+  private let lock: FolderLock
   private let done: Set<String>
   private let leftOut: Set<String>
   /// Objects that finished jobs had added, by the job that did, in order.
@@ -15,14 +15,12 @@ final class ResumePlan {
   /// What the user should know.
   private(set) var notes: [String] = []
 
-  enum Orphans: String, CaseIterable { case refuse, kill, wait, ignore }
-
   /// - Parameter onlyFailed: runs what failed and what was cancelled for it, nothing else.
   init(
-    _ plan: JobPlan, folder: String, onlyFailed: Bool, orphans: Orphans
+    _ plan: JobPlan, folder: String, onlyFailed: Bool, orphans: Orphans.Choice
   ) throws(Failure) {
-    lock = try RunFolder.lock(folder)
-    let history = try RunHistory(folder: folder)
+    lock = try FolderLock(of: folder)
+    let history = try RunHistory(of: folder)
     self.history = history
     var done = Set<String>()
     var leftOut = Set<String>()
@@ -79,10 +77,13 @@ final class ResumePlan {
         added.append((adder, [definition]))
       }
     }
-    try settleOrphans(orphans)
+    do throws(WorkpoolError) {
+      try Orphans(of: history).settle(orphans) { Console.note($0) }
+    } catch {
+      throw .usage(
+        error.message + (orphans == .refuse ? "; --orphans kill, wait or ignore" : ""))
+    }
   }
-
-  deinit { close(lock) }
 
   func isDone(_ id: String) -> Bool { done.contains(id) }
   /// Of a job that another one had added.
@@ -98,67 +99,6 @@ final class ResumePlan {
       Paths.isPattern(output)
         ? !Paths.matching(output, base: plan.base).isEmpty
         : access(Paths.absolute(output, base: plan.base), F_OK) == 0
-    }
-  }
-
-  // MARK: Orphans
-
-  /// Processes of jobs whose end nobody wrote down.
-  private func orphans() -> [(job: String, process: Int32)] {
-    guard history.bootID == Surroundings.bootID else { return [] }
-    let interrupted = Set(history.jobs.filter { $0.isInterrupted }.map { $0.id })
-    guard !interrupted.isEmpty else { return [] }
-    var room = [Int32](repeating: 0, count: 65_536)
-    let count = wpl_process_all(&room, 65_536)
-    var found: [(job: String, process: Int32)] = []
-    for process in room[..<Int(max(0, min(count, 65_536)))] {
-      var text = [CChar](repeating: 0, count: 512)
-      guard wpl_process_variable(process, "WPOOL_RUN_ID", &text, 512) > 0,
-        Surroundings.text(text) == history.id,
-        wpl_process_variable(process, "WPOOL_JOB_ID", &text, 512) > 0,
-        wpl_process_start_ticks(process) > 0
-      else { continue }
-      let job = Surroundings.text(text)
-      if interrupted.contains(job) { found.append((job, process)) }
-    }
-    return found
-  }
-
-  private func settleOrphans(_ choice: Orphans) throws(Failure) {
-    var found = orphans()
-    guard !found.isEmpty, choice != .ignore else { return }
-    if choice == .refuse {
-      throw .usage(
-        "processes of the run \(history.id) still run: "
-          + found.map { "\($0.process) (\($0.job))" }.joined(separator: ", ")
-          + "; --orphans kill, wait or ignore")
-    }
-    if choice == .kill {
-      for (number, wait) in [(wpl_sigterm, 200), (wpl_sigkill, 200)] {
-        for orphan in found { _ = wpl_process_signal(orphan.process, number) }
-        for _ in 0..<wait where !found.isEmpty {
-          wpl_sleep(10_000_000)
-          found = found.filter { wpl_process_start_ticks($0.process) > 0 }
-        }
-      }
-      guard found.isEmpty else {
-        throw .usage(
-          "processes cannot be ended: " + found.map { "\($0.process)" }.joined(separator: ", "))
-      }
-      return
-    }
-    Console.note(
-      "waiting for processes of the run \(history.id): "
-        + found.map { "\($0.process) (\($0.job))" }.joined(separator: ", "))
-    while !orphans().isEmpty {
-      let watch = found.first.map { wpl_process_watch($0.process) } ?? -1
-      if watch >= 0 {
-        _ = wpl_file_wait_input(watch, 1000)
-        close(watch)
-      } else {
-        wpl_sleep(50_000_000)
-      }
-      found = orphans()
     }
   }
 }

@@ -71,17 +71,15 @@ enum DefinitionHash {
 
   static func of(_ place: Int, _ plan: JobPlan) -> String {
     let job = plan.jobs[place]
-    func texts(_ texts: [String]) -> JSONValue { .list(texts.map { .text($0) }) }
-    let value = JSONValue.object([
-      .init("run", texts(job.arguments)),
-      .init("cwd", .text(job.folder)),
-      .init("env", texts(job.environment.map { $0.name + "=" + $0.value }.sorted())),
-      .init("stdin", job.input.map { .text($0) } ?? .null),
-      .init("inputs", texts(job.inputs)),
-      .init("outputs", texts(job.outputs)),
-      .init("after", texts(job.dependencies.map { plan.jobs[$0].id }.sorted())),
-    ])
-    return String(SHA256.digits(of: Array(value.line.utf8)).prefix(32))
+    var definition = JobDefinition()
+    definition.arguments = job.arguments
+    definition.folder = job.folder
+    definition.environment = job.environment.map { $0.name + "=" + $0.value }
+    definition.input = job.input
+    definition.inputs = job.inputs
+    definition.outputs = job.outputs
+    definition.dependencies = job.dependencies.map { plan.jobs[$0].id }
+    return String(SHA256.digits(of: definition.bytes).prefix(32))
   }
 }
 

@@ -89,7 +89,7 @@ final class JobSession {
     }
     handles = Array(handles[..<plan.jobs.count])
     for (place, handle) in handles.enumerated() { places[handle] = place }
-    folder = try RunFolder(id: settings.runID ?? RunName.ulid(), in: settings.logFolder)
+    folder = try RunFolder(of: settings.runID ?? RunName.ulid(), in: settings.logFolder)
     absoluteFolder = Paths.absolute(folder.path, base: Paths.currentFolder)
     do throws(WorkpoolError) {
       journal = try JournalWriter(path: folder.journalPath, sync: settings.sync)
@@ -278,7 +278,7 @@ final class JobSession {
     if outcome.kind == .completed && !end.wasStopped {
       if let problem = completed(place, job) { outcome = JobOutcome(.error, 0, problem) }
     } else if outcome.text.isEmpty {
-      outcome.text = RunFolder.tail(
+      outcome.text = SmallFile.tail(
         folder.file(plan.jobs[place].id, attempt: job.attempt, "err"), bytes: JobOutcome.textSize)
     }
     return outcome
@@ -522,7 +522,7 @@ final class JobSession {
     var members = eventText.members(event, seq: seq)
     let place = event.job.flatMap { places[$0] }
     if let place { addDetails(event, place, &members) }
-    if event.kind == .runFinished { members += countMembers }
+    if event.kind == .runFinished { members += JobSums(scheduler, handles).members }
     display.event(members)
     let isTerminal = event.kind == .jobFinished || event.kind == .jobSkipped
     write(members, mustLast: isTerminal || event.kind == .runFinished)
@@ -670,23 +670,18 @@ final class JobSession {
 
   private func writeSummary(isEnd: Bool) {
     guard failure == nil else { return }
-    let summary = RunSummaryFile(
-      plan: plan, scheduler: scheduler, handles: handles, folder: folder, start: start,
-      now: wpl_now(), settings: settings, isEnd: isEnd)
+    let summary = JobSummary(
+      id: folder.id, scheduler, handles, start: start, now: wpl_now(), isEnd: isEnd
+    ) { [folder] view, attempt in
+      ["out", "err"].map {
+        .init($0, .text(folder.name(view.spec.id, attempt: attempt.number, $0)))
+      }
+    }
     do throws(WorkpoolError) {
-      try RunFolder.replace(folder.summaryPath, with: Array(summary.text.utf8))
+      try RunFolder.replace(folder.summaryPath, with: summary.bytes)
     } catch {
       giveUp(error)
     }
-  }
-
-  private var countMembers: [JSONValue.Member] {
-    let sums = JobSums(plan, scheduler, handles)
-    return [
-      .init("ok", .int(sums.ok)), .init("skipped", .int(sums.skipped)),
-      .init("failed", .int(sums.failed)), .init("timeout", .int(sums.timeout)),
-      .init("cancelled", .int(sums.cancelled)),
-    ]
   }
 
   // MARK: The end
@@ -733,7 +728,7 @@ final class JobSession {
     }
     writeSummary(isEnd: true)
     let timelineFailed = writeTimelines()
-    let sums = JobSums(plan, scheduler, handles)
+    let sums = JobSums(scheduler, handles)
     if !display.ownsErrors {
       let words = RunWords(
         plan: plan, scheduler: scheduler, handles: handles, folder: folder,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 import ArgumentParser
 import Glibc
+import Workpool
 
 /// What a shell completes where a run or a job is to be named.
 enum KnownNames {

@@ -79,7 +79,7 @@ enum SyncChoice: String, ExpressibleByArgument, CaseIterable {
 /// Which of the jobs that could begin does, where priorities are equal.
 enum OrderChoice: String, ExpressibleByArgument, CaseIterable { case file, depth, critical }
 enum OutputChoice: String, ExpressibleByArgument, CaseIterable { case group, line, none }
-extension ResumePlan.Orphans: ExpressibleByArgument {}
+extension Orphans.Choice: ExpressibleByArgument {}
 
 /// How many jobs run at once, and what they may take.
 struct JobLimitOptions: ParsableArguments {

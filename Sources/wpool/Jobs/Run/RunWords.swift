@@ -52,7 +52,7 @@ struct RunWords {
       if view.attempt > 1 { text += " in attempt \(view.attempt)" }
       if job.settings.allowFailure ?? false { text += ", which it may" }
       let log = folder.file(job.id, attempt: max(1, view.attempt), "err")
-      let lines = RunFolder.tail(log, bytes: 16_384).split(
+      let lines = SmallFile.tail(log, bytes: 16_384).split(
         omittingEmptySubsequences: false, whereSeparator: \.isNewline)
       if view.reason == .error { text += ": " + view.text }
       Console.say(text + (!isSpawn && access(log, F_OK) == 0 ? "; log: " + log : ""))

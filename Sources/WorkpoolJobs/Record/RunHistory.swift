@@ -1,98 +1,95 @@
 // SPDX-License-Identifier: MIT
 import CPlatform
-import Glibc
-import Workpool
+import WorkpoolCore
 
 /// What the journal of a run tells. It is read as it is: torn and damaged lines say nothing.
-struct RunHistory {
-  struct Attempt {
-    var number: Int
-    var start: Int64
+public struct RunHistory: Sendable {
+  public struct Attempt: Sendable {
+    public var number: Int
+    public var start: Int64
     /// nil: nobody wrote down how it ended.
-    var end: Int64?
-    var slot = 0
-    var state = ""
-    var reason = ""
-    var detail = 0
-    var peakMemory = 0
-    var cpu: Int64 = 0
-    var signals: [String] = []
+    public var end: Int64?
+    public var slot = 0
+    public var state = ""
+    public var reason = ""
+    public var detail = 0
+    public var peakMemory = 0
+    public var cpu: Int64 = 0
+    public var signals: [String] = []
   }
 
-  struct Job {
-    var id: String
-    var hash = ""
-    var after: [String] = []
-    var memory = 0
-    var priority = 0
+  public struct Job: Sendable {
+    public var id: String
+    public var hash = ""
+    public var after: [String] = []
+    public var memory = 0
+    public var priority = 0
     /// The last one that was written; empty: none.
-    var state = ""
-    var reason = ""
-    var detail = 0
-    var text = ""
-    var chain: [String] = []
-    var root: String?
-    var ready: Int64?
-    var submitted: Int64 = 0
-    var ended: Int64?
-    var allowsFailure = false
-    var attempts: [Attempt] = []
-    var outputs: [JSONValue.Member] = []
-    var warnings: [String] = []
+    public var state = ""
+    public var reason = ""
+    public var detail = 0
+    public var text = ""
+    public var chain: [String] = []
+    public var root: String?
+    public var ready: Int64?
+    public var submitted: Int64 = 0
+    public var ended: Int64?
+    public var allowsFailure = false
+    public var attempts: [Attempt] = []
+    public var outputs: [JSONValue.Member] = []
+    public var result: StoredResult?
+    public var warnings: [String] = []
     /// The job that added it, and what it said.
-    var adder: String?
-    var addedText: JSONValue?
+    public var adder: String?
+    public var addedText: JSONValue?
 
     /// Its work is there; what was filtered out never did any.
-    var hasDoneWork: Bool { state == "COMPLETED" || state == "SKIPPED" && reason != "filtered" }
-    var isDone: Bool { state == "COMPLETED" || state == "SKIPPED" }
-    var isTerminal: Bool { isDone || ["FAILED", "TIMEOUT", "CANCELLED"].contains(state) }
+    public var hasDoneWork: Bool {
+      state == "COMPLETED" || state == "SKIPPED" && reason != "filtered"
+    }
+    public var isDone: Bool { state == "COMPLETED" || state == "SKIPPED" }
+    public var isTerminal: Bool {
+      isDone || state == "FAILED" || state == "TIMEOUT" || state == "CANCELLED"
+    }
     /// It began and nobody knows how it ended.
-    var isInterrupted: Bool { !isTerminal && attempts.last.map { $0.end == nil } ?? false }
+    public var isInterrupted: Bool {
+      !isTerminal && attempts.last.map { $0.end == nil } ?? false
+    }
   }
 
-  let path: String
-  private(set) var header: JSONValue
-  private(set) var jobs: [Job] = []
-  private(set) var places: [String: Int] = [:]
+  public let path: String
+  public private(set) var header: JSONValue
+  public private(set) var jobs: [Job] = []
+  public private(set) var places: [String: Int] = [:]
   /// Time of the last line.
-  private(set) var lastTime: Int64 = 0
-  private(set) var isFinished = false
+  public private(set) var lastTime: Int64 = 0
+  public private(set) var isFinished = false
 
-  var id: String { header["run"]?.text ?? "" }
-  var bootID: String { header["boot_id"]?.text ?? "" }
-  var startTime: Int64 { Int64(header["start_ns"]?.int ?? 0) }
+  public var id: String { header["run"]?.text ?? "" }
+  public var bootID: String { header["boot_id"]?.text ?? "" }
+  public var startTime: Int64 { Int64(header["start_ns"]?.int ?? 0) }
 
   /// - Parameter folder: of the run.
-  init(folder: String) throws(Failure) {
-    let bytes: [UInt8]
-    do throws(WorkpoolError) {
-      bytes = try WholeFile.readAny(folder + "/run.jsonl")
-    } catch {
-      throw Failure(exitCode: .usage, messages: [error.text])
-    }
-    try self.init(bytes, path: folder)
+  /// - Throws: `ioFailed`, `corruptInput` if its journal is none.
+  public init(folder: String) throws(WorkpoolError) {
+    try self.init(SmallFile.read(folder + "/run.jsonl"), path: folder)
   }
 
-  init(_ bytes: [UInt8], path: String) throws(Failure) {
+  public init(_ bytes: [UInt8], path: String) throws(WorkpoolError) {
     self.path = path
     let lines = JournalLine.read(bytes)
     guard let first = lines.first, first["type"]?.text == "run", first["schema"]?.int == 1,
       first["run"]?.text != nil
     else {
-      throw .usage("\(path)/run.jsonl: this is no journal of a run, or its first line is damaged")
+      throw WorkpoolError(
+        .corruptInput, "this is no journal of a run, or its first line is damaged",
+        path: path + "/run.jsonl")
     }
     header = first
     for line in lines.dropFirst() { take(line) }
   }
 
-  /// The process that a run's first line names.
-  static func holder(of folder: String) -> Int? {
-    guard let bytes = try? WholeFile.readAny(folder + "/run.jsonl") else { return nil }
-    return JournalLine.read(bytes).first?["pid"]?.int
-  }
-
-  func job(_ id: String) -> Job? { places[id].map { jobs[$0] } }
+  public func job(_ id: String) -> Job? { places[id].map { jobs[$0] } }
 
   private mutating func take(_ line: JSONValue) {
     if let time = line["t"]?.int { lastTime = max(lastTime, Int64(time)) }
@@ -132,6 +129,7 @@ struct RunHistory {
       jobs[place].chain = (line["chain"]?.list ?? []).compactMap { $0.text }
       jobs[place].ended = time
       if case .object(let members)? = line["outputs"] { jobs[place].outputs = members }
+      jobs[place].result = line["result"].flatMap { StoredResult($0) }
     case "warning": jobs[place].warnings.append(line["text"]?.text ?? "")
     default: break
     }
@@ -157,14 +155,16 @@ struct RunHistory {
   }
 }
 
+private final class FoundNames {
+  var names: [String] = []
+}
+
 /// Runs under a log folder.
-enum Runs {
+public enum Runs {
   /// Ids, oldest first.
-  static func all(in logFolder: String) -> [String] {
+  public static func all(in logFolder: String) -> [String] {
     var found: [(String, Int64)] = []
-    for name in names(logFolder) {
-      var info = stat()
-      guard stat(logFolder + "/" + name + "/run.jsonl", &info) == 0 else { continue }
+    for name in names(logFolder) where isThere(logFolder + "/" + name + "/run.jsonl") {
       let first = RunHistory.headLine(logFolder + "/" + name)
       found.append((name, Int64(first?["start_ns"]?.int ?? 0)))
     }
@@ -172,45 +172,51 @@ enum Runs {
   }
 
   /// The folder of a run: its own path, an id, the beginning of a single id, or, for nil, the last one.
-  static func folder(_ name: String?, in logFolder: String) throws(Failure) -> String {
+  /// - Throws: `notFound`.
+  public static func folder(
+    _ name: String?, in logFolder: String
+  ) throws(WorkpoolError) -> String {
     guard let name else {
       guard let last = all(in: logFolder).last else {
-        throw .usage("there is no run in \(logFolder)")
+        throw WorkpoolError(.notFound, "there is no run in \(logFolder)")
       }
       return logFolder + "/" + last
     }
-    for path in [logFolder + "/" + name, name] where access(path + "/run.jsonl", F_OK) == 0 {
+    for path in [logFolder + "/" + name, name] where isThere(path + "/run.jsonl") {
       return path
     }
-    let candidates = all(in: logFolder).filter { $0.hasPrefix(name) }
+    let start = Array(name.utf8)
+    let candidates = all(in: logFolder).filter { $0.utf8.starts(with: start) }
     if candidates.count == 1 { return logFolder + "/" + candidates[0] }
-    throw .usage(
-      "there is no run \(name) in \(logFolder)"
-        + (candidates.isEmpty ? "" : "; it could be \(candidates.joined(separator: ", "))"))
+    var text = "there is no run \(name) in \(logFolder)"
+    for (index, candidate) in candidates.enumerated() {
+      text += (index == 0 ? "; it could be " : ", ") + candidate
+    }
+    throw WorkpoolError(.notFound, text)
   }
 
-  static func names(_ folder: String) -> [String] {
-    guard let handle = opendir(folder) else { return [] }
-    defer { closedir(handle) }
-    var names: [String] = []
-    while let entry = readdir(handle) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) {
-        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-      }
-      if !name.hasPrefix(".") { names.append(name) }
-    }
-    return names
+  /// What is in a folder, but for what is hidden.
+  public static func names(_ folder: String) -> [String] {
+    let found = FoundNames()
+    _ = wpl_folder_visit(
+      folder,
+      { context, name in
+        guard let context, let name, name[0] != 46 else { return 1 }
+        Unmanaged<FoundNames>.fromOpaque(context).takeUnretainedValue().names.append(
+          String(cString: name))
+        return 1
+      }, Unmanaged.passUnretained(found).toOpaque())
+    return found.names
   }
 }
 
 extension RunHistory {
   /// The first line of a run's journal, if it is whole.
-  static func headLine(_ folder: String) -> JSONValue? {
-    let descriptor = open(folder + "/run.jsonl", O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { Glibc.close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 65_536)
-    let count = read(descriptor, &bytes, bytes.count)
-    return count > 0 ? JournalLine.read(Array(bytes[..<count])).first : nil
+  public static func headLine(_ folder: String) -> JSONValue? {
+    do throws(WorkpoolError) {
+      return JournalLine.read(try SmallFile.read(folder + "/run.jsonl", most: 65_536)).first
+    } catch {
+      return nil
+    }
   }
 }

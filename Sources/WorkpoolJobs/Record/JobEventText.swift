@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
 import CPlatform
-import Glibc
-import Workpool
+import WorkpoolCore
 
 /// Events as JSON, the same in the journal and for `--progress json`.
-struct JobEventText {
+public struct JobEventText: Sendable {
   /// Of the run, in `wpl_now` time and in that of the calendar.
-  let start: Int64
-  let wallStart: Int64
+  public let start: Int64
+  public let wallStart: Int64
 
-  func members(_ event: JobEvent, seq: Int) -> [JSONValue.Member] {
+  public init(start: Int64, wallStart: Int64) {
+    self.start = start
+    self.wallStart = wallStart
+  }
+
+  public func members(_ event: JobEvent, seq: Int) -> [JSONValue.Member] {
     var members = [
       JSONValue.Member("event", .text("\(event.kind.name)")),
       JSONValue.Member("seq", .int(seq)),
@@ -31,6 +35,24 @@ struct JobEventText {
       }
     default: break
     }
+    switch event.kind {
+    case .batchStarted, .batchFinished:
+      members.append(JSONValue.Member("batch", .int(Int(event.item))))
+      if event.kind == .batchStarted {
+        members.append(JSONValue.Member("items", .int(Int(event.count))))
+      }
+    case .itemFinished, .workerCrashed:
+      members.append(
+        JSONValue.Member("item", event.item < 0 ? .null : .int(Int(event.item))))
+      if event.kind == .itemFinished {
+        members.append(JSONValue.Member("state", .text("\(event.state.name)")))
+        members.append(JSONValue.Member("reason", .text("\(event.reason.name)")))
+      }
+    default: break
+    }
+    if event.process > 0 {
+      members.append(JSONValue.Member("worker_pid", .int(Int(event.process))))
+    }
     if event.kind == .jobRetrying {
       members.append(JSONValue.Member("retry_t", .int(Int(event.retryTime - start))))
     }
@@ -44,7 +66,7 @@ struct JobEventText {
   }
 
   /// What is known of an attempt when it has ended.
-  static func members(_ end: ChildEnd) -> [JSONValue.Member] {
+  public static func members(_ end: ChildEnd) -> [JSONValue.Member] {
     var members = [
       JSONValue.Member("peak_memory", .int(Int(end.peakMemory))),
       JSONValue.Member("cpu_ns", .int(Int(end.userTime + end.systemTime))),
@@ -57,15 +79,15 @@ struct JobEventText {
   }
 }
 
-enum SignalName {
-  static func text(_ number: Int32) -> String {
+public enum SignalName {
+  public static func text(_ number: Int32) -> String {
     wpl_signal_name(number).map { String(cString: $0) } ?? "signal \(number)"
   }
 }
 
 /// How a job ended, for people.
-enum JobWords {
-  static func how(_ state: String, _ reason: String, _ detail: Int) -> String {
+public enum JobWords {
+  public static func how(_ state: String, _ reason: String, _ detail: Int) -> String {
     switch (state, reason) {
     case ("FAILED", "exit"): return "failed (exit \(detail))"
     case ("FAILED", "signal"):
@@ -73,7 +95,8 @@ enum JobWords {
     case ("FAILED", "spawn"):
       return detail == 0
         ? "failed (could not start)"
-        : "failed (could not start: \(String(cString: strerror(Int32(truncatingIfNeeded: detail)))))"
+        : "failed (could not start: "
+          + String(cString: strerror(Int32(truncatingIfNeeded: detail))) + ")"
     case ("FAILED", _): return "failed (\(reason))"
     case ("TIMEOUT", "deadline"): return "timed out (deadline)"
     case ("TIMEOUT", _): return "timed out"
