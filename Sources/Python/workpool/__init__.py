@@ -57,6 +57,8 @@ from ._progress import Progress
 from ._recipe import Recipe, Report, Step, StepInfo, steps
 from ._splitter import Output
 from ._statistics import PipelineStatistics, StageStatistics, WorkerStatistics
+from ._process import WorkerLost
+from ._record import RunJob, RunRecord
 from ._streams import Chunk, Reader, ReaderInfo, Writer, WriterInfo, open_reader, open_writer
 from ._worker import FatalError, ItemError, Skip, Task, TransientError, WorkerError, worker_main
 
@@ -110,6 +112,8 @@ __all__ = [
     "Report",
     "Result",
     "ResultsWaiting",
+    "RunJob",
+    "RunRecord",
     "RunTimedOut",
     "STOP",
     "STOP_DROP",
@@ -128,6 +132,7 @@ __all__ = [
     "Unsatisfiable",
     "Unsupported",
     "WorkerError",
+    "WorkerLost",
     "WorkerStatistics",
     "WorkpoolError",
     "WouldBlock",

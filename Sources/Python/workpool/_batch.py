@@ -116,17 +116,14 @@ class Batch:
         ``on_result`` is called with each result as it comes, in any order, on another thread. Ctrl-C ends the
         run: workers are asked to go, the second time killed, and KeyboardInterrupt is raised.
         """
-        texts = [json.dumps(item, ensure_ascii=False, allow_nan=False).encode() for item in items]
-        array = (c.wp_batch_item * max(1, len(texts)))()
-        for place, text in zip(array, texts):
-            place.json, place.size = text, len(text)
+        array, count = self._items(items)
         self._on_result, self._raised = on_result, None
         failure: list[_errors.WorkpoolError] = []
         is_over = threading.Event()  # Thread.join forgets the thread when it is interrupted
 
         def work() -> None:
             try:
-                _errors.check(lib.wp_batch_run(self._handle, array, len(texts)))
+                _errors.check(lib.wp_batch_run(self._handle, array, count))
             except _errors.WorkpoolError as error:
                 failure.append(error)
             finally:
@@ -151,7 +148,23 @@ class Batch:
             raise self._raised
         if failure:
             raise failure[0]
-        return [self._result(index) for index in range(len(texts))]
+        return [self._result(index) for index in range(count)]
+
+    @staticmethod
+    def _items(items: Iterable[Any]) -> tuple[Any, int]:
+        texts = [json.dumps(item, ensure_ascii=False, allow_nan=False).encode() for item in items]
+        array = (c.wp_batch_item * max(1, len(texts)))()
+        for place, text in zip(array, texts):
+            place.json, place.size = text, len(text)
+        return array, len(texts)
+
+    def _results_of_job(self) -> list[BatchResult]:
+        results: list[BatchResult] = []
+        try:
+            while True:
+                results.append(self._result(len(results)))
+        except IndexError:
+            return results
 
     def cancel(self, kill: bool = False) -> None:
         """Ends a run that is under way, or the next one; ``kill``: workers get SIGKILL. Any thread."""

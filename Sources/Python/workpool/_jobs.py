@@ -6,7 +6,9 @@ import asyncio
 import atexit
 import concurrent.futures
 import itertools
+import json
 import os
+import pickle
 import threading
 import time
 import traceback
@@ -18,9 +20,12 @@ from typing import Any, Callable, Generator, Iterable, Optional, Sequence, Union
 
 from . import _errors
 from . import _library as c
+from ._batch import Batch
 from ._handles import Handle
 from ._library import lib
 from ._pool import Pool, Token
+from ._process import Workers, task_of
+from ._record import ORPHANS, SYNCS, RunRecord
 from ._waits import sliced
 
 PRIORITIES = {
@@ -97,7 +102,7 @@ def _tell(key: int, event: Any) -> None:
     watch = _watchers.get(key)
     if watch is not None:
         try:
-            watch(JobEvent._of(event.contents))
+            watch(event.contents)
         except Exception:  # a subscriber's error is its own, and nobody waits for it
             traceback.print_exc()
 
@@ -153,10 +158,17 @@ class JobContext:
         if self.cancelled:
             raise _errors.Cancelled("the job was asked to stop")
 
-    def log(self, text: str, level: str = "info", phase: str = "") -> None:
-        """A line for ``JobPool.set_log``."""
+    def progress(self, done: int, total: int = 0) -> None:
+        """How far the job is, for those who have subscribed to "job_progress"; 0: nobody knows."""
+        _errors.check(lib.wp_job_context_progress(self._pointer(), done, total))
+
+    def log(self, text: str, level: str = "info", phase: str = "", data: Any = None) -> None:
+        """A line for ``JobPool.set_log`` and, where a record is kept, for the attempt's log, with
+        ``data`` as JSON behind it.
+        """
         _errors.check(lib.wp_job_context_log(
-            self._pointer(), _choice(_LEVELS, level, "level"), phase.encode() or None, text.encode()
+            self._pointer(), _choice(_LEVELS, level, "level"), phase.encode() or None, text.encode(),
+            None if data is None else json.dumps(data).encode(),
         ))
 
 
@@ -186,11 +198,14 @@ class JobEvent:
     slot: int
     chain: tuple[str, ...]
     text: str
+    item: int = -1
+    count: int = 0
+    process: int = 0
 
     @classmethod
-    def _of(cls, event: Any) -> JobEvent:
+    def _of(cls, event: Any, kind: Optional[str] = None) -> JobEvent:
         return cls(
-            kind=lib.wp_job_event_name(event.kind).decode(),
+            kind=kind or lib.wp_job_event_name(event.kind).decode(),
             seq=event.seq,
             time=event.time_ns / 1e9,
             job_id=event.id.decode(),
@@ -201,7 +216,42 @@ class JobEvent:
             slot=event.slot,
             chain=tuple(event.chain[i].decode() for i in range(event.chain_count)),
             text=event.text.decode("utf-8", "replace"),
+            item=event.item,
+            count=event.count,
+            process=event.process,
         )
+
+
+def _ended_names(ok: str, bad: str, cancelled: str) -> dict[int, str]:
+    return {
+        c.WP_JOB_COMPLETED: ok, c.WP_JOB_SKIPPED: ok, c.WP_JOB_FAILED: bad, c.WP_JOB_TIMEOUT: bad,
+        c.WP_JOB_CANCELLED: cancelled,
+    }
+
+
+# What earlier systems called events: by kind, and by state where the kind is an end.
+_VOCABULARIES: dict[str, dict[int, Union[str, dict[int, str]]]] = {
+    "workflow": {
+        c.WP_EVENT_JOB_STARTED: "started",
+        c.WP_EVENT_JOB_FINISHED: _ended_names("completed", "failed", "cancelled"),
+        c.WP_EVENT_JOB_SKIPPED: _ended_names("completed", "failed", "cancelled"),
+    },
+    "stages": {
+        c.WP_EVENT_RUN_STARTED: "stage_start",
+        c.WP_EVENT_JOB_STARTED: "job_start",
+        c.WP_EVENT_JOB_FINISHED: _ended_names("job_ok", "job_fail", "job_fail"),
+        c.WP_EVENT_JOB_SKIPPED: _ended_names("job_ok", "job_fail", "job_fail"),
+    },
+    "modules": {
+        c.WP_EVENT_ITEM_FINISHED: "module",
+        c.WP_EVENT_BATCH_FINISHED: "batch-complete",
+    },
+}
+
+
+def _old_name(vocabulary: dict[int, Union[str, dict[int, str]]], event: Any) -> Optional[str]:
+    name = vocabulary.get(event.kind)
+    return name.get(event.state) if isinstance(name, dict) else name
 
 
 class Job:
@@ -223,6 +273,8 @@ class Job:
         self._callback = callback
         self._retry_exceptions = retry_exceptions
         self._number = 0
+        self._task: Optional[bytes] = None
+        self._batch: Optional[Batch] = None
         self._value: Any = None
         self._exception: Optional[BaseException] = None
         self._end = threading.Event()
@@ -239,7 +291,10 @@ class Job:
                 self._has_notified = True
                 return c.WP_CANCELLED
         try:
-            self._value = self._fn(*self._args, **self._kwargs)
+            self._value = self._carry_out(context)
+            if self._pool._is_recorded:
+                kept = pickle.dumps(self._value)
+                _errors.check(lib.wp_job_context_set_result(context._native, kept, len(kept)))
             self._exception = None
             return c.WP_OK
         except _errors.Cancelled as error:
@@ -257,6 +312,13 @@ class Job:
                 and not isinstance(error, self._retry_exceptions)
             )
             return c.WP_NO_RETRY if is_final else c.WP_USER_CODE
+
+    def _carry_out(self, context: JobContext) -> Any:
+        workers = self._pool._processes
+        if workers is None or self._task is None:
+            return self._fn(*self._args, **self._kwargs)
+        token = lib.wp_job_context_token(context._native)
+        return workers.call(self._task, _errors.check(lib.wp_token_fd(token)))
 
     def _finish(self) -> int:
         self._end.set()
@@ -299,9 +361,9 @@ class Job:
     def _outcome(self) -> Any:
         state = self._state
         if state == c.WP_JOB_COMPLETED:
-            return self._value
+            return self._value if self._batch is None else self._fn()
         if state == c.WP_JOB_SKIPPED:
-            return None
+            return self._earlier_value()
         text = self.cause_text or f"job {self.id} ended {self.state}"
         failure: BaseException
         if state == c.WP_JOB_CANCELLED:
@@ -315,6 +377,20 @@ class Job:
             failed.job = self
             failure = failed
         raise failure from self._exception
+
+    def _earlier_value(self) -> Any:
+        """What it returned in the run that its pool resumes; None if it was skipped otherwise."""
+        length = c_size_t()
+        _errors.check(
+            lib.wp_job_result(self._pool._native, self._number, None, 0, byref(length))
+        )
+        if length.value == 0:
+            return None
+        room = create_string_buffer(length.value)
+        _errors.check(
+            lib.wp_job_result(self._pool._native, self._number, room, length.value, None)
+        )
+        return pickle.loads(room.raw)
 
     # -- for everybody
 
@@ -429,7 +505,17 @@ class JobPool:
     ``io_slots``: jobs with an I/O hint take one of so many slots of their own.
     ``memory``: bytes that running jobs may declare together. ``pools``: sizes of named pools.
     ``max_failures``: stop at so many. Times are in seconds; None is no limit.
-    Only ``executor_type="thread"`` is there.
+    ``record_to``: a folder of runs in which this one keeps its record: a journal, a summary, logs; as
+    ``run_id``, a new one if None. ``sync``: "group", "always" or "none", see ``WP_SYNC_GROUP``.
+    Return values are kept too, so they must be such that ``pickle`` takes them.
+    ``resume_from``: a ``RunRecord``, or a folder of runs, whose last one it is, if there is one. Jobs
+    that were done there under the same definition are SKIPPED and have their results.
+    ``orphans``: what becomes of processes that it left: "refuse" (raises Busy), "kill", "wait", "ignore".
+    ``executor_type="process"``: functions are called in worker processes, which import them, so each has
+    to be a function of a module; arguments and results are pickled. A stop order or a time limit ends the
+    process. A job that loses three workers fails with ``WorkerLost``.
+    ``replace_abandoned``: so many jobs that do not stop when they shall do not count any more: others run
+    beside them.
     A context manager: leaving it waits for all jobs, or cancels them if there was an exception.
     """
 
@@ -456,11 +542,20 @@ class JobPool:
         aging: Optional[float] = None,
         grace: float = 2.0,
         callback_timeout: Optional[float] = 30.0,
+        replace_abandoned: int = 0,
         paused: bool = False,
         token: Optional[Token] = None,
+        record_to: Union[str, os.PathLike[str], None] = None,
+        run_id: Optional[str] = None,
+        run_name: str = "",
+        sync: str = "group",
+        resume_from: Union[RunRecord, str, os.PathLike[str], None] = None,
+        orphans: str = "refuse",
     ) -> None:
-        if executor_type != "thread":
-            raise _errors.InvalidArgument(f"executor_type must be thread, not {executor_type!r}")
+        if executor_type not in ("thread", "process"):
+            raise _errors.InvalidArgument(
+                f"executor_type must be thread or process, not {executor_type!r}"
+            )
         if not 1 <= max_parallel_jobs <= 1024:
             raise _errors.InvalidArgument(
                 f"max_parallel_jobs must be 1 to 1024, not {max_parallel_jobs}"
@@ -487,6 +582,7 @@ class JobPool:
             max_queued=max_queued,
             retain_finished=retain_finished,
             bypass_limit=bypass_limit,
+            replace_abandoned=replace_abandoned,
             aging_ns=0 if aging is None else _nanoseconds(aging),
             grace_ns=_nanoseconds(grace),
             callback_timeout_ns=_nanoseconds(callback_timeout),
@@ -494,13 +590,48 @@ class JobPool:
         )
         above = token._handle if token is not None else None
         self._calls_back = enable_callbacks
+        self._processes = Workers(grace / 2) if executor_type == "process" else None
         self._callbacks: list[Callable[[Job], object]] = []
         self._by_number: dict[int, Job] = {}
         self._handle: Optional[Handle] = Handle(
             lib.wp_jobpool_create, (self._workers._handle, byref(options)), lib.wp_jobpool_destroy,
             self._workers._handle, above,
         )
+        self._is_recorded = record_to is not None
+        self._looks_back = self._is_recorded or resume_from is not None
+        try:
+            # Before there is a new one that would be the last.
+            if resume_from is not None:
+                self._resume(resume_from, _choice(ORPHANS, orphans, "orphans"))
+            if record_to is not None:
+                _errors.check(lib.wp_jobpool_record_to(
+                    self._native, os.fsencode(record_to), byref(c.wp_record_options(
+                        sync=_choice(SYNCS, sync, "sync"),
+                        run_id=None if run_id is None else run_id.encode(),
+                        name=run_name.encode() or None,
+                    ))
+                ))
+        except BaseException:
+            self._handle = None
+            if self._own:
+                self._workers.close()
+            raise
         _pools.add(self)
+
+    def _resume(
+        self, run: Union[RunRecord, str, os.PathLike[str]], orphans: int
+    ) -> None:
+        if not isinstance(run, RunRecord):
+            try:
+                run = RunRecord(run)
+            except _errors.NotFound:
+                return
+        _errors.check(lib.wp_jobpool_resume_from(self._native, run._native, orphans))
+
+    @property
+    def run_folder(self) -> str:
+        """Of the record. Raises InvalidState if there is none."""
+        return self._text(lambda pool, _, *room: lib.wp_jobpool_run_folder(pool, *room), 0)
 
     @property
     def _native(self) -> Handle:
@@ -541,6 +672,8 @@ class JobPool:
         retry_exceptions: Optional[tuple[type[BaseException], ...]] = None,
         token: Optional[Token] = None,
         submit_timeout: Optional[float] = None,
+        definition: Optional[str] = None,
+        outputs: Sequence[Union[str, os.PathLike[str]]] = (),
         _guard: Optional[concurrent.futures.Future[Any]] = None,
     ) -> Job:
         """Runs ``fn(*args, **kwargs)`` once its ``dependencies`` (ids or jobs) have ended well.
@@ -548,25 +681,28 @@ class JobPool:
         ``when``: "success", "always" or "failure". ``callback(job)`` is called when it has ended.
         ``timeout`` of an attempt: "pool" is the pool's, None none. ``retry_exceptions``: only those
         are tried again. ``submit_timeout``: how long to wait while ``max_queued`` jobs wait.
+        ``definition``: what its result depends on, for a later run that resumes this one; None: the
+        name of the function and how its arguments look. ``outputs``: files that it leaves.
         Raises Cycle, UnknownDependency, Exists, Unsatisfiable, ShutDown, TimedOut.
         """
         job = Job(self, fn, args, kwargs or {}, callback, retry_exceptions)
+        if self._processes is not None:
+            job._task = task_of(fn, args, kwargs or {})
         job._guard = _guard
         if _guard is not None:
             job._future = _guard
         ids = [(d.id if isinstance(d, Job) else d).encode() for d in dependencies]
         requests, names = _requests(pools or {})
+        files = [os.fsencode(path) for path in outputs]
+        if self._looks_back and definition is None:
+            definition = _definition(fn, args, kwargs or {})
         rank = PRIORITIES.get(priority) if isinstance(priority, str) else priority
         if rank is None:
             raise _errors.InvalidArgument(f"priority must be a number or one of {list(PRIORITIES)}")
-        key = next(_keys)
         options = c.wp_job_options(
             kind=c.WP_JOB_CALLBACK,
             id=None if job_id is None else job_id.encode(),
             fn=_run,
-            context=key,
-            destroy_context=_forget,
-            on_complete=_ended,
             dependencies=(c_char_p * len(ids))(*ids) if ids else None,
             dependency_count=len(ids),
             when=_choice(_WHENS, when, "when"),
@@ -583,10 +719,21 @@ class JobPool:
             retry_delay_ns=0 if retry_delay is None else _nanoseconds(retry_delay or None),
             retry_factor=retry_backoff,
             token=token._handle.pointer if token is not None else None,
+            definition=None if definition is None else definition.encode("utf-8", "replace"),
+            outputs=(c_char_p * len(files))(*files) if files else None,
+            output_count=len(files),
         )
+        return self._submit(job, options, c.WP_ALLOW_FORWARD if allow_forward else 0, submit_timeout)
+
+    def _submit(
+        self, job: Job, options: c.wp_job_options, flags: int, submit_timeout: Optional[float]
+    ) -> Job:
+        key = next(_keys)
+        options.context = key
+        options.destroy_context = _forget
+        options.on_complete = _ended
         _jobs[key] = job
         number = c_uint64()
-        flags = c.WP_ALLOW_FORWARD if allow_forward else 0
         status = c.WP_NO_MEMORY
         try:
             status = sliced(
@@ -603,25 +750,79 @@ class JobPool:
         self._by_number[number.value] = job
         return job
 
+    def submit_batch(
+        self,
+        batch: Batch,
+        items: Iterable[Any],
+        *,
+        job_id: Optional[str] = None,
+        dependencies: Iterable[Union[str, Job]] = (),
+        priority: Union[int, str] = 0,
+        cpus: int = 1,
+        timeout: Union[float, None, str] = "pool",
+        max_retries: Optional[int] = None,
+    ) -> Job:
+        """Runs ``items``, which must be what JSON can say, through the workers of a batch, as one job; its
+        result is a list of ``BatchResult``, also of one that failed: ``batch.result(index)``.
+        """
+        job = Job(self, batch._results_of_job, (), {}, None, None)
+        job._batch = batch
+        ids = [(d.id if isinstance(d, Job) else d).encode() for d in dependencies]
+        array, count = batch._items(items)
+        rank = PRIORITIES.get(priority) if isinstance(priority, str) else priority
+        if rank is None:
+            raise _errors.InvalidArgument(f"priority must be a number or one of {list(PRIORITIES)}")
+        return self._submit(job, c.wp_job_options(
+            kind=c.WP_JOB_BATCH,
+            id=None if job_id is None else job_id.encode(),
+            batch=batch._handle.pointer,
+            items=array,
+            item_count=count,
+            dependencies=(c_char_p * len(ids))(*ids) if ids else None,
+            dependency_count=len(ids),
+            priority=rank,
+            cpus=cpus,
+            timeout_ns=0 if timeout == "pool" else _nanoseconds(timeout),  # type: ignore[arg-type]
+            max_retries=0 if max_retries is None else max_retries or -1,
+        ), 0, None)
+
     def register_callback(self, callback: Callable[[Job], object]) -> None:
         """``callback(job)`` is called for every job that has ended, one at a time."""
         self._callbacks.append(callback)
 
     def subscribe(
-        self, watch: Callable[[JobEvent], object], kinds: Optional[Sequence[str]] = None
+        self,
+        watch: Callable[[JobEvent], object],
+        kinds: Optional[Sequence[str]] = None,
+        *,
+        names: Optional[str] = None,
     ) -> int:
         """Tells ``watch`` of every event, or of those ``kinds``, in their order, on its own thread.
 
-        Returns what ``unsubscribe`` takes.
+        ``names``: what ``kind`` is then, and only events that have such a name are told: "workflow" (started,
+        completed, failed, cancelled), "stages" (stage_start, job_start, job_ok, job_fail), "modules" (module,
+        batch-complete). Returns what ``unsubscribe`` takes.
         """
         mask = c.WP_EVENT_ALL
         if kinds is not None:
-            known = {lib.wp_job_event_name(kind).decode(): 1 << kind for kind in range(17)}
+            known = {lib.wp_job_event_name(kind).decode(): 1 << kind for kind in range(18)}
             mask = 0
             for kind in kinds:
                 mask |= _choice(known, kind, "kinds")
+        vocabulary = None
+        if names is not None:
+            if names not in _VOCABULARIES:
+                raise _errors.InvalidArgument(f"names must be one of {', '.join(_VOCABULARIES)}")
+            vocabulary = _VOCABULARIES[names]
+            mask &= sum(1 << kind for kind in vocabulary)
+
+        def tell(event: Any) -> None:
+            name = None if vocabulary is None else _old_name(vocabulary, event)
+            if vocabulary is None or name is not None:
+                watch(JobEvent._of(event, name))
+
         key, number = next(_keys), c_uint64()
-        _watchers[key] = watch
+        _watchers[key] = tell
         try:
             _errors.check(lib.wp_jobpool_subscribe(
                 self._native, mask, _tell, key, _unwatch, byref(number)
@@ -735,6 +936,8 @@ class JobPool:
         handle._as_parameter_.value = None
         self._handle = None
         self._by_number.clear()
+        if self._processes is not None:
+            self._processes.close()
         if self._own:
             self._workers.close()
 
@@ -813,6 +1016,12 @@ class JobPool:
 def _unless_blocked(status: int) -> int:
     """A thread of the pool is told at once that there is no room: it must not try again."""
     return _errors.check(status) if status == c.WP_WOULD_BLOCK else status
+
+
+def _definition(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    name = getattr(fn, "__qualname__", repr(fn))
+    words = [repr(arg) for arg in args] + [f"{key}={value!r}" for key, value in kwargs.items()]
+    return f"{getattr(fn, '__module__', '')}.{name}({', '.join(words)})"
 
 
 def _requests(pools: dict[str, int]) -> tuple[Any, list[bytes]]:

@@ -61,7 +61,7 @@ WP_REASON_DEPENDENCY, WP_REASON_STOP, WP_REASON_SHUTDOWN = 11, 12, 13
 WP_REASON_RUN_DEADLINE, WP_REASON_UP_TO_DATE, WP_REASON_RESUMED = 14, 15, 16
 WP_REASON_FILTERED = 17
 WP_STOP_SOFT, WP_STOP_NOW = 0, 1
-WP_JOB_CALLBACK, WP_JOB_COMMAND, WP_JOB_PIPELINE = 0, 1, 2
+WP_JOB_CALLBACK, WP_JOB_COMMAND, WP_JOB_PIPELINE, WP_JOB_BATCH = 0, 1, 2, 3
 WP_WHEN_SUCCESS, WP_WHEN_ALWAYS, WP_WHEN_FAILURE = 0, 1, 2
 WP_HINT_LIGHT_CPU, WP_HINT_HEAVY_CPU, WP_HINT_LIGHT_IO, WP_HINT_HEAVY_IO = 0, 1, 2, 3
 WP_RETRY_ERROR, WP_RETRY_TIMEOUT, WP_RETRY_SIGNAL = 1, 2, 4
@@ -70,10 +70,14 @@ WP_PRIORITY_LOW, WP_PRIORITY_NORMAL, WP_PRIORITY_HIGH = -10, 0, 10
 WP_PRIORITY_CRITICAL = 100
 WP_ALLOW_FORWARD = 1
 WP_WAIT_HELP = 1
+WP_SYNC_GROUP, WP_SYNC_ALWAYS, WP_SYNC_NONE = 0, 1, 2
+WP_ORPHANS_REFUSE, WP_ORPHANS_KILL, WP_ORPHANS_WAIT, WP_ORPHANS_IGNORE = 0, 1, 2, 3
 WP_LOG_DEBUG, WP_LOG_INFO, WP_LOG_WARNING, WP_LOG_ERROR = 0, 1, 2, 3
 WP_EVENT_RUN_STARTED, WP_EVENT_JOB_SUBMITTED, WP_EVENT_JOB_READY = 0, 1, 2
 WP_EVENT_JOB_STARTED, WP_EVENT_JOB_OVERDUE, WP_EVENT_JOB_RETRYING = 3, 4, 5
 WP_EVENT_JOB_FINISHED, WP_EVENT_JOB_SKIPPED, WP_EVENT_JOB_RETURNED = 6, 7, 8
+WP_EVENT_BATCH_STARTED, WP_EVENT_ITEM_FINISHED, WP_EVENT_BATCH_FINISHED = 9, 10, 11
+WP_EVENT_WORKER_CRASHED, WP_EVENT_WORKER_RESPAWNED, WP_EVENT_JOB_PROGRESS = 12, 13, 17
 WP_EVENT_CALLBACK_ERROR, WP_EVENT_WARNING, WP_EVENT_RUN_FINISHED = 14, 15, 16
 WP_EVENT_ALL = 4294967295
 (
@@ -463,7 +467,7 @@ class wp_jobpool_options(Sized):
         ("max_queued", c_uint32),
         ("max_jobs", c_uint32),
         ("retain_finished", c_uint32),
-        ("reserved", c_uint32),
+        ("replace_abandoned", c_uint32),
         ("memory", c_uint64),
         ("job_timeout_ns", c_int64),
         ("grace_ns", c_int64),
@@ -490,6 +494,13 @@ class wp_jobpool_limits(Sized):
     ]
 
 
+class wp_batch_item(Structure):
+    _fields_ = [
+        ("json", c_char_p),
+        ("size", c_size_t),
+    ]
+
+
 class wp_job_options(Sized):
     _fields_ = [
         ("struct_size", c_uint32),
@@ -506,8 +517,13 @@ class wp_job_options(Sized):
         ("stdout_path", c_char_p),
         ("stderr_path", c_char_p),
         ("pipeline", c_void_p),
+        ("batch", c_void_p),
+        ("items", POINTER(wp_batch_item)),
+        ("item_count", c_size_t),
         ("dependencies", POINTER(c_char_p)),
         ("pools", POINTER(wp_pool_request)),
+        ("outputs", POINTER(c_char_p)),
+        ("definition", c_char_p),
         ("no_retry_exit", POINTER(c_int32)),
         ("on_complete", wp_job_end_fn),
         ("cleanup", wp_job_end_fn),
@@ -526,7 +542,7 @@ class wp_job_options(Sized):
         ("max_retries", c_int32),
         ("retry_on", c_uint32),
         ("on_leftover", c_uint32),
-        ("reserved", c_uint32),
+        ("output_count", c_uint32),
         ("memory", c_uint64),
         ("timeout_ns", c_int64),
         ("deadline_ns", c_int64),
@@ -589,6 +605,10 @@ class wp_job_event(Sized):
         ("chain_count", c_uint32),
         ("chain", POINTER(c_char_p)),
         ("text", c_char_p),
+        ("item", c_int64),
+        ("count", c_int64),
+        ("process", c_int32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -628,6 +648,32 @@ class wp_jobpool_metrics(Sized):
         ("slot_use", c_double),
         ("p50", c_double),
         ("p95", c_double),
+    ]
+
+
+class wp_record_options(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("sync", c_uint32),
+        ("run_id", c_char_p),
+        ("name", c_char_p),
+    ]
+
+
+class wp_run_job(Sized):
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("state", c_int32),
+        ("reason", c_int32),
+        ("detail", c_int32),
+        ("attempts", c_int32),
+        ("interrupted", c_int32),
+        ("start_ns", c_int64),
+        ("end_ns", c_int64),
+        ("id", c_char_p),
+        ("text", c_char_p),
+        ("added_by", c_char_p),
+        ("definition", c_char_p),
     ]
 
 
@@ -691,13 +737,6 @@ class wp_batch_options(Sized):
         ("token", c_void_p),
         ("on_result", wp_batch_result_fn),
         ("context", c_void_p),
-    ]
-
-
-class wp_batch_item(Structure):
-    _fields_ = [
-        ("json", c_char_p),
-        ("size", c_size_t),
     ]
 
 
@@ -851,7 +890,8 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_job_context_token": (c_void_p, c_void_p),
     "wp_job_context_set_result": (c_int32, c_void_p, c_void_p, c_size_t),
     "wp_job_context_set_error": (c_int32, c_void_p, c_char_p, c_char_p),
-    "wp_job_context_log": (c_int32, c_void_p, c_int32, c_char_p, c_char_p),
+    "wp_job_context_progress": (c_int32, c_void_p, c_uint64, c_uint64),
+    "wp_job_context_log": (c_int32, c_void_p, c_int32, c_char_p, c_char_p, c_char_p),
     "wp_job_event_name": (c_char_p, c_int32),
     "wp_jobpool_subscribe": (
         c_int32, c_void_p, c_uint32, wp_job_event_fn, c_void_p, context_hook, POINTER(c_uint64),
@@ -864,6 +904,12 @@ FUNCTIONS: dict[str, tuple[Any, ...]] = {  # name: (result, arguments...)
     "wp_jobpool_timeline": (c_int32, c_void_p, wp_job_bar_fn, c_void_p),
     "wp_jobpool_write_trace": (c_int32, c_void_p, c_char_p),
     "wp_jobpool_write_svg": (c_int32, c_void_p, c_char_p),
+    "wp_jobpool_record_to": (c_int32, c_void_p, c_char_p, POINTER(wp_record_options)),
+    "wp_jobpool_run_folder": (c_int32, c_void_p, c_char_p, c_size_t, POINTER(c_size_t)),
+    "wp_run_record_open": (c_int32, c_char_p, c_char_p, _out),
+    "wp_run_record_next_job": (c_int32, c_void_p, POINTER(wp_run_job)),
+    "wp_run_record_close": (c_int32, c_void_p),
+    "wp_jobpool_resume_from": (c_int32, c_void_p, c_void_p, c_uint32),
     "wp_batch_create": (
         c_int32, POINTER(c_char_p), c_uint32, POINTER(wp_batch_options), _out,
     ),
