@@ -170,8 +170,11 @@ class Limits(JobCase):
     def test_a_signal_to_the_whole_group_is_no_failure_of_a_job(self):
         # As if the signal had come before the job had a group of its own.
         process = self.begin(self.jobs(job("a", "touch began; kill -STOP $$; sleep 1000")))
-        self.wait_for(lambda: self.exists("began"))
-        group = next(line["pgid"] for line in self.runs()[-1].lines if line.get("type") == "spawn")
+        def groups():
+            return [line["pgid"] for line in self.runs()[-1].lines if line.get("type") == "spawn"]
+
+        self.wait_for(lambda: self.exists("began") and groups())
+        group = groups()[0]
         process.send_signal(signal.SIGSTOP)
         os.killpg(group, signal.SIGINT)
         process.send_signal(signal.SIGINT)
