@@ -473,7 +473,7 @@ static void j19(void) {
   submit(jobs, &big);
   wp_job waits = submit(jobs, &hundred), starts = submit(jobs, &small);
   CHECK_EQUAL(wp_jobpool_submit(jobs, &huge, 0, -1, NULL), WP_UNSATISFIABLE);
-  CHECK_TEXT(wp_last_error_text(), "job huge asks for 4096 bytes of memory, there are 2048");
+  CHECK_TEXT(wp_last_error_text(), "job huge asks for 4K of memory, there is 2K");
   wait_entered(&n, 2);
   CHECK_EQUAL(wp_job_state(jobs, waits), WP_JOB_READY);
   CHECK_EQUAL(wp_job_state(jobs, starts), WP_JOB_RUNNING);

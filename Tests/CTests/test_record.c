@@ -13,7 +13,7 @@
 #include "check.h"
 
 enum { JOBS = 120, STOPS_AT = 60 };
-static char folder[64];
+static char folder[64], program[4096]; /* program: this one */
 static int told = -1; /* where jobs say that they have run; -1: nowhere */
 static int must_stop; /* job STOPS_AT never returns */
 static int ran[JOBS];
@@ -79,7 +79,7 @@ static void kill_after(int count) {
   pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
-    execl("/proc/self/exe", "test_record", "killed", folder, text, (char *)NULL);
+    execl(program, "test_record", "killed", folder, text, (char *)NULL);
     _exit(127);
   }
   close(ends[1]);
@@ -190,6 +190,11 @@ static void cannot(void) {
   CHECK_EQUAL(wp_run_record_open(folder, "mine", &own), WP_OK);
   CHECK_EQUAL(wp_jobpool_resume_from(jobs, own, WP_ORPHANS_REFUSE), WP_BUSY);
   CHECK_EQUAL(wp_jobpool_resume_from(jobs, own, 4), WP_INVALID_ARGUMENT);
+  wp_run_job job = {.struct_size = 4};
+  CHECK_EQUAL(wp_run_record_next_job(own, &job), WP_INVALID_ARGUMENT);
+  job.struct_size = sizeof job;
+  CHECK_EQUAL(wp_run_record_next_job(own, NULL), WP_INVALID_ARGUMENT);
+  CHECK_EQUAL(wp_run_record_next_job(own, &job), WP_END);
   CHECK_EQUAL(wp_run_record_close(own), WP_OK);
   CHECK_EQUAL(wp_run_record_close(NULL), WP_OK);
   CHECK_EQUAL(wp_jobpool_destroy(jobs), WP_OK);
@@ -268,7 +273,7 @@ static void orphan(void) {
   CHECK_EQUAL(mkfifo(fifo, 0600), 0);
   pid_t child = fork();
   if (child == 0) {
-    execl("/proc/self/exe", "test_record", "orphan", folder, (char *)NULL);
+    execl(program, "test_record", "orphan", folder, (char *)NULL);
     _exit(127);
   }
   read_file(fifo, text, sizeof text);
@@ -292,6 +297,7 @@ int main(int argc, char **argv) {
     if (argc > 3) told = atoi(argv[3]);
     return argc > 3 ? be_killed() : leave_orphan();
   }
+  if (readlink("/proc/self/exe", program, sizeof program - 1) < 0) return 1;
   strcpy(folder, "/tmp/wpool-record.XXXXXX");
   if (!mkdtemp(folder)) return 1;
   RUN("J25: a program that is killed loses no finished job, and none runs twice", killed_and_resumed);

@@ -252,7 +252,8 @@ import WorkpoolCore
     #expect(scheduler.takeActions() == [.result(item: 1), .result(item: 2)])
     scheduler.report(0, .init(item: 3, status: .ok), at: 5)
     scheduler.completed(0, batch: 1, at: 6)
-    #expect(scheduler.takeActions() == [.result(item: 3)])
+    #expect(
+      scheduler.takeActions() == [.result(item: 3), .batchEnded(worker: 0, batch: 1)])
     #expect(scheduler.nextDue == 52)
     scheduler.tick(at: 52)
     #expect(scheduler.takeActions() == [.send(worker: 0, batch: 2, items: [0])])

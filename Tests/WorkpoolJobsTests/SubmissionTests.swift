@@ -83,7 +83,7 @@ import WorkpoolCore
       $0.limits.pools = [JobSpec.PoolRequest("net", 1)]
     }
     let wrong: [(JobSpec, String)] = [
-      (job("m") { $0.memory = 4096 }, "job m asks for 4096 bytes of memory, there are 2048"),
+      (job("m") { $0.memory = 4096 }, "job m asks for 4K of memory, there is 2K"),
       (job("c") { $0.cpus = 3 }, "job c asks for 3 slots, there are 2"),
       (job("p") { $0.pools = [.init("disk")] }, "job p asks for pool disk, which there is not"),
       (job("n") { $0.pools = [.init("net", 2)] }, "job n asks for 2 of pool net, there are 1"),
