@@ -1569,7 +1569,7 @@ typedef struct wp_job_attempt {
   int64_t start_ns;
   int64_t end_ns;
   int64_t cpu_ns;
-  uint64_t peak_memory; /* bytes, of a command */
+  uint64_t peak_memory; /* bytes, of a command; on Linux no less than this process had when it started it */
 } wp_job_attempt;
 
 /* The job with that id; WP_NOT_FOUND. Returns also WP_OK, WP_INVALID_ARGUMENT, WP_FORKED.

@@ -2,6 +2,7 @@
 """Job files: what they may say, and how what is wrong is told."""
 
 import json
+import re
 
 from jobs import JobCase
 
@@ -184,3 +185,17 @@ class JobFiles(JobCase):
         self.assertIn('"a" -> "b";', self.ok("graph", path, "--dot").decode())
         self.assertIn("j0 --> j2", self.ok("graph", path, "--mermaid").decode())
         self.assertEqual(self.names(), ["jobs.toml"])
+
+    def test_the_template_is_right_and_so_is_all_that_is_in_comments(self):
+        text = self.ok("template", "jobs").decode()
+        self.run_jobs(text, "-j2")
+        self.assertEqual(self.counts(), (3, 0, 0, 0, 0))
+        self.assertEqual((self.folder / "all.txt").read_text(), "mon\ntue\n")
+        # Lines of a key or a table in a comment; the others are words.
+        whole = re.sub(r"(?m)^# (?=\[|\w+ = )", "", text)
+        self.assertGreater(whole.count("\n") - len(re.findall(r"(?m)^#", whole)), text.count("\n") / 2)
+        self.ok("check", self.jobs(whole))
+        # Every key is there: those that the program lists for a wrong one.
+        keys = self.fails(2, "run", self.path("jobs.toml"), "--set", "merge.qqqqqq=1", says="keys are ").err
+        for key in keys.split("keys are ")[1].strip().split(", "):
+            self.assertRegex(whole, rf"(?m)^{key} = ")

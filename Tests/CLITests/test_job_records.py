@@ -410,8 +410,9 @@ class Reading(JobCase):
         self.assertEqual(run.summary["jobs"][0]["attempts"][0]["out"], "jobs/a.1.out")
 
     def test_status_report_and_timeline(self):
-        run = self.run_jobs(job("a", "exit 1", memory="1K") + job("b", after=["a"]) + job("c<&>")
-                            + job("d", after=["c<&>"], memory="1G"), "-k", "-j2", "--timeline", "t.json", code=1)
+        run = self.run_jobs(job("a", "exit 1", memory="1G") + job("b", after=["a"]) + job("c<&>")
+                            + job("d", "head -c 90000000 /dev/zero | tail -c 80000000 > big", after=["c<&>"],
+                                  memory="1K"), "-k", "-j2", "--timeline", "t.json", code=1)
         status = self.ok("status").decode()
         self.assertIn(f"run {run.id}: finished, ok 2, failed 1, cancelled 1", status)
         report = self.ok("report", run.id).decode()

@@ -5,9 +5,10 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 from jobs import JobCase
-from support import environment
+from support import TIMEOUT, WPOOL, environment
 from test_jobs import job
 
 
@@ -88,6 +89,32 @@ class Streams(JobCase):
     def test_tags_of_each_are_its_words(self):
         ended = self.wpool("each", "-q", "--tag", "--", "echo", "{1}+{2}", ":::", "a", ":::", "x y")
         self.assertEqual(ended.out, b"a x y\ta+x y\n")
+
+
+    def test_a_line_that_does_not_end_takes_no_memory(self):
+        for form in ("group", "line"):
+            limited = ["sh", "-c", 'ulimit -v 600000; exec "$@"', "sh", WPOOL]
+            done = subprocess.run(
+                [*limited, "each", "-q", "--tag", "--output", form, "--", "head", "-c", "100000000", ":::", "/dev/zero"],
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder, env=environment(), timeout=TIMEOUT)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout.count(b"\0"), 100_000_000)
+            self.assertTrue(done.stdout.startswith(b"/dev/zero\t\0"))
+
+
+class Figures(JobCase):
+    def test_what_a_job_took_is_not_what_this_program_took(self):
+        text = job("small", memory="4K") + job("large", "head -c 100000000 /dev/zero | tail -c 90000000 | wc -c", memory="4K")
+        run = self.run_jobs(text, "-q")
+        self.assertEqual(run.end("small")["peak_memory"], 0)
+        self.assertGreater(run.end("large")["peak_memory"], 90_000_000)
+        above = self.ok("report").decode().split("more memory than declared\n")[1]
+        self.assertEqual([line.split()[0] for line in above.splitlines()[:2]], ["job", "large"])
+        self.assertNotIn("small", above)
+
+    def test_outputs_that_did_not_come_are_told(self):
+        self.run_jobs(job("a", "touch is", outputs=["is", "is-not", "no*"]), "-q")
+        self.assertIn("wpool: warning: a: it completed, and its outputs are not there: is-not, no*\n", self.last.err)
 
 
 class Timelines(JobCase):

@@ -31,6 +31,7 @@ struct EachCommand: ParsableCommand {
 
   @OptionGroup(title: "Limits") var limits: JobLimitOptions
   @OptionGroup(title: "Failures and times") var failures: JobFailureOptions
+  @OptionGroup(title: "Earlier runs") var earlier: JobResumeOptions
   @OptionGroup(title: "Record") var record: JobRecordOptions
   @OptionGroup(title: "What is shown") var words: JobWordOptions
 
@@ -50,7 +51,9 @@ struct EachCommand: ParsableCommand {
     }
     settings.settle(plan)
     settings.usesCache = false
-    throw try JobSession(plan, settings, filtered: [], resumed: nil).run()
+    let resumed = try earlier.resumePlan(plan, settings)
+    for note in resumed?.notes ?? [] { Console.note(note) }
+    throw try JobSession(plan, settings, filtered: [], resumed: resumed).run()
   }
 }
 

@@ -15,7 +15,7 @@ struct LogFolderOption: ParsableArguments {
   var folder: String { JobRecordOptions.logFolder(logDir) }
 
   func history(_ run: String?) throws(Failure) -> RunHistory {
-    try RunHistory(of: try Runs.folder(of: run, in: folder))
+    try RunHistory(of: try Runs.named(run, in: folder))
   }
 }
 
@@ -116,7 +116,7 @@ struct LogsCommand: ParsableCommand {
   @OptionGroup var runs: LogFolderOption
 
   func run() throws {
-    let folder = try Runs.folder(of: name == "last" ? nil : name, in: runs.folder)
+    let folder = try Runs.named(name, in: runs.folder)
     var history = try RunHistory(of: folder)
     guard let known = history.job(job) else {
       throw Failure.usage(
@@ -252,18 +252,34 @@ struct CleanCommand: ParsableCommand {
     if !failures.isEmpty { throw Failure(exitCode: .run, messages: failures) }
   }
 
-  /// The files of a run, and nothing that is none.
+  /// A run's folder with all that is in it: jobs may have put their own things there.
   private static func remove(_ path: String) -> String? {
-    for folder in [path + "/jobs", path] {
-      for name in Runs.names(folder) where name != "jobs" {
-        if unlink(folder + "/" + name) != 0 && errno != ENOENT && errno != EISDIR {
-          return "\(folder)/\(name): cannot remove: \(String(cString: strerror(errno)))"
-        }
-      }
-      if rmdir(folder) != 0 && errno != ENOENT {
-        return "\(folder): cannot remove: \(String(cString: strerror(errno)))"
+    for name in entries(path) {
+      let inner = path + "/" + name
+      var info = stat()
+      // A link is removed, not what it leads to.
+      if lstat(inner, &info) == 0, info.st_mode & S_IFMT == S_IFDIR {
+        if let problem = remove(inner) { return problem }
+      } else if unlink(inner) != 0 && errno != ENOENT {
+        return "\(inner): cannot remove: \(String(cString: strerror(errno)))"
       }
     }
+    if rmdir(path) != 0 && errno != ENOENT {
+      return "\(path): cannot remove: \(String(cString: strerror(errno)))"
+    }
     return nil
+  }
+
+  private static func entries(_ folder: String) -> [String] {
+    guard let handle = opendir(folder) else { return [] }
+    defer { closedir(handle) }
+    var names: [String] = []
+    while let entry = readdir(handle) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
   }
 }

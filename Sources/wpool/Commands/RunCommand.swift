@@ -11,7 +11,8 @@ struct RunCommand: ParsableCommand {
       wpool run --lines <file|-> [<options>]
       """,
     discussion: """
-      A job file names commands, what they come after, and what they take; wpool check checks one. \
+      A job file names commands, what they come after, and what they take; wpool template jobs prints \
+      one with all keys, wpool check checks one. \
       Each run has a folder with the logs of all jobs, a journal (run.jsonl) and a summary \
       (run.json). Ctrl-C asks running jobs to end, once more kills them. Durations are seconds or \
       1h30m, 200ms.
@@ -42,6 +43,7 @@ struct RunCommand: ParsableCommand {
   @OptionGroup(title: "Limits") var limits: JobLimitOptions
   @OptionGroup(title: "Failures and times") var failures: JobFailureOptions
   @OptionGroup(title: "Which jobs") var choice: JobChoiceOptions
+  @OptionGroup(title: "Earlier runs") var earlier: JobResumeOptions
   @OptionGroup(title: "Record") var record: JobRecordOptions
   @OptionGroup(title: "What is shown") var words: JobWordOptions
 
@@ -55,7 +57,10 @@ struct RunCommand: ParsableCommand {
       if file != nil { throw Failure.usage("--lines takes the place of a job file") }
       plan = try LinePlan.read(lines, overrides: overrides)
     } else {
-      guard let file else { throw Failure.usage("no job file; see wpool run --help") }
+      guard let file else {
+        let hint = access("jobs.toml", F_OK) == 0 ? "; here is jobs.toml" : "; see wpool run --help"
+        throw Failure.usage("no job file" + hint)
+      }
       settings.file = file
       plan = try JobPlan(
         try JobText.read(file), base: Paths.folder(of: file), overrides: overrides, sets: sets)
@@ -63,11 +68,11 @@ struct RunCommand: ParsableCommand {
     settings.settle(plan)
     if settings.order == .critical { settings.knownTimes = Runs.times(of: plan, settings) }
     try choice.apply(to: &settings, plan)
-    var filtered = try choice.filtered(plan, targets: targets)
+    var filtered = try choice.filtered(plan, targets: targets, mayBeRuns: earlier.isLast)
     if let shard = settings.shard, case .part(_, let count) = shard {
       filtered.formUnion(Shards(plan, count: count).others(than: shard))
     }
-    let resumed = try choice.resumePlan(plan, settings)
+    let resumed = try earlier.resumePlan(plan, settings)
     if choice.dryRun {
       var dryRun = try JobDryRun(plan, settings, filtered: filtered, resumed: resumed)
       throw try dryRun.run()
@@ -93,24 +98,6 @@ struct JobChoiceOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp("Set a key of a job; repeatable.", valueName: "job.key=value"))
   var set: [String] = []
-
-  @Option(
-    help: ArgumentHelp(
-      "Run what the last run, or this one, has not done; without a value the last one.",
-      valueName: "run"), completion: KnownNames.runs)
-  var resume: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Run what failed in the last run, or this one, and what was cancelled for it.",
-      valueName: "run"), completion: KnownNames.runs)
-  var retryFailed: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Processes of a resumed run that still run: refuse, kill, wait or ignore. [refuse]",
-      valueName: "outcome"))
-  var orphans: Orphans.Choice?
 
   @Option(
     help: ArgumentHelp(
@@ -158,12 +145,14 @@ struct JobChoiceOptions: ParsableArguments {
   }
 
   /// Places of jobs that shall not run.
-  func filtered(_ plan: JobPlan, targets: [String]) throws(Failure) -> Set<Int> {
+  /// - Parameter mayBeRuns: a target may have been meant as a run.
+  func filtered(
+    _ plan: JobPlan, targets: [String], mayBeRuns: Bool
+  ) throws(Failure) -> Set<Int> {
     func places(_ pattern: String, _ word: String) throws(Failure) -> [Int] {
       let found = plan.matches(pattern)
       guard !found.isEmpty else {
-        // The word behind --resume is a run, or a job that shall run.
-        let mayBeRun = word.isEmpty && (resume ?? retryFailed) == "last"
+        let mayBeRun = word.isEmpty && mayBeRuns
         throw .usage(
           "\(word)\(pattern): there is no such job" + (mayBeRun ? ", and no such run" : "")
             + Spelling.hint(pattern, among: plan.jobs.map { $0.id }))
@@ -180,6 +169,30 @@ struct JobChoiceOptions: ParsableArguments {
     for pattern in skip { left.formUnion(try places(pattern, "--skip ")) }
     return left
   }
+}
+
+/// Going on from an earlier run.
+struct JobResumeOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Run what this run, or without a value the last one of the same jobs, has not done.",
+      valueName: "run"), completion: KnownNames.runs)
+  var resume: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Run only what failed in this run, or the last one, and what was cancelled for it.",
+      valueName: "run"), completion: KnownNames.runs)
+  var retryFailed: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Processes of a resumed run that still run: refuse, kill, wait or ignore. [refuse]",
+      valueName: "outcome"))
+  var orphans: Orphans.Choice?
+
+  /// Whether the word behind one of the options was taken for none of a run.
+  var isLast: Bool { (resume ?? retryFailed) == "last" }
 
   func resumePlan(_ plan: JobPlan, _ settings: RunSettings) throws(Failure) -> ResumePlan? {
     if resume != nil && retryFailed != nil {
@@ -189,7 +202,15 @@ struct JobChoiceOptions: ParsableArguments {
       if orphans != nil { throw .usage("--orphans is for --resume and --retry-failed") }
       return nil
     }
-    let folder = try Runs.folder(of: name == "last" ? nil : name, in: settings.logFolder)
+    let folder: String
+    if name == "last" {
+      guard let last = Runs.last(of: plan, settings) else {
+        throw .usage("there is no run of \(settings.file ?? plan.name) in \(settings.logFolder)")
+      }
+      folder = last
+    } else {
+      folder = try Runs.folder(of: name, in: settings.logFolder)
+    }
     return try ResumePlan(
       plan, folder: folder, onlyFailed: retryFailed != nil, orphans: orphans ?? .refuse)
   }
@@ -200,7 +221,7 @@ enum OptionalValues {
   private static let options = ["--resume", "--retry-failed"]
 
   static func filledIn(_ words: [String]) -> [String] {
-    guard words.first == "run" else { return words }
+    guard words.first == "run" || words.first == "each" else { return words }
     var result: [String] = []
     for (index, word) in words.enumerated() {
       if word == "--" { return result + words[index...] }
@@ -216,7 +237,7 @@ enum OptionalValues {
 
   private static func isRun(_ word: String, _ words: [String]) -> Bool {
     if word.isEmpty || word.hasPrefix("-") { return false }
-    if RunName.isULID(word) { return true }
+    if word == "last" || RunName.isULID(word) { return true }
     var folder: String?
     for (index, other) in words.enumerated() {
       if other == "--log-dir", index + 1 < words.count { folder = words[index + 1] }

@@ -9,14 +9,15 @@ struct TemplateCommand: ParsableCommand {
     discussion: """
       Without a word: a whole configuration that wpool validate accepts, with all keys of its tables in \
       comments. With the name of a table (input, options, output, barcodes, benchmark) or of a step: \
-      that part, all keys of the step with what they take.
+      that part, all keys of the step with what they take. With jobs: a job file for wpool run.
       """)
 
-  @Argument(help: "A table or a step.")
+  @Argument(help: "A table, a step, or jobs.")
   var part: String?
 
   func run() throws {
     guard let part else { throw Console.write(ConfigurationTemplate.whole) }
+    if part == "jobs" { throw Console.write(JobTemplate.whole) }
     let sections = ConfigurationTemplate.sections
     if let section = sections.first(where: { Spelling.isSame($0.name, part) }) {
       throw Console.write(section.text)

@@ -208,6 +208,12 @@ enum Paths {
     return end == whole.startIndex ? "/" : String(whole[..<end])
   }
 
+  /// Whether there is such a file, or one that matches.
+  static func isThere(_ path: String, base: String) -> Bool {
+    isPattern(path)
+      ? !matching(path, base: base).isEmpty : access(absolute(path, base: base), F_OK) == 0
+  }
+
   static func isPattern(_ path: String) -> Bool { path.contains { "*?[".contains($0) } }
 
   /// Files that match, sorted by their bytes, relative to `base` where the pattern is.

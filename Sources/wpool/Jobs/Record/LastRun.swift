@@ -2,6 +2,15 @@
 import Workpool
 
 extension Runs {
+  /// The folder of a run: its own path, an id, the beginning of one, or, for nil and `last`, the last one that no
+  /// job of another run began.
+  static func named(_ name: String?, in logFolder: String) throws(Failure) -> String {
+    if let name, name != "last" { return try folder(of: name, in: logFolder) }
+    let paths = all(in: logFolder).reversed().map { logFolder + "/" + $0 }
+    if let own = paths.first(where: { RunHistory.headLine($0)?["outer"] == nil }) { return own }
+    return try folder(of: nil, in: logFolder)
+  }
+
   /// The folder of the last run of the same jobs: of the same file, or of lines of the same name. nil: none.
   static func last(of plan: JobPlan, _ settings: RunSettings) -> String? {
     let path = settings.file.map { Paths.absolute($0, base: Paths.currentFolder) }

@@ -6,6 +6,9 @@ import Workpool
 /// What jobs have written, on this program's own standard output and error: of a job at once when it has
 /// ended, or line by line. It is taken from the log files, which the kernel writes.
 final class JobOutput {
+  /// Longer ones are broken where they are shown by lines.
+  private static let longestLine = 1 << 20
+
   private let form: RunSettings.OutputForm
   private let hasTags: Bool
   private let keepsOrder: Bool
@@ -132,6 +135,8 @@ final class JobOutput {
   ) {
     guard let last = bytes.lastIndex(of: 10) else {
       rest += bytes
+      // Nobody reads such a line; memory has an end.
+      if rest.count >= Self.longestLine { finish(&rest, to: target, place) }
       return
     }
     let whole = rest + bytes[...last]

@@ -58,6 +58,7 @@ final class JobSession {
   private var failure: WorkpoolError?
   /// Processes that were told to be left behind.
   private var toldLeftovers: Set<Int32> = []
+  private var ownMemory = OwnMemory()
   /// How many jobs could have run at once.
   private var mostWanted = 0
 
@@ -89,6 +90,8 @@ final class JobSession {
     }
     handles = Array(handles[..<plan.jobs.count])
     for (place, handle) in handles.enumerated() { places[handle] = place }
+    // From here on there is something to finish.
+    signals = wpl_signals_watch()
     folder = try RunFolder(of: settings.runID ?? RunName.ulid(), in: settings.logFolder)
     absoluteFolder = Paths.absolute(folder.path, base: Paths.currentFolder)
     do throws(WorkpoolError) {
@@ -159,6 +162,11 @@ final class JobSession {
       .init("shard", settings.shard.map { .text($0.text) } ?? .null),
     ]
     if let resumed { members.append(.init("resumes", .text(resumed.history.id))) }
+    if let run = Surroundings.variable("WPOOL_RUN_ID"),
+      let job = Surroundings.variable("WPOOL_JOB_ID")
+    {
+      members.append(.init("outer", .object([.init("run", .text(run)), .init("job", .text(job))])))
+    }
     return members
   }
 
@@ -166,7 +174,6 @@ final class JobSession {
 
   /// - Returns: what the program ends with; everything was told.
   func run() -> ExitCode {
-    signals = wpl_signals_watch()
     _ = wpl_process_adopts_orphans()
     perform()
     addAgain()
@@ -249,7 +256,8 @@ final class JobSession {
   }
 
   private func advance(_ place: Int) {
-    guard let job = running[place], let end = job.child.advance(now: wpl_now()) else { return }
+    guard let job = running[place], var end = job.child.advance(now: wpl_now()) else { return }
+    if !ownMemory.isLess(than: end.peakMemory) { end.peakMemory = 0 }
     running[place] = nil
     lastEnds[place] = end
     output.attemptEnded(place)
@@ -288,6 +296,13 @@ final class JobSession {
   /// - Returns: why it is a failure nevertheless.
   private func completed(_ place: Int, _ job: Running) -> String? {
     let id = plan.jobs[place].id
+    let missing = plan.jobs[place].outputs.filter { !Paths.isThere($0, base: plan.base) }
+    if !missing.isEmpty {
+      scheduler.report(
+        .warning, handles[place],
+        "it completed, and its outputs are not there: " + missing.joined(separator: ", "),
+        at: wpl_now())
+    }
     outputs[place] = JobEnvironment.values(
       in: folder.file(id, attempt: job.attempt, "output"))
     let path = folder.file(id, attempt: job.attempt, "submit")

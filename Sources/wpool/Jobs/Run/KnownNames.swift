@@ -23,7 +23,7 @@ enum KnownNames {
     let folder = folder(words)
     let known = Set(runs(words))
     let name = words.first { $0 == "last" || known.contains($0) }
-    guard let path = try? Runs.folder(name == "last" ? nil : name, in: folder),
+    guard let path = try? Runs.named(name, in: folder),
       let history = try? RunHistory(folder: path)
     else { return [] }
     return history.jobs.map { $0.id }

@@ -215,9 +215,18 @@ struct JobRecordOptions: ParsableArguments {
   var timeline: String?
 
   static func logFolder(_ given: String?) -> String {
-    var path = given ?? Surroundings.variable("WPOOL_LOG_DIR") ?? ".wpool/runs"
+    var path = given ?? environmentFolder ?? ".wpool/runs"
     while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
     return path
+  }
+
+  /// In a job it is the folder of the run around it: a run of its own goes beside that.
+  private static var environmentFolder: String? {
+    guard let path = Surroundings.variable("WPOOL_LOG_DIR") else { return nil }
+    guard let outer = Surroundings.variable("WPOOL_RUN_ID"), path.hasSuffix("/" + outer),
+      Surroundings.variable("WPOOL_JOB_ID") != nil
+    else { return path }
+    return String(path.dropLast(outer.count + 1))
   }
 
   func check() throws(Failure) {
