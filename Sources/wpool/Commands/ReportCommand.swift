@@ -162,7 +162,8 @@ struct RunFigures {
     for (id, attempt) in all.sorted(by: { length($0.1) > length($1.1) }).prefix(10) {
       table.add([
         id, String(attempt.number), Duration.text(length(attempt)),
-        attempt.peakMemory > 0 ? Figures.bytes(UInt64(attempt.peakMemory)) : "-", Duration.text(attempt.cpu),
+        attempt.peakMemory > 0 ? Figures.bytes(UInt64(attempt.peakMemory)) : "-",
+        Duration.text(attempt.cpu),
       ])
     }
     return "\nslowest\n" + table.text

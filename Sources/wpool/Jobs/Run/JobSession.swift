@@ -17,50 +17,50 @@ final class JobSession {
     let start: Int64
   }
 
-  private(set) var plan: JobPlan
+  var plan: JobPlan
   let settings: RunSettings
-  private let limits: JobLimits
+  let limits: JobLimits
   let resumed: ResumePlan?
   /// Places of jobs that were not asked for.
-  private let filtered: Set<Int>
-  private(set) var scheduler: Scheduler
+  let filtered: Set<Int>
+  var scheduler: Scheduler
 
-  private var handles: [JobHandle] = []
-  private var places: [JobHandle: Int] = [:]
-  private var running: [Int: Running] = [:]
-  private var lastEnds: [Int: ChildEnd] = [:]
+  var handles: [JobHandle] = []
+  var places: [JobHandle: Int] = [:]
+  var running: [Int: Running] = [:]
+  var lastEnds: [Int: ChildEnd] = [:]
   /// `k=v` lines of jobs that completed.
-  private var outputs: [Int: [JSONValue.Member]] = [:]
-  private var hashes: [String] = []
+  var outputs: [Int: [JSONValue.Member]] = [:]
+  var hashes: [String] = []
   /// Jobs whose definition was written by another job.
-  private var definitions: [Int: JSONValue] = [:]
+  var definitions: [Int: JSONValue] = [:]
 
   let start = wpl_now()
   let wallStart = wpl_wall_time()
-  private let eventText: JobEventText
-  private var seq = 0
-  private let folder: RunFolder
-  private let absoluteFolder: String
-  private let journal: JournalWriter
-  private var summaryDue: Int64
+  let eventText: JobEventText
+  var seq = 0
+  let folder: RunFolder
+  let absoluteFolder: String
+  let journal: JournalWriter
+  var summaryDue: Int64
   /// When to look again whether the machine has room for starts; nil: it has, or need not have.
-  private var gateDue: Int64?
-  private var state: IncrementalState?
-  private var display: JobDisplay
-  private let output: JobOutput
-  private var counts = RunCounts()
-  private let baseEnvironment: [(name: String, setting: String)]
+  var gateDue: Int64?
+  var state: IncrementalState?
+  var display: JobDisplay
+  let output: JobOutput
+  var counts = RunCounts()
+  let baseEnvironment: [(name: String, setting: String)]
 
-  private var signals: Int32 = -1
+  var signals: Int32 = -1
   /// The first one.
-  private var caught: Int32?
+  var caught: Int32?
   /// The record cannot be written: nothing more is begun.
-  private var failure: WorkpoolError?
+  var failure: WorkpoolError?
   /// Processes that were told to be left behind.
-  private var toldLeftovers: Set<Int32> = []
-  private var ownMemory = OwnMemory()
+  var toldLeftovers: Set<Int32> = []
+  var ownMemory = OwnMemory()
   /// How many jobs could have run at once.
-  private var mostWanted = 0
+  var mostWanted = 0
 
   init(
     _ plan: JobPlan, _ settings: RunSettings, filtered: Set<Int>, resumed: ResumePlan?
@@ -107,7 +107,7 @@ final class JobSession {
     counts.slots = limits.slots
   }
 
-  private static let summaryInterval: Int64 = 5_000_000_000
+  static let summaryInterval: Int64 = 5_000_000_000
 
   static func specs(
     _ plan: JobPlan, _ settings: RunSettings, filtered: Set<Int>, resumed: ResumePlan?
@@ -140,34 +140,6 @@ final class JobSession {
     }
     specs += PlanSpecs.barriers(plan)
     return specs
-  }
-
-  private var header: [JSONValue.Member] {
-    var members: [JSONValue.Member] = [
-      .init("type", .text("run")),
-      .init("schema", .int(1)),
-      .init("run", .text(folder.id)),
-      .init("tool", .text("wpool " + VersionCommand.number)),
-      .init("name", .text(plan.name)),
-      .init("file", settings.file.map { .text($0) } ?? .null),
-      .init("file_hash", .text(plan.fileHash)),
-      .init("argv", .list(settings.arguments.map { .text($0) })),
-      .init("cwd", .text(Paths.currentFolder)),
-      .init("host", .text(Surroundings.host)),
-      .init("boot_id", .text(Surroundings.bootID)),
-      .init("pid", .int(Int(getpid()))),
-      .init("start", .text(RunName.isoTime(wallStart))),
-      .init("start_ns", .int(Int(wallStart))),
-      .init("slots", .int(settings.limits(plan).slots)),
-      .init("shard", settings.shard.map { .text($0.text) } ?? .null),
-    ]
-    if let resumed { members.append(.init("resumes", .text(resumed.history.id))) }
-    if let run = Surroundings.variable("WPOOL_RUN_ID"),
-      let job = Surroundings.variable("WPOOL_JOB_ID")
-    {
-      members.append(.init("outer", .object([.init("run", .text(run)), .init("job", .text(job))])))
-    }
-    return members
   }
 
   // MARK: The loop
@@ -319,7 +291,7 @@ final class JobSession {
 
   // MARK: What the scheduler says
 
-  private func perform() {
+  func perform() {
     while true {
       let events = scheduler.takeEvents()
       let actions = scheduler.takeActions()
@@ -402,303 +374,6 @@ final class JobSession {
       errors: folder.file(job.id, attempt: attempt, "err"))
   }
 
-  private func absolute(_ place: Int, _ attempt: Int32, _ suffix: String) -> String {
-    let path = folder.file(plan.jobs[place].id, attempt: attempt, suffix)
-    return path.hasPrefix("/") ? path : absoluteFolder + path.dropFirst(folder.path.count)
-  }
-
-  private func environment(_ place: Int, _ attempt: Int32, _ slot: Int32) -> [String] {
-    let job = plan.jobs[place]
-    var settings: [(String, String)] = job.environment.map { ($0.name, $0.value) }
-    settings += [
-      ("WPOOL_RUN_ID", folder.id), ("WPOOL_JOB_ID", job.id), ("WPOOL_ATTEMPT", String(attempt)),
-      ("WPOOL_SLOT", String(slot)), ("WPOOL_CPUS", String(cpus(of: job))),
-      ("WPOOL_LOG_DIR", absoluteFolder),
-      ("WPOOL_OUTPUT", absolute(place, attempt, "output")),
-      ("WPOOL_SUBMIT", absolute(place, attempt, "submit")),
-    ]
-    let deps = job.dependencies.map { (plan.jobs[$0].id, outputs[$0] ?? []) }
-    for (id, values) in deps {
-      for value in values {
-        settings.append((JobEnvironment.name(id, value.key), value.value.text ?? ""))
-      }
-    }
-    settings.append(("WPOOL_DEPS", dependencies(place, attempt, deps)))
-    return JobEnvironment.merged(baseEnvironment, settings)
-  }
-
-  /// What it was given: one that asks for more than there is has all there is.
-  private func cpus(of job: PlannedJob) -> Int {
-    let isIO = (job.settings.hint ?? .lightCPU).isIO && limits.ioSlots > 0
-    return min(job.settings.cpus ?? 1, isIO ? limits.ioSlots : limits.slots)
-  }
-
-  /// Writes what dependencies have given; a job without any shares an empty file with its like.
-  private func dependencies(
-    _ place: Int, _ attempt: Int32, _ deps: [(String, [JSONValue.Member])]
-  ) -> String {
-    let path =
-      deps.isEmpty ? absoluteFolder + "/no_deps.json" : absolute(place, attempt, "deps.json")
-    if deps.isEmpty && access(path, F_OK) == 0 { return path }
-    let text = JSONValue.object(deps.map { .init($0.0, .object($0.1)) }).line + "\n"
-    let descriptor = wpl_file_open(path, Int32(WPL_OPEN_REPLACE))
-    if descriptor >= 0 {
-      _ = Console.put(text, to: descriptor)
-      close(descriptor)
-    }
-    return path
-  }
-
-  // MARK: Jobs that come while others run
-
-  /// - Returns: why nothing was added.
-  private func addJobs(_ adder: Int, _ path: String) -> String? {
-    do {
-      let added = try SubmittedJobs.read(path)
-      if added.isEmpty { return nil }
-      try submit(added, by: adder, name: path)
-      return nil
-    } catch let failure as Failure {
-      return failure.messages.joined(separator: "\n")
-    } catch {
-      return "\(error)"
-    }
-  }
-
-  private func submit(_ added: SubmittedJobs, by adder: Int, name: String) throws {
-    var after = plan
-    let first = try after.add(added.text(name: name), by: adder)
-    let slots = settings.limits(plan).slots
-    var specs: [JobSpec] = []
-    for place in first..<after.jobs.count {
-      var spec = PlanSpecs.spec(place, after, slots)
-      spec.checksUpToDate =
-        settings.usesCache && !settings.isForced && IncrementalState.concerns(after.jobs[place])
-      if resumed?.isDone(place, after) ?? false { spec.skip = .resumed }
-      specs.append(spec)
-    }
-    let barrier = after.jobs[first...].first?.stage.flatMap { stage in
-      after.stages[(stage + 1)...].first { !$0.jobs.isEmpty }.map(PlanSpecs.barrierID)
-    }
-    let newHandles: [JobHandle]
-    do throws(WorkpoolError) {
-      newHandles = try scheduler.submit(specs, at: wpl_now())
-    } catch {
-      throw Failure.usage(error.message)
-    }
-    plan = after
-    handles += newHandles
-    for (offset, handle) in newHandles.enumerated() { places[handle] = first + offset }
-    for place in first..<plan.jobs.count {
-      definitions[place] = added.objects.first { $0["id"]?.text == plan.jobs[place].id }
-      hashes.append(DefinitionHash.of(place, plan))
-    }
-    counts.total = plan.jobs.count
-    let ids = specs.map { $0.id }
-    for waiter in plan.jobs.indices where plan.jobs[waiter].awaitsAddedBy.contains(adder) {
-      let new = (first..<plan.jobs.count).filter { $0 != waiter }
-      plan.addDependencies(of: waiter, new)
-      if let error = wait(handles[waiter], for: new.map { plan.jobs[$0].id }) { throw error }
-    }
-    if let barrier = barrier.flatMap({ scheduler.find($0) }), let error = wait(barrier, for: ids) {
-      throw error
-    }
-  }
-
-  private func wait(_ job: JobHandle, for ids: [String]) -> Failure? {
-    do throws(WorkpoolError) {
-      try scheduler.addDependencies(of: job, ids, at: wpl_now())
-      return nil
-    } catch {
-      // It is further on already: it was cancelled, or did not wait for the one that added.
-      return error.status == .cycle ? .usage(error.message) : nil
-    }
-  }
-
-  /// What jobs had added before the run that is resumed ended.
-  private func addAgain() {
-    guard let resumed else { return }
-    for (adder, objects) in resumed.added {
-      guard let place = plan.places[adder], resumed.isDone(adder) else { continue }
-      do {
-        try submit(SubmittedJobs(objects: objects), by: place, name: "the journal")
-      } catch {
-        say("\(adder): what it had added is not added again: \(error)")
-      }
-      perform()
-    }
-  }
-
-  // MARK: Telling
-
-  private func tell(_ event: JobEvent) {
-    if let id = event.job.map({ _ in event.id }), PlanSpecs.isBarrier(id) { return }
-    seq += 1
-    var members = eventText.members(event, seq: seq)
-    let place = event.job.flatMap { places[$0] }
-    if let place { addDetails(event, place, &members) }
-    if event.kind == .runFinished { members += JobSums(scheduler, handles).members }
-    display.event(members)
-    let isTerminal = event.kind == .jobFinished || event.kind == .jobSkipped
-    write(members, mustLast: isTerminal || event.kind == .runFinished)
-    if let place { count(event, place) }
-    if event.kind == .warning {
-      say("warning: " + (event.id.isEmpty ? "" : event.id + ": ") + event.text)
-    }
-  }
-
-  private func addDetails(
-    _ event: JobEvent, _ place: Int, _ members: inout [JSONValue.Member]
-  ) {
-    let job = plan.jobs[place]
-    switch event.kind {
-    case .jobSubmitted:
-      members.append(.init("hash", .text(hashes[place])))
-      members.append(
-        .init("after", .list(job.dependencies.map { .text(plan.jobs[$0].id) })))
-      if let memory = job.settings.memory { members.append(.init("memory", .int(Int(memory)))) }
-      if job.settings.allowFailure ?? false { members.append(.init("allow_failure", .bool(true))) }
-      if let priority = job.settings.priority {
-        members.append(.init("priority", .int(Int(priority))))
-      }
-      if let adder = job.adder {
-        members.append(.init("added_by", .text(plan.jobs[adder].id)))
-        if let definition = definitions[place] {
-          members.append(.init("definition", definition))
-        }
-      }
-    case .jobFinished, .jobRetrying, .jobSkipped:
-      if let end = lastEnds.removeValue(forKey: place) { members += JobEventText.members(end) }
-      if event.kind == .jobSkipped, event.reason == .resumed {
-        outputs[place] = resumed?.history.job(job.id)?.outputs
-        if case .done(let values)? = settings.merged?.outcomes[place] { outputs[place] = values }
-      }
-      if event.kind != .jobRetrying, let values = outputs[place], !values.isEmpty {
-        members.append(.init("outputs", .object(values)))
-      }
-    default: break
-    }
-  }
-
-  private func count(_ event: JobEvent, _ place: Int) {
-    let job = plan.jobs[place]
-    switch event.kind {
-    case .jobStarted:
-      counts.running += 1
-      if event.attempt == 1 { counts.started += 1 }
-      let command = settings.file == nil ? ": " + job.shortCommand : ""
-      let attempt = event.attempt > 1 ? " (attempt \(event.attempt))" : ""
-      tellLine("start \(job.id)\(command)\(attempt)", event)
-    case .jobRetrying:
-      counts.running -= 1
-      let how = JobWords.how("\(event.state.name)", "\(event.reason.name)", Int(event.detail))
-      let wait = event.retryTime - event.time
-      tellLine("again \(job.id): \(how)" + (wait > 0 ? ", in \(Duration.text(wait))" : ""), event)
-    case .jobFinished, .jobSkipped:
-      let attempts = scheduler.attempts(handles[place])
-      if event.attempt > 0 && attempts.last?.end ?? 0 >= event.time { counts.running -= 1 }
-      counts.ended += 1
-      if event.state == .failed || event.state == .timeout { counts.failed += 1 }
-      if let last = attempts.last {
-        counts.completed += 1
-        counts.execution += last.end - last.start
-      }
-      let how = JobWords.how("\(event.state.name)", "\(event.reason.name)", Int(event.detail))
-      let time = attempts.last.map { " " + Duration.text($0.end - $0.start) } ?? ""
-      if display.form == .bar { display.hide() }
-      output.jobEnded(
-        place, settings.tag(job),
-        files: event.attempt > 0 && !job.ownsConsole
-          ? (
-            folder.file(job.id, attempt: event.attempt, "out"),
-            folder.file(job.id, attempt: event.attempt, "err")
-          ) : nil)
-      tellLine("\(job.id): \(how)\(time)", isEnd: true, event)
-    default: break
-    }
-    display.show(counts, event.time)
-  }
-
-  private func tellLine(_ text: String, isEnd: Bool = false, _ event: JobEvent) {
-    display.line(text, isEnd: isEnd, counts, event.time)
-  }
-
-  private func tellLeftovers(_ place: Int, _ end: ChildEnd) {
-    guard !end.leftovers.isEmpty, !end.wasStopped else { return }
-    toldLeftovers.formUnion(end.remaining)
-    let numbers = end.leftovers.map(String.init).joined(separator: ", ")
-    let what: String
-    switch plan.jobs[place].settings.leftovers ?? .kill {
-    case .leave: return
-    case .warn: what = "left processes behind, which go on: \(numbers)"
-    case .kill:
-      what =
-        "left processes behind, which were killed: \(numbers)"
-        + (end.remaining.isEmpty
-          ? "" : "; still there: " + end.remaining.map(String.init).joined(separator: ", "))
-    }
-    scheduler.report(.warning, handles[place], what, at: wpl_now())
-  }
-
-  func say(_ message: String) {
-    display.hide()
-    if !display.ownsErrors { Console.say(message) }
-  }
-
-  // MARK: The record
-
-  private func write(_ members: [JSONValue.Member], mustLast: Bool) {
-    guard failure == nil else { return }
-    do throws(WorkpoolError) {
-      try journal.append(members, mustLast: mustLast, now: wpl_now())
-    } catch {
-      giveUp(error)
-    }
-  }
-
-  /// Without a record nothing more may run.
-  private func giveUp(_ error: WorkpoolError) {
-    failure = error
-    scheduler.interrupt(at: wpl_now())
-    scheduler.interrupt(at: wpl_now())
-  }
-
-  private func keepRecord() {
-    let now = wpl_now()
-    if let due = journal.syncDue, due <= now, failure == nil {
-      do throws(WorkpoolError) {
-        try journal.syncNow(now)
-      } catch {
-        giveUp(error)
-        perform()
-      }
-    }
-    if summaryDue <= now {
-      writeSummary(isEnd: false)
-      // Of very many jobs it takes a while: at most a twentieth of the time.
-      let later = wpl_now()
-      summaryDue = later + max(Self.summaryInterval, 20 * (later - now))
-    }
-    display.show(counts, now)
-    wpl_process_reap_adopted_but(running.values.map { $0.child.id })
-  }
-
-  private func writeSummary(isEnd: Bool) {
-    guard failure == nil else { return }
-    let summary = JobSummary(
-      id: folder.id, scheduler, handles, start: start, now: wpl_now(), isEnd: isEnd
-    ) { [folder] view, attempt in
-      ["out", "err"].map {
-        .init($0, .text(folder.name(view.spec.id, attempt: attempt.number, $0)))
-      }
-    }
-    do throws(WorkpoolError) {
-      try RunFolder.replace(folder.summaryPath, with: summary.bytes)
-    } catch {
-      giveUp(error)
-    }
-  }
-
   // MARK: The end
 
   /// Processes that left their group, and came to this one when their parents ended.
@@ -768,37 +443,5 @@ final class JobSession {
     if output.failure == EPIPE { return .closedOutput }
     if output.failure != 0 { return .program }
     return sums.isGood ? .success : .run
-  }
-
-  /// What ran when, in the run's folder and where it was asked for.
-  ///
-  /// - Returns: whether what was asked for could not be written; that was told.
-  private func writeTimelines() -> Bool {
-    guard failure == nil else { return false }
-    var chart = scheduler.chart(from: start, until: wpl_now())
-    chart.jobs.removeAll { PlanSpecs.isBarrier($0.id) }
-    let (trace, picture) = (chart.traceText, chart.svgText)
-    for (name, text) in [("trace.json", trace), ("timeline.svg", picture)] {
-      do throws(WorkpoolError) {
-        // They can be made again from the journal: no need to wait for the device.
-        try WholeFile.write(folder.path + "/" + name, Array(text.utf8))
-      } catch {
-        say("warning: " + error.text)
-      }
-    }
-    guard let path = settings.timeline else { return false }
-    do throws(WorkpoolError) {
-      try RunFolder.replace(path, with: Array((path.hasSuffix(".svg") ? picture : trace).utf8))
-      return false
-    } catch {
-      say(error.text)
-      return true
-    }
-  }
-}
-
-private func wpl_process_reap_adopted_but(_ leaders: [Int32]) {
-  leaders.withUnsafeBufferPointer {
-    wpl_process_reap_adopted($0.baseAddress, Int32($0.count))
   }
 }

@@ -2,8 +2,8 @@
 
 /// The most memory that this process has had so far.
 ///
-/// Linux counts it into the peak of each child, which has had it for a moment, before it became another program
-/// (getrusage(2), `exec_mmap` in fs/exec.c): what is not more than this says nothing of the child.
+/// Linux counts it into the peak of each child, which has had it for a moment, before it became another
+/// program (getrusage(2), `exec_mmap` in fs/exec.c): what is not more than this says nothing of the child.
 struct OwnMemory {
   /// The kernel's counts are behind by some pages for each processor.
   private static let slack: Int64 = 1 << 20
