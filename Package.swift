@@ -104,17 +104,17 @@ let package = Package(
 if !isEmbedded {
   package.dependencies += [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ]
+  package.cxxLanguageStandard = .cxx17
   package.products += [.executable(name: "wpool", targets: ["wpool"])]
   package.targets += [
+    .target(name: "CTOML"),
     .executableTarget(
       name: "wpool",
       dependencies: [
-        "CPlatform", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolJobs", "WorkpoolIO",
+        "CPlatform", "CTOML", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolJobs", "WorkpoolIO",
         "WorkpoolFASTQ",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: floorSettings),
     .target(

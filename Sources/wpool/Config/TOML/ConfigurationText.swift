@@ -1,35 +1,41 @@
 // SPDX-License-Identifier: MIT
-import TOMLKit
+import CTOML
 import Workpool
 
 /// A configuration as it was read: its values, and where each of them stands.
 struct ConfigurationText {
+  /// A key is its table's names, numbers in lists, and its own name.
+  typealias Path = [String]
+
   let name: String
   let text: String
   let root: [StepParameter]
-  private let lines: [ConfigurationLines.Path: Int]
+  private let lines: [Path: Int]
 
   /// - Throws: a failure that names the line of what is no TOML.
   init(path: String) throws(Failure) {
     name = path
     text = try Self.content(of: path)
-    let places = ConfigurationLines(text)
-    lines = places.lines
-    if let fault = places.fault {
-      throw .usage(path + ":\(fault.line): this is no TOML: \(fault.message)")
+    var bytes = text
+    guard let document = bytes.withUTF8({ Self.parse($0) }) else {
+      throw .usage(path + ": there is no memory to read it")
     }
-    do {
-      let table = try TOMLTable(string: text)
-      root = Self.members(of: table, places, [])
-    } catch let error as TOMLParseError {
-      throw .usage(path + ":\(error.source.begin.line): this is no TOML: \(error.description)")
-    } catch {
-      throw .usage(path + ": this is no TOML: \(error)")
+    defer { wpt_free(document) }
+    var faultLine: UInt32 = 0
+    if let fault = wpt_error(document, &faultLine) {
+      throw .usage(path + ":\(faultLine): this is no TOML: \(String(cString: fault))")
     }
+    var reader = ValueReader(next: wpt_values(document))
+    root = reader.takeRoot()
+    lines = reader.lines
+  }
+
+  private static func parse(_ bytes: UnsafeBufferPointer<UInt8>) -> OpaquePointer? {
+    bytes.withMemoryRebound(to: CChar.self) { wpt_parse($0.baseAddress, $0.count) }
   }
 
   /// What was read by other means; `lines` has where it stands.
-  init(name: String, text: String, root: [StepParameter], lines: [ConfigurationLines.Path: Int]) {
+  init(name: String, text: String, root: [StepParameter], lines: [Path: Int]) {
     self.name = name
     self.text = text
     self.root = root
@@ -50,7 +56,7 @@ struct ConfigurationText {
   }
 
   /// The line of a key, or of the nearest table around it.
-  func line(_ path: [String]) -> Int? {
+  func line(_ path: Path) -> Int? {
     var path = path
     while !path.isEmpty {
       if let line = lines[path] { return line }
@@ -58,37 +64,46 @@ struct ConfigurationText {
     }
     return nil
   }
+}
 
-  // MARK: Values
+/// Takes the values of a text one after the other, with all that is in them.
+private struct ValueReader {
+  var next: UnsafePointer<wpt_value>
+  private(set) var lines: [ConfigurationText.Path: Int] = [:]
 
-  /// In the order of the text.
-  private static func members(
-    of table: TOMLTable, _ places: ConfigurationLines, _ path: [String]
-  ) -> [StepParameter] {
-    table.keys
-      .map { ($0, places.order[path + [$0]] ?? Int.max) }
-      .sorted { ($0.1, $0.0) < ($1.1, $1.0) }
-      .compactMap { key, _ in
-        table[key].map { StepParameter(key, value(of: $0, places, path + [key])) }
-      }
+  init(next: UnsafePointer<wpt_value>) { self.next = next }
+
+  mutating func takeRoot() -> [StepParameter] {
+    guard case .table(let members) = takeContent([]) else { return [] }
+    return members
   }
 
-  private static func value(
-    of value: any TOMLValueConvertible, _ places: ConfigurationLines, _ path: [String]
-  ) -> StepValue {
-    switch value.type {
-    case .table:
-      return .table(value.table.map { members(of: $0, places, path) } ?? [])
-    case .array:
-      guard let array = value.array else { return .list([]) }
-      return .list(
-        array.enumerated().map { Self.value(of: $1, places, path + [String($0)]) })
-    case .string: return .text(value.string ?? "")
-    case .int: return .int(value.int ?? 0)
-    case .double: return .double(value.double ?? 0)
-    case .bool: return .bool(value.bool ?? false)
-    // No key takes one: as text it is wrong wherever a number is wanted, and looks like itself.
-    case .date, .time, .dateTime: return .text("\(value.tomlValue.debugDescription)")
+  private mutating func takeContent(_ path: ConfigurationText.Path) -> StepValue {
+    let value = next.pointee
+    next += 1
+    switch value.kind {
+    case WPT_TABLE:
+      return .table(
+        (0..<value.count).map { _ in
+          let key = Self.text(next.pointee.key, next.pointee.key_size)
+          return StepParameter(key, take(path + [key]))
+        })
+    case WPT_LIST: return .list((0..<value.count).map { take(path + [String($0)]) })
+    case WPT_INTEGER: return .int(Int(value.integer))
+    case WPT_NUMBER: return .double(value.number)
+    case WPT_BOOLEAN: return .bool(value.integer != 0)
+    // No key takes a time: as text it is wrong wherever a number is wanted, and looks like itself.
+    default: return .text(Self.text(value.text, value.text_size))
     }
+  }
+
+  private mutating func take(_ path: ConfigurationText.Path) -> StepValue {
+    lines[path] = Int(next.pointee.line)
+    return takeContent(path)
+  }
+
+  private static func text(_ bytes: UnsafePointer<CChar>?, _ size: Int) -> String {
+    String(
+      decoding: UnsafeRawBufferPointer(start: bytes, count: size), as: UTF8.self)
   }
 }
