@@ -2,7 +2,6 @@
 #include "CPlatform.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -58,27 +57,4 @@ int64_t wpl_channel_read(int32_t descriptor, void *bytes, size_t size) {
   do n = read(descriptor, bytes, size);
   while (n < 0 && errno == EINTR);
   return n < 0 ? -errno : n;
-}
-
-void wpl_channels_wait(wpl_interest *interests, int32_t count, int64_t until) {
-  struct pollfd few[64], *polls = few;
-  if (count > 64) polls = wpl_allocate((size_t)count * sizeof *polls);
-  if (polls == NULL) polls = few, count = 64; /* the others have their turn later */
-  for (int32_t i = 0; i < count; i++) {
-    polls[i] = (struct pollfd){.fd = interests[i].descriptor,
-                               .events = (short)(interests[i].writes ? POLLOUT : POLLIN)};
-    interests[i].is_ready = interests[i].can_write = 0;
-  }
-  int timeout = -1;
-  if (until >= 0) {
-    int64_t left = until - wpl_now();
-    int64_t milliseconds = left <= 0 ? 0 : (left + 999999) / 1000000;
-    timeout = milliseconds > 1000000000 ? 1000000000 : (int)milliseconds;
-  }
-  if (poll(polls, (nfds_t)count, timeout) > 0)
-    for (int32_t i = 0; i < count; i++) {
-      interests[i].can_write = (polls[i].revents & (POLLOUT | POLLERR)) != 0;
-      interests[i].is_ready = (polls[i].revents & ~POLLOUT) != 0;
-    }
-  if (polls != few) wpl_free(polls);
 }

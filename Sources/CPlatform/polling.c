@@ -29,30 +29,22 @@ void wpl_call_take(int32_t call) {
   while (done < 0 && errno == EINTR);
 }
 
-void wpl_poll(const int32_t *descriptors, uint8_t *ready, int32_t count, int64_t deadline) {
-  enum { FEW = 16 };
+void wpl_wait(wpl_interest *interests, int32_t count, int64_t until) {
+  enum { FEW = 64 };
   struct pollfd few[FEW];
   struct pollfd *polled = count <= FEW ? few : wpl_allocate(sizeof *polled * (size_t)count);
-  memset(ready, 0, (size_t)count);
-  struct timespec left = {0, 0};
-  struct timespec *limit = &left;
-  if (polled == NULL) { /* looks again a little later, without memory */
-    left.tv_nsec = 10000000;
-    nanosleep(&left, NULL);
-    memset(ready, 1, (size_t)count);
-    return;
+  int64_t left = until - wpl_now();
+  if (left < 0) left = 0;
+  if (polled == NULL) left = 10000000;
+  struct timespec limit = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+  for (int32_t i = 0; polled && i < count; i++)
+    polled[i] = (struct pollfd){.fd = interests[i].descriptor,
+                                .events = (short)(interests[i].writes ? POLLOUT : POLLIN)};
+  int ready = ppoll(polled, polled ? (nfds_t)count : 0, until < 0 && polled ? NULL : &limit, NULL);
+  for (int32_t i = 0; i < count; i++) {
+    short seen = polled == NULL ? POLLIN | POLLOUT : ready > 0 ? polled[i].revents : 0;
+    interests[i].can_write = interests[i].writes && (seen & (POLLOUT | POLLERR)) != 0;
+    interests[i].is_ready = (seen & ~POLLOUT) != 0;
   }
-  for (int32_t i = 0; i < count; i++)
-    polled[i] = (struct pollfd){.fd = descriptors[i], .events = POLLIN};
-  if (deadline < 0) {
-    limit = NULL;
-  } else {
-    int64_t nanoseconds = deadline - wpl_now();
-    if (nanoseconds < 0) nanoseconds = 0;
-    left.tv_sec = nanoseconds / 1000000000;
-    left.tv_nsec = nanoseconds % 1000000000;
-  }
-  if (ppoll(polled, (nfds_t)count, limit, NULL) > 0)
-    for (int32_t i = 0; i < count; i++) ready[i] = polled[i].revents != 0;
   if (polled != few) wpl_free(polled);
 }

@@ -18,13 +18,4 @@ int64_t wpl_channel_write(int32_t descriptor, const void *bytes, size_t size);
 /* 0: nobody writes any more. */
 int64_t wpl_channel_read(int32_t descriptor, void *bytes, size_t size);
 
-typedef struct wpl_interest {
-  int32_t descriptor; /* -1: none */
-  uint8_t writes;     /* 1: waits until it can be written, too */
-  uint8_t is_ready;   /* out: readable, hung up, or broken */
-  uint8_t can_write;  /* out */
-} wpl_interest;
-/* Waits until one of them is ready, or until this wpl_now time (negative: for ever). */
-void wpl_channels_wait(wpl_interest *interests, int32_t count, int64_t until);
-
 #endif

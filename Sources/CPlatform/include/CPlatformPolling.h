@@ -13,8 +13,14 @@ int32_t wpl_call_create(void);
 void wpl_call(int32_t call);
 void wpl_call_take(int32_t call);
 
-/* Sleeps until one of the descriptors is readable or hung up, or until `deadline` (in wpl_now() time;
- * negative: none). ready[i] becomes 1 or 0. -1 among the descriptors is nothing. May return early. */
-void wpl_poll(const int32_t *descriptors, uint8_t *ready, int32_t count, int64_t deadline);
+typedef struct wpl_interest {
+  int32_t descriptor; /* -1: none */
+  uint8_t writes;     /* 1: in writing, not in reading */
+  uint8_t is_ready;   /* out: readable, hung up, or broken */
+  uint8_t can_write;  /* out */
+} wpl_interest;
+/* Sleeps until one of them is ready, or until this wpl_now() time (negative: none). May return early,
+ * and without memory for many it calls all of them ready after a while. */
+void wpl_wait(wpl_interest *interests, int32_t count, int64_t until);
 
 #endif

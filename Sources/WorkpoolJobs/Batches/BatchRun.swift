@@ -200,9 +200,7 @@ private struct Session {
             can_write: 0))
       }
     }
-    interests.withUnsafeMutableBufferPointer {
-      wpl_channels_wait($0.baseAddress, Int32($0.count), due == .max ? -1 : due)
-    }
+    wpl_wait(&interests, Int32(interests.count), due == .max ? -1 : due)
     for index in 0..<workers.count {
       guard let worker = workers[index] else { continue }
       let first = 2 + 3 * index

@@ -107,15 +107,16 @@ final class JobService: @unchecked Sendable {
   }
 
   private func sleep(until due: Int64?) {
-    let descriptors = [descriptor] + going.map { $0.work.descriptor }
-    var ready = [UInt8](repeating: 0, count: descriptors.count)
-    wpl_poll(descriptors, &ready, Int32(descriptors.count), due ?? -1)
-    if ready[0] != 0 { wpl_call_take(descriptor) }
+    var interests = ([descriptor] + going.map { $0.work.descriptor }).map {
+      wpl_interest(descriptor: $0, writes: 0, is_ready: 0, can_write: 0)
+    }
+    wpl_wait(&interests, Int32(interests.count), due ?? -1)
+    if interests[0].is_ready != 0 { wpl_call_take(descriptor) }
     let now = Clock.now
     var ended: [(Going, JobOutcome)] = []
     for (index, work) in going.enumerated() {
       let isDue = work.work.due.map { $0 <= now } ?? false
-      guard ready[index + 1] != 0 || isDue else { continue }
+      guard interests[index + 1].is_ready != 0 || isDue else { continue }
       if let outcome = work.work.advance(now: now) { ended.append((work, outcome)) }
     }
     for (work, outcome) in ended { finish(work, outcome) }
