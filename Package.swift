@@ -103,7 +103,7 @@ let package = Package(
 
 if !isEmbedded {
   package.dependencies += [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ]
   package.cxxLanguageStandard = .cxx17
   package.products += [.executable(name: "wpool", targets: ["wpool"])]
@@ -112,7 +112,8 @@ if !isEmbedded {
     .executableTarget(
       name: "wpool",
       dependencies: [
-        "CPlatform", "CTOML", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolJobs", "WorkpoolIO",
+        "CPlatform", "CTOML", "Workpool", "WorkpoolCore", "WorkpoolPipeline", "WorkpoolJobs",
+        "WorkpoolIO",
         "WorkpoolFASTQ",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
