@@ -199,3 +199,14 @@ class JobFiles(JobCase):
         keys = self.fails(2, "run", self.path("jobs.toml"), "--set", "merge.qqqqqq=1", says="keys are ").err
         for key in keys.split("keys are ")[1].strip().split(", "):
             self.assertRegex(whole, rf"(?m)^{key} = ")
+
+    def test_what_no_program_can_be_given_is_refused(self):
+        # A NUL byte would end a text early.
+        for key, value in (("run", '"echo \\u0000x"'), ("run", '["echo", "a\\u0000"]'), ("cwd", '"x\\u0000"'),
+                           ("stdin", '"x\\u0000"'), ("inputs", '["x\\u0000"]'), ("outputs", '["x\\u0000"]'),
+                           ("env", '{ A = "x\\u0000" }'), ("shell", '["sh", "-c\\u0000"]')):
+            run = "" if key == "run" else 'run = "true"\n'
+            self.refused(f'[[job]]\nid = "a"\n{run}{key} = {value}\n',
+                         f'jobs.toml:{3 + bool(run)}: job "a": {key} has a NUL byte')
+        self.fails(2, "each", "--", "x", stdin=b"a\0b\n", says="line 1 has a NUL byte; -0")
+        self.fails(2, "run", "--lines", "-", stdin=b"echo a\0b\n", says="line 1 has a NUL byte")

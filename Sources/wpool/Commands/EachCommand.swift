@@ -118,6 +118,11 @@ enum LinePlan {
         let seen = String(decoding: line, as: UTF8.self)
         throw .usage("\(path): line \(index + 1) is not UTF-8 text: \(seen)")
       }
+      if end != 0 && line.contains(0) {
+        throw .usage(
+          "\(path): line \(index + 1) has a NUL byte; -0 of wpool each is for words that end with one"
+        )
+      }
       lines.append((index + 1, text))
     }
     return lines

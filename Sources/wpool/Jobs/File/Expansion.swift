@@ -134,6 +134,9 @@ struct Expansion {
     job.inputs = (settings.inputs ?? []).map { $0.filled(values) }
     job.outputs = (settings.outputs ?? []).map { $0.filled(values) }
     job.after = (settings.after ?? []).map { $0.filled(values) }
+    for (key, text) in job.texts where text.utf8.contains(0) {
+      problems.report(entry.path + [key], "job \"\(id)\": \(key) has a NUL byte")
+    }
     return job
   }
 }

@@ -46,6 +46,21 @@ struct PlannedJob {
     }
   }
 
+  /// What the system gets, by the keys it comes from.
+  var texts: [(key: String, text: String)] {
+    var texts: [(key: String, text: String)] = []
+    switch work {
+    case .line(let line): texts.append(("run", line))
+    case .program(let words): texts += words.map { ("run", $0) }
+    }
+    texts += (settings.shell ?? []).map { ("shell", $0) }
+    texts += [("cwd", folder), ("stdin", input ?? "")]
+    texts += environment.flatMap { [("env", $0.name), ("env", $0.value)] }
+    texts += inputs.map { ("inputs", $0) }
+    texts += outputs.map { ("outputs", $0) }
+    return texts
+  }
+
   /// The beginning of the command, in one line.
   var shortCommand: String {
     let text = commandText.split(whereSeparator: \.isNewline).joined(separator: " ")

@@ -213,6 +213,11 @@ final class JobSession {
     keepRecord()
   }
 
+  private func lookForSignals() {
+    var look = pollfd(fd: signals, events: Int16(POLLIN), revents: 0)
+    if signals >= 0 && poll(&look, 1, 0) > 0 { takeSignals(wpl_now()) }
+  }
+
   private func takeSignals(_ now: Int64) {
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(signals, &bytes, bytes.count)
@@ -230,6 +235,8 @@ final class JobSession {
   private func advance(_ place: Int) {
     guard let job = running[place], var end = job.child.advance(now: wpl_now()) else { return }
     if !ownMemory.isLess(than: end.peakMemory) { end.peakMemory = 0 }
+    // The same signal may have come to this process, and be read only now.
+    if end.signal != nil { lookForSignals() }
     running[place] = nil
     lastEnds[place] = end
     output.attemptEnded(place)
