@@ -100,7 +100,8 @@ final class CallbackWorkers: @unchecked Sendable {
   private func work(_ seat: Int, _ isSearching: Bool) -> Bool {
     var isSearching = isSearching
     var next = jobs.takeCallback(self)
-    var cpuTime = next == nil ? 0 : wpl_thread_cpu_time()
+    if next == nil { return isSearching }
+    var cpu = CPUTime()
     while let context = next {
       if isSearching {
         isSearching = false
@@ -108,7 +109,7 @@ final class CallbackWorkers: @unchecked Sendable {
           if link.sourceCount > 1 { link.wakeForOtherWork() } else { call() }
         }
       }
-      let outcome = jobs.call(context, &cpuTime)
+      let outcome = jobs.call(context, &cpu)
       next = jobs.finish(context, outcome, takesNext: !mustLeave(seat))
     }
     return isSearching

@@ -193,8 +193,8 @@ extension JobPool {
         let started = workers.take { scheduler.waits(job, for: $0) }
         guard let started, let context = enter(started, workers) else { continue }
         monitor.unlock()
-        var cpuTime = wpl_thread_cpu_time()
-        let outcome = call(context, &cpuTime)
+        var cpu = CPUTime()
+        let outcome = call(context, &cpu)
         _ = finish(context, outcome, takesNext: false)
         monitor.lock()
         return true

@@ -89,7 +89,8 @@ extension Scheduler {
   }
 
   private mutating func finishAttempt(_ index: Int, _ outcome: JobOutcome) {
-    let (state, reason) = verdict(jobs[index], outcome)
+    let (state, reason) = Self.verdict(
+      jobs[index].stopCause, isProcesses: jobs[index].spec.kind.isProcesses, outcome)
     let isOwn = reason == outcome.reason
     closeAttempt(index, state, reason, isOwn ? outcome.detail : 0, outcome)
     giveBack(index)
@@ -102,19 +103,19 @@ extension Scheduler {
   }
 
   /// What happened first wins: an exit before our signal, an answer before the time was over.
-  private func verdict(
-    _ job: ScheduledJob, _ outcome: JobOutcome
+  private static func verdict(
+    _ stopCause: JobReason, isProcesses: Bool, _ outcome: JobOutcome
   ) -> (state: JobState, reason: JobReason) {
-    let own = Self.ownVerdict(outcome)
-    switch job.stopCause {
+    let own = ownVerdict(outcome)
+    switch stopCause {
     case .none:
       return own
     case .timeout, .deadline:
-      if job.spec.kind.isProcesses && !outcome.wasSignalled { return own }
-      return (.timeout, job.stopCause)
+      if isProcesses && !outcome.wasSignalled { return own }
+      return (.timeout, stopCause)
     default:
-      let isFirst = job.spec.kind.isProcesses ? !outcome.wasSignalled : outcome.kind == .completed
-      return isFirst ? own : (.cancelled, job.stopCause)
+      let isFirst = isProcesses ? !outcome.wasSignalled : outcome.kind == .completed
+      return isFirst ? own : (.cancelled, stopCause)
     }
   }
 
@@ -129,6 +130,8 @@ extension Scheduler {
   private func mayRetry(
     _ index: Int, _ state: JobState, _ reason: JobReason, _ outcome: JobOutcome
   ) -> Bool {
+    // Of most jobs nothing more need be looked at, and copied.
+    guard state == .failed || state == .timeout else { return false }
     let job = jobs[index]
     let policy = job.spec.retry
     guard Int(job.attempt) <= policy.maxRetries, stopReason == .none, !isShutDown,

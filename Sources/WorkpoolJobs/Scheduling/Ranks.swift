@@ -3,16 +3,15 @@
 /// Where jobs stand among those that are ready.
 extension Scheduler {
   func rank(_ index: Int) -> Rank {
-    let job = jobs[index]
-    guard options.usesPriorities else { return Rank(order: job.order) }
-    var rank = Rank(priority: Int64(job.priority), order: job.order)
+    guard options.usesPriorities else { return Rank(order: jobs[index].order) }
+    var rank = Rank(priority: Int64(jobs[index].priority), order: jobs[index].order)
     if options.aging > 0 {
       // A job has gained a point at each multiple of `aging` since it was ready. The difference of two jobs
       // that wait does not change, so the points of all times are left out on both sides.
-      rank.priority -= job.readyTime / options.aging
+      rank.priority -= jobs[index].readyTime / options.aging
     }
-    if options.followsCriticalPath { rank.path = job.path }
-    if options.isDepthFirst { rank.depth = job.depth }
+    if options.followsCriticalPath { rank.path = jobs[index].path }
+    if options.isDepthFirst { rank.depth = jobs[index].depth }
     return rank
   }
 

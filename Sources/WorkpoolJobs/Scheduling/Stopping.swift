@@ -212,21 +212,25 @@ extension Scheduler {
 
   /// Notes when the job must be looked at next.
   mutating func rearm(_ index: Int) {
-    let job = jobs[index]
+    // By its fields: a copy of a job costs more than all of this.
     var due: Int64?
-    switch job.state {
-    case .running where job.stopCause != .none:
-      if !job.isKilled { due = Self.sum(job.stopTime, grace(of: job)) }
+    var deadline: Int64?
+    if let limit = jobs[index].spec.deadline, jobs[index].attempt > 0 {
+      deadline = Self.sum(jobs[index].firstStartTime, limit)
+    }
+    switch jobs[index].state {
+    case .running where jobs[index].stopCause != .none:
+      if !jobs[index].isKilled { due = Self.sum(jobs[index].stopTime, grace(of: jobs[index])) }
     case .running:
-      due = timeLimit(of: job)
-      if let deadline = deadline(of: job) { due = min(due ?? .max, deadline) }
-    case .waiting where job.attempt > 0:
-      due = min(job.retryTime, deadline(of: job) ?? .max)
+      if let limit = jobs[index].spec.timeout { due = Self.sum(jobs[index].startTime, limit) }
+      if let deadline { due = min(due ?? .max, deadline) }
+    case .waiting where jobs[index].attempt > 0:
+      due = min(jobs[index].retryTime, deadline ?? .max)
     case .ready:
-      due = deadline(of: job)
+      due = deadline
     default:
       break
     }
-    dueTimes.set(Int32(index), order: job.order, to: due)
+    dueTimes.set(Int32(index), order: jobs[index].order, to: due)
   }
 }

@@ -81,7 +81,7 @@ extension Scheduler {
         throw WorkpoolError(.exists, "a job \(id) exists already")
       }
       var named = spec
-      named.id = id
+      if spec.id.isEmpty { named.id = id }
       let (shape, memory) = try resources.shape(
         of: named, mayBeAlone: options.runsOversizedAlone)
       drafts.append(Draft(id: id, needs: [], shape: shape, memory: memory))
@@ -262,7 +262,7 @@ extension Scheduler {
 
   /// Terminal, and keeps its dependents from running.
   func isUnsatisfied(_ index: Int) -> Bool {
-    let job = jobs[index]
-    return job.state.isTerminal && !job.state.isSatisfied && !job.spec.allowsFailure
+    let state = jobs[index].state
+    return state.isTerminal && !state.isSatisfied && !jobs[index].spec.allowsFailure
   }
 }
