@@ -42,14 +42,24 @@ public struct BarcodeSection: Equatable, Sendable {
   /// The streams' names without double ones, by name.
   var streams: [String] {
     var names: [String] = []
-    for barcode in barcodes where !names.contains(barcode.stream) { names.append(barcode.stream) }
-    return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    for name in barcodes.map({ $0.stream }).sorted(by: {
+      $0.utf8.lexicographicallyPrecedes($1.utf8)
+    }) where names.last != name {
+      names.append(name)
+    }
+    return names
   }
 
   /// What is wrong with it: the number of the barcode concerned, and a sentence.
   public var problems: [(barcode: Int?, message: String)] {
     if barcodes.isEmpty { return [(nil, "at least one barcode is needed")] }
     var problems: [(barcode: Int?, message: String)] = []
+    let sequences = barcodes.map { Array($0.sequence.utf8) }
+    let isAmbiguous = sequences.map { sequence in
+      sequence.contains { !IUPAC.isBase($0) && $0 != UInt8(ascii: "_") }
+    }
+    // There may be very many that are not ambiguous: of those only equal ones can match the same read.
+    let ambiguous = barcodes.indices.filter { isAmbiguous[$0] }
     for (index, barcode) in barcodes.enumerated() {
       let text = barcode.sequence + " = \"" + barcode.stream + "\": "
       let isWrong = !barcode.sequence.utf8.allSatisfy {
@@ -64,16 +74,11 @@ public struct BarcodeSection: Equatable, Sendable {
         problems.append(
           (index, text + "all barcodes need the length of " + barcodes[0].sequence))
       } else {
-        for earlier in barcodes[..<index]
-        where earlier.stream != barcode.stream
-          && IUPAC.canBothMatch(Array(earlier.sequence.utf8), Array(barcode.sequence.utf8))
+        for earlier in isAmbiguous[index] ? Array(0..<index) : ambiguous
+        where earlier < index && barcodes[earlier].stream != barcode.stream
+          && IUPAC.canBothMatch(sequences[earlier], sequences[index])
         {
-          problems.append(
-            (
-              index,
-              text + "a read can match this and " + earlier.sequence + " = \"" + earlier.stream
-                + "\""
-            ))
+          problems.append((index, text + conflict(with: earlier)))
         }
       }
       if barcode.stream.isEmpty {
@@ -82,7 +87,27 @@ public struct BarcodeSection: Equatable, Sendable {
         problems.append((index, text + "the name no-barcode stands for reads without a barcode"))
       }
     }
+    let sorted = barcodes.indices.filter { !isAmbiguous[$0] }.sorted {
+      sequences[$0] == sequences[$1]
+        ? $0 < $1 : sequences[$0].lexicographicallyPrecedes(sequences[$1])
+    }
+    for (earlier, index) in zip(sorted, sorted.dropFirst())
+    where sequences[earlier] == sequences[index]
+      && barcodes[earlier].stream != barcodes[index].stream
+    {
+      let barcode = barcodes[index]
+      problems.append(
+        (
+          index,
+          barcode.sequence + " = \"" + barcode.stream + "\": " + conflict(with: earlier)
+        ))
+    }
     return problems
+  }
+
+  private func conflict(with earlier: Int) -> String {
+    "a read can match this and " + barcodes[earlier].sequence + " = \""
+      + barcodes[earlier].stream + "\""
   }
 
   static let unmatched = "no-barcode"

@@ -6,8 +6,8 @@ import WorkpoolCore
 final class BarcodeMatcher {
   let sequences: [[UInt8]]
   private var table = ByteTable()
+  /// Where a barcode is ambiguous: all of them. Else there may be very many.
   private var patterns: [Pattern] = []
-  private let isAmbiguous: Bool
 
   /// What an array can hold of a pattern.
   private final class Pattern {
@@ -21,9 +21,6 @@ final class BarcodeMatcher {
 
   init(_ section: BarcodeSection) throws(WorkpoolError) {
     sequences = section.barcodes.map { Array($0.sequence.utf8) }
-    isAmbiguous = sequences.contains { sequence in
-      sequence.contains { !IUPAC.isBase($0) && $0 != UInt8(ascii: "_") }
-    }
     for sequence in sequences {
       var failure: WorkpoolError?
       sequence.withUnsafeBufferPointer { bytes in
@@ -32,6 +29,10 @@ final class BarcodeMatcher {
       }
       if let failure { throw failure }
     }
+    let isAmbiguous = sequences.contains { sequence in
+      sequence.contains { !IUPAC.isBase($0) && $0 != UInt8(ascii: "_") }
+    }
+    guard isAmbiguous else { return }
     for (index, sequence) in sequences.enumerated() {
       patterns.append(Pattern(index, try BasePattern(sequence)))
     }
@@ -42,6 +43,7 @@ final class BarcodeMatcher {
 
   /// Number of the first barcode that the text fits, in either letter case.
   func fitting(_ text: UnsafePointer<UInt8>, _ size: Int) -> Int? {
+    if patterns.isEmpty { return exactUpperCase(text, size) }
     for pattern in patterns
     where pattern.pattern.count == size && pattern.pattern.distance(to: text, limit: 0) == 0 {
       return pattern.barcode
@@ -49,9 +51,21 @@ final class BarcodeMatcher {
     return nil
   }
 
+  private func exactUpperCase(_ text: UnsafePointer<UInt8>, _ size: Int) -> Int? {
+    guard (0..<size).contains(where: { text[$0] >= 97 }) else { return nil }
+    return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: max(size, 1)) { upper in
+      guard let start = upper.baseAddress else { return nil }
+      for index in 0..<size {
+        let byte = text[index]
+        start[index] = byte >= 97 && IUPAC.isBase(byte & 0xdf) ? byte & 0xdf : byte
+      }
+      return exact(start, size)
+    }
+  }
+
   /// Number of the first barcode within a Hamming distance: of bytes, unless a barcode is ambiguous.
   func nearest(_ text: UnsafePointer<UInt8>, _ size: Int, within limit: Int) -> Int? {
-    if isAmbiguous {
+    if !patterns.isEmpty {
       return patterns.first {
         $0.pattern.count == size && $0.pattern.distance(to: text, limit: limit) <= limit
       }?.barcode
