@@ -15,6 +15,8 @@ import WorkpoolPipeline
 ///
 /// Serves one run. `start`, `wait` and `finish` are for one thread; `cancel` and `progress` for any.
 public final class ProcessRun: @unchecked Sendable {
+  /// Inputs are unpacked ahead from then on.
+  private let opened = Clock.now
   private let plan: ProcessPlan
   private let pipeline: Pipeline
   private let outputs: RunOutputs
@@ -174,7 +176,7 @@ public final class ProcessRun: @unchecked Sendable {
   private var timing: String {
     guard let times else { return "" }
     return TimingFile(
-      parts: times.totals, wallNanoseconds: report.pipeline.wallNanoseconds, workers: workers
+      parts: times.totals, wallNanoseconds: UInt64(clamping: Clock.now - opened), workers: workers
     ).text
   }
 

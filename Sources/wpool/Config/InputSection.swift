@@ -115,9 +115,10 @@ struct InputSection {
     for (list, key) in zip(files, keys) {
       for file in list {
         if let earlier = seen[file] {
+          let line = problems.text.line(section + [earlier]).map { " in line \($0)" } ?? ""
           problems.report(
             section + [key],
-            "[input]: \(key): \"\(file)\" is there twice, also in \(earlier); "
+            "[input]: \(key): \"\(file)\" is there twice, also in \(earlier)\(line); "
               + "options.accept_duplicate_files = true allows that")
         }
         seen[file] = key
