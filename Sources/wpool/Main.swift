@@ -45,7 +45,7 @@ struct Wpool: ParsableCommand {
     subcommands: [
       ProcessCommand.self, ValidateCommand.self, VerifyCommand.self, CompressCommand.self,
       DecompressCommand.self, CatCommand.self, CountCommand.self, ListStepsCommand.self,
-      TemplateCommand.self, RunCommand.self, EachCommand.self, BatchCommand.self,
+      TemplateCommand.self, BenchCommand.self, RunCommand.self, EachCommand.self, BatchCommand.self,
       CheckCommand.self, GraphCommand.self, StatusCommand.self,
       LogsCommand.self, ReportCommand.self, TimelineCommand.self, RunsCommand.self,
       CleanCommand.self, CompletionsCommand.self, VersionCommand.self,

@@ -276,6 +276,9 @@ class Processes(JobCase):
         self.assertEqual(self.ok("logs", "last", "a/b", "--attempt", "1", "--errors"), b"err\n")
         self.assertEqual(self.ok("logs", run.id[:20], "a_b", "-f"), b"two\n")
         self.fails(2, "logs", run.id, "a-b", says="no job")
+        # A function on record, in another program, has lines of its own and no output.
+        (run.folder / "jobs/a_b.1.out").rename(run.folder / "jobs/a_b.1.log")
+        self.assertEqual(self.ok("logs", run.id, "a_b"), b"two\n")
 
     def test_output_is_on_disk_before_the_end(self):  # J27
         process = self.begin(self.jobs(job("a", "echo words; touch began; exec sleep 1000")))

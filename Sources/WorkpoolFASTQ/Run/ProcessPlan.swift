@@ -98,6 +98,8 @@ public struct ProcessPlan {
   /// The first block is used again and again until so many reads have passed; for a plan that writes
   /// nothing.
   public var benchmarkReads: Int?
+  /// Whether nothing is left behind: neither reads nor what steps write.
+  private(set) var discardsOutputs = false
 
   public init(content: Content, inputs: [[Endpoint]], outputs: [Output]) {
     self.content = content
@@ -112,9 +114,27 @@ public struct ProcessPlan {
     }
   }
 
+  var writesStepFiles: Bool { benchmarkReads == nil && !discardsOutputs }
+
+  /// The same work with nothing left behind: packed reads too go to the null device.
+  public mutating func discardOutputs() {
+    discardsOutputs = true
+    mayWriteNothing = true
+    prefix = nil
+    reports = []
+    timing = nil
+    for index in outputs.indices {
+      outputs[index].endpoint = .path("/dev/null")
+      outputs[index].bgzfIndex = nil
+      outputs[index].chunks = nil
+      outputs[index].hashesContent = false
+      outputs[index].hashesFile = false
+    }
+  }
+
   /// Files besides the reads: those of the steps, then hashes, then the report.
   public var sideFiles: [StepFile] {
-    if benchmarkReads != nil { return [] }
+    guard writesStepFiles else { return [] }
     var files = recipe?.files ?? []
     for output in outputs where output.chunks == nil {
       for (isWanted, kind) in [(output.hashesContent, "un"), (output.hashesFile, "")] where isWanted

@@ -85,7 +85,7 @@ public final class ProcessRun: @unchecked Sendable {
   public func start() throws(WorkpoolError) {
     guard !hasStarted else { throw WorkpoolError(.invalidState, "a run starts once") }
     hasStarted = true
-    plan.recipe?.begin(plan.benchmarkReads == nil ? outputs.stepFiles : [])
+    plan.recipe?.begin(plan.writesStepFiles ? outputs.stepFiles : [])
     do throws(WorkpoolError) {
       if plan.pipeline.isSerialReference { _ = try pipeline.run() } else { try pipeline.start() }
     } catch {

@@ -25,7 +25,7 @@ struct ProcessCommand: ParsableCommand {
       """)
 
   /// A first input that ends in `.toml` is a configuration, unless there is an output.
-  private func job() throws -> ProcessJob {
+  func job() throws -> ProcessJob {
     if streams.inputs.isEmpty && !streams.output.isEmpty {
       throw Failure.usage("no input; see wpool process --help")
     }

@@ -127,9 +127,13 @@ struct LogsCommand: ParsableCommand {
       throw Failure.usage(
         "job \(job) never ran: \(JobWords.how(known.state, known.reason, known.detail))")
     }
-    let path =
-      folder + "/jobs/" + RunName.fileName(job) + ".\(number)." + (errors ? "err" : "out")
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let stem = folder + "/jobs/" + RunName.fileName(job) + ".\(number)."
+    var path = stem + (errors ? "err" : "out")
+    var descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    if descriptor < 0 && !errors {  // a function's, which has lines of its own
+      path = stem + "log"
+      descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    }
     guard descriptor >= 0 else {
       throw Failure.usage("\(path): cannot open: \(String(cString: strerror(errno)))")
     }

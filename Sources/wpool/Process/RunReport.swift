@@ -38,7 +38,7 @@ enum RunReport {
           })
       ),
       ("steps", .array(report.steps.map { step($0.name, $0.number, $0.counters) })),
-      ("stages", .array(report.stages.map { stage($0) })),
+      ("stages", stages(report)),
       ("engine", engine(report.pipeline)),
       ("worker_times", .array(report.workers.map { worker($0) })),
       ("notes", .array(report.notes.map { JSON($0) })),
@@ -85,6 +85,8 @@ enum RunReport {
       ("bases_in", JSON(counters.basesIn)), ("bases_out", JSON(counters.basesOut)),
     ])
   }
+
+  static func stages(_ report: ProcessReport) -> JSON { .array(report.stages.map { stage($0) }) }
 
   private static func stage(_ stage: StageStatistics) -> JSON {
     .object([

@@ -61,7 +61,8 @@ enum RunSummary {
   /// Widest table.
   private static let columns = 100
 
-  private static func stages(_ report: ProcessReport) -> String {
+  /// Where the time of each stage went.
+  static func stages(_ report: ProcessReport) -> String {
     let busy = report.stages.reduce(UInt64(0)) { $0 + $1.busyNanoseconds }
     let hasBytes = report.stages.contains { $0.bytesIn + $0.bytesOut > 0 }
     var heads = ["stage", "calls", "blocks", "MB", "busy", "CPU", "waited", "p50", "p99"]

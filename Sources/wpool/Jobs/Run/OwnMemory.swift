@@ -19,9 +19,10 @@ struct OwnMemory {
 
   private static var now: Int64? {
     guard let bytes = try? WholeFile.readAny("/proc/self/status") else { return nil }
-    for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-    where line.hasPrefix("VmHWM:") {
-      return Int64(line.filter { $0.isNumber }).map { $0 * 1024 }
+    for line in bytes.split(separator: UInt8(ascii: "\n"))
+    where line.starts(with: "VmHWM:".utf8) {
+      let digits = line.filter { $0 &- 48 < 10 }
+      return Int64(String(decoding: digits, as: UTF8.self)).map { $0 * 1024 }
     }
     return nil
   }
