@@ -1866,6 +1866,8 @@ WP_API int32_t wp_jobpool_write_svg(wp_jobpool *jobs, const char *path);
  *
  *   run.jsonl               the journal: a line of JSON for all that happens, the same as `wpool run` writes
  *   run.json                what has come of it, every 5 s and at the end
+ *   trace.json              what ran when, in the Trace Event format, and
+ *   timeline.svg            as a picture; both at the end
  *   jobs/ID.ATTEMPT.log     lines of wp_job_context_log
  *   jobs/ID.ATTEMPT.out     words of a command that has no stdout_path; .err of one that has no stderr_path
  *   jobs/ID.ATTEMPT.result  what wp_job_context_set_result was given

@@ -70,6 +70,11 @@ import WorkpoolCore
     #expect(history.jobs.allSatisfy { $0.state == "COMPLETED" && $0.attempts.count == 1 })
     let summary = try JSONParser.parse(SmallFile.read(run + "/run.json"))
     #expect(summary["success"]?.bool == true && summary["succeeded"]?.int == 20)
+    let trace = try JSONParser.parse(SmallFile.read(run + "/trace.json"))
+    let bars = try #require(trace["traceEvents"]?.list)
+    #expect(bars.count { $0["ph"]?.text == "X" } == 20)
+    let picture = try String(decoding: SmallFile.read(run + "/timeline.svg"), as: UTF8.self)
+    #expect(picture.hasPrefix("<svg") && picture.hasSuffix("</svg>\n"))
   }
 
   @Test("a record begins before the first job, once, and under an id of its own")

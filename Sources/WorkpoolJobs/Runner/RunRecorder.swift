@@ -180,6 +180,7 @@ final class RunRecorder: @unchecked Sendable {
       keepUp()
     }
     writeSummary(isEnd: true)
+    writeTimelines()
     do throws(WorkpoolError) {
       if pool.locked({ failed }) == nil { try journal.syncNow(Clock.now) }
     } catch {
@@ -328,6 +329,20 @@ final class RunRecorder: @unchecked Sendable {
     if let due = summaryDue, due <= now {
       writeSummary(isEnd: false)
       summaryDue = nil
+    }
+  }
+
+  /// They can be made again from the journal: nobody waits for the device, and that one is not there
+  /// is no failure of the run.
+  private func writeTimelines() {
+    guard pool.locked({ failed }) == nil else { return }
+    let scheduler = pool.locked { pool.scheduler }
+    let chart = scheduler.chart(from: texts.start, until: Clock.now)
+    for (name, text) in [("trace.json", chart.traceText), ("timeline.svg", chart.svgText)] {
+      let descriptor = wpl_file_open(path + "/" + name, Int32(WPL_OPEN_REPLACE))
+      guard descriptor >= 0 else { continue }
+      _ = SmallFile.write(Array(text.utf8), to: descriptor)
+      _ = wpl_file_close(descriptor)
     }
   }
 
