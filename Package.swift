@@ -158,8 +158,8 @@ if isFuzzed {
 // The floors up to WorkpoolIO and their tests, without the packages that the tool needs.
 if Context.environment["WORKPOOL_ONLY_IO"] == "1" {
   let wanted: Set = [
-    "CPlatform", "CZlib", "CZstd", "CLibdeflate", "CISAL", "WorkpoolCore", "WorkpoolPipeline",
-    "WorkpoolIO", "WorkpoolTestSupport", "WorkpoolIOTests",
+    "CPlatform", "CZlib", "CZstd", "CNettle", "CLibdeflate", "CISAL", "WorkpoolCore",
+    "WorkpoolPipeline", "WorkpoolIO", "WorkpoolTestSupport", "WorkpoolIOTests",
   ]
   package.dependencies = []
   package.products = []

@@ -105,7 +105,9 @@ void told() {
   const std::vector<workpool::JobBar> bars = jobs.timeline();
   CHECK_EQUAL(bars.size(), 3);
   CHECK(bars[0].id == "a" && bars[0].attempt == 1 && bars[0].lane == 1 && bars[1].lane == 3);
-  CHECK(bars[0].state == JobState::completed && bars[1].start_time >= bars[0].start_time + bars[0].duration);
+  // To the nanosecond: a sum of seconds is rounded.
+  CHECK(bars[0].state == JobState::completed
+        && bars[1].start_time > bars[0].start_time + bars[0].duration - 0.5e-9);
   const std::string path = "/tmp/wpool-cpp-timeline." + std::to_string(::getpid());
   jobs.write_trace(path);
   jobs.write_svg(path);
