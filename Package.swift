@@ -41,7 +41,7 @@ let package = Package(
   ],
   traits: [
     .trait(name: "Libdeflate", description: "Pack and unpack whole gzip blocks with libdeflate."),
-    .trait(name: "ISAL", description: "Unpack gzip streams and pack at level 1 with ISA-L."),
+    .trait(name: "ISAL", description: "Unpack gzip streams with ISA-L."),
     .trait(name: "PCRE2", description: "Steps with regular expressions, by PCRE2."),
   ],
   targets: [

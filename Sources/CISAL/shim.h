@@ -108,31 +108,4 @@ static inline int wpi_inflate(void *inflater, const void *packed, size_t packed_
   if (self->failure != 0 && wpi_held(state) == 0) return self->failure;
   return is_ended;
 }
-
-/* --- deflate ------------------------------------------------------------------------------ */
-
-/* Pieces of bytes, each packed into one raw deflate stream at level 1; the memory is the caller's. */
-typedef struct {
-  struct isal_zstream stream;
-  uint8_t tokens[ISAL_DEF_LVL1_DEFAULT];
-} wpi_deflater;
-
-static inline size_t wpi_deflater_size(void) { return sizeof(wpi_deflater); }
-
-/* Returns the packed size; 0 where the room is too small. */
-static inline size_t wpi_deflate(void *deflater, const void *bytes, size_t count, void *packed,
-                                 size_t room) {
-  wpi_deflater *self = (wpi_deflater *)deflater;
-  struct isal_zstream *stream = &self->stream;
-  isal_deflate_stateless_init(stream);
-  stream->level = 1;
-  stream->level_buf = self->tokens;
-  stream->level_buf_size = sizeof self->tokens;
-  stream->end_of_stream = 1;
-  stream->next_in = (uint8_t *)(uintptr_t)bytes; /* not written to */
-  stream->avail_in = (uint32_t)count;
-  stream->next_out = (uint8_t *)packed;
-  stream->avail_out = (uint32_t)room;
-  return isal_deflate_stateless(stream) == COMP_OK ? stream->total_out : 0;
-}
 #endif

@@ -17,6 +17,9 @@ import WorkpoolCore
 //   libdeflate   8880    1031 |  249 .2119  134 .2097  120 .2065  106 .2042   72 .2022   43 .1972   24 .1942   12 .1926
 //   ISA-L       10007     820 |  543 .2192  540 .2191  211 .2195
 //
+// ISA-L does not pack here: what version 2.30 makes of the same bytes depends on the address of its state, in
+// one of a hundred short blocks, and so on the worker and the run.
+//
 // Such FASTQ is packed by `FASTQDeflater` at any level: .187 of the size, as fast as ISA-L's level 3 or
 // faster. The libraries get what it declines.
 //
@@ -71,25 +74,11 @@ enum Deflater: ~Copyable {
   #if Libdeflate
     case libdeflate(LibdeflateDeflater)
   #endif
-  #if ISAL
-    case isal(ISALDeflater)
-  #endif
 
-  /// - Parameter level: 1 to 9; of the libraries that are there, each level has the one that packs
-  ///   smaller than zlib does, and fastest.
+  /// - Parameter level: 1 to 9.
   init(level: Int) throws(WorkpoolError) {
-    #if ISAL && Libdeflate
-      self =
-        switch level {
-        case 1: .isal(try ISALDeflater())
-        // Nearly as small as its level 2 in half the time.
-        case 2: .libdeflate(try LibdeflateDeflater(level: 1))
-        default: .libdeflate(try LibdeflateDeflater(level: level))
-        }
-    #elseif Libdeflate
+    #if Libdeflate
       self = .libdeflate(try LibdeflateDeflater(level: level))
-    #elseif ISAL
-      self = level <= 3 ? .isal(try ISALDeflater()) : .zlib(try ZlibDeflater(level: level))
     #else
       self = .zlib(try ZlibDeflater(level: level))
     #endif
@@ -103,9 +92,6 @@ enum Deflater: ~Copyable {
     case .zlib(let deflater): deflater.deflate(bytes, into: packed)
     #if Libdeflate
       case .libdeflate(let deflater): deflater.deflate(bytes, into: packed)
-    #endif
-    #if ISAL
-      case .isal(let deflater): deflater.deflate(bytes, into: packed)
     #endif
     }
   }

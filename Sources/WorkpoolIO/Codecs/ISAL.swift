@@ -31,24 +31,5 @@
     }
   }
 
-  struct ISALDeflater: ~Copyable {
-    private let context: UnsafeMutableRawPointer
-
-    init() throws(WorkpoolError) {
-      guard let context = wpl_allocate_zeroed(wpi_deflater_size()) else { throw noMemory }
-      self.context = context
-    }
-
-    deinit { wpl_free(context) }
-
-    func deflate(
-      _ bytes: UnsafeRawBufferPointer, into packed: UnsafeMutableRawBufferPointer
-    ) -> Int? {
-      let size = wpi_deflate(
-        context, bytes.baseAddress, bytes.count, packed.baseAddress, packed.count)
-      return size == 0 ? nil : size
-    }
-  }
-
   private var noMemory: WorkpoolError { WorkpoolError(.noMemory, "no memory for ISA-L") }
 #endif
