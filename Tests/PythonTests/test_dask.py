@@ -137,10 +137,12 @@ class DaskTests(unittest.TestCase):
 
     def test_an_interrupt_cancels_the_pipelines_on_the_workers(self):
         started = [str(self.folder / name) for name in ("a", "b")]
+        for path in started:
+            os.mkfifo(path)
 
         def interrupt():
-            while not all(os.path.exists(path) for path in started):
-                time.sleep(0.01)
+            for path in started:
+                open(path).close()  # waits for the other end
             os.kill(os.getpid(), signal.SIGINT)
 
         thread = threading.Thread(target=interrupt)
