@@ -14,15 +14,9 @@ private final class RunRecord {
   deinit { for text in texts { text.deallocate() } }
 
   func keep(_ text: String) -> UnsafePointer<CChar> {
-    let room = UnsafeMutablePointer<CChar>.allocate(capacity: text.utf8.count + 1)
-    var end = 0
-    for byte in text.utf8 {
-      room[end] = CChar(bitPattern: byte)
-      end += 1
-    }
-    room[end] = 0
-    texts.append(room)
-    return UnsafePointer(room)
+    let copy = Batch.copy(Array(text.utf8))
+    texts.append(copy)
+    return UnsafePointer(copy)
   }
 }
 

@@ -75,18 +75,17 @@ public final class RunFolder {
   /// Replaces a file so that a reader, and a crash, see the old one or the new one.
   public static func replace(_ path: String, with bytes: [UInt8]) throws(WorkpoolError) {
     let temporary = path + ".\(wpl_process_id()).tmp"
-    let descriptor = wpl_file_open(temporary, Int32(WPL_OPEN_REPLACE))
-    guard descriptor >= 0 else {
-      throw WorkpoolError(.ioFailed, "cannot create", path: temporary, systemError: -descriptor)
-    }
-    var failed = SmallFile.write(bytes, to: descriptor)
-    if failed == 0 { failed = -wpl_file_sync(descriptor) }
-    let closed = wpl_file_close(descriptor)
-    if failed == 0 { failed = -closed }
-    if failed == 0 { failed = -wpl_file_rename(temporary, path, 1) }
-    guard failed == 0 else {
+    do throws(WorkpoolError) {
+      try SmallFile.write(bytes, as: temporary, syncs: true)
+      let renamed = wpl_file_rename(temporary, path, 1)
+      guard renamed >= 0 else {
+        throw WorkpoolError(.ioFailed, "cannot write", path: path, systemError: -renamed)
+      }
+    } catch {
       _ = wpl_file_remove(temporary)
-      throw WorkpoolError(.ioFailed, "cannot write", path: path, systemError: failed)
+      var error = error
+      error.path = path
+      throw error
     }
     let bytes = Array(path.utf8)
     let end = bytes.lastIndex(of: UInt8(ascii: "/"))
@@ -168,6 +167,25 @@ public enum SmallFile {
     return String(decoding: bytes[start..<max(start, Int(count))], as: UTF8.self)
   }
 
+  /// Makes a file, or one that is there anew.
+  ///
+  /// - Parameter syncs: whether it is on the device afterwards.
+  public static func write(
+    _ bytes: [UInt8], as path: String, syncs: Bool = false
+  ) throws(WorkpoolError) {
+    let descriptor = wpl_file_open(path, Int32(WPL_OPEN_REPLACE))
+    guard descriptor >= 0 else {
+      throw WorkpoolError(.ioFailed, "cannot create", path: path, systemError: -descriptor)
+    }
+    var failed = write(bytes, to: descriptor)
+    if failed == 0 && syncs { failed = -wpl_file_sync(descriptor) }
+    let closed = wpl_file_close(descriptor)
+    if failed == 0 { failed = -closed }
+    guard failed == 0 else {
+      throw WorkpoolError(.ioFailed, "cannot write", path: path, systemError: failed)
+    }
+  }
+
   /// - Returns: 0 or errno.
   static func write(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
     var done = 0
@@ -187,6 +205,12 @@ public enum Surroundings {
   public static var host: String {
     var name = [CChar](repeating: 0, count: 256)
     return wpl_host_name(&name, 256) == 0 ? text(name) : ""
+  }
+
+  /// The current folder, from the root on; empty if it cannot be told.
+  static var currentFolder: String {
+    var room = [CChar](repeating: 0, count: 4096)
+    return wpl_current_folder(&room, 4096) == 0 ? text(room) : ""
   }
 
   /// Empty where there is none: then no process is taken for one of an earlier run.

@@ -72,19 +72,16 @@ final class RunRecorder: @unchecked Sendable {
 
   private static func absolute(_ path: String) -> String {
     if path.utf8.first == UInt8(ascii: "/") { return path }
-    var room = [CChar](repeating: 0, count: 4096)
-    guard wpl_current_folder(&room, 4096) == 0 else { return path }
-    return Surroundings.text(room) + "/" + path
+    let folder = Surroundings.currentFolder
+    return folder.isEmpty ? path : folder + "/" + path
   }
 
   private var header: [JSONValue.Member] {
-    var room = [CChar](repeating: 0, count: 4096)
-    let folder = wpl_current_folder(&room, 4096) == 0 ? Surroundings.text(room) : ""
     var members: [JSONValue.Member] = [
       .init("type", .text("run")), .init("schema", .int(1)), .init("run", .text(runID)),
       .init("tool", .text("libworkpool " + String(cString: wpl_version()))),
       .init("name", .text(options.name)), .init("file", .null),
-      .init("cwd", .text(folder)), .init("host", .text(Surroundings.host)),
+      .init("cwd", .text(Surroundings.currentFolder)), .init("host", .text(Surroundings.host)),
       .init("boot_id", .text(Surroundings.bootID)), .init("pid", .int(Int(wpl_process_id()))),
       .init("start", .text(RunName.isoTime(texts.wallStart))),
       .init("start_ns", .int(Int(texts.wallStart))),
@@ -287,15 +284,10 @@ final class RunRecorder: @unchecked Sendable {
     let path = file(event.id, attempt: event.attempt, "result")
     let name = name(event.id, event.attempt, "result")
     if pool.locked({ failed }) == nil {
-      let descriptor = wpl_file_open(path, Int32(WPL_OPEN_REPLACE))
-      var error = descriptor < 0 ? -descriptor : SmallFile.write(result, to: descriptor)
-      if descriptor >= 0 {
-        if error == 0 && options.sync == .always { error = -wpl_file_sync_data(descriptor) }
-        let closed = wpl_file_close(descriptor)
-        if error == 0 { error = -closed }
-      }
-      if error != 0 {
-        fail(WorkpoolError(.ioFailed, "cannot write", path: path, systemError: error))
+      do throws(WorkpoolError) {
+        try SmallFile.write(result, as: path, syncs: options.sync == .always)
+      } catch {
+        fail(error)
       }
     }
     return .init("result", StoredResult(name, result).value)
@@ -339,10 +331,7 @@ final class RunRecorder: @unchecked Sendable {
     let scheduler = pool.locked { pool.scheduler }
     let chart = scheduler.chart(from: texts.start, until: Clock.now)
     for (name, text) in [("trace.json", chart.traceText), ("timeline.svg", chart.svgText)] {
-      let descriptor = wpl_file_open(path + "/" + name, Int32(WPL_OPEN_REPLACE))
-      guard descriptor >= 0 else { continue }
-      _ = SmallFile.write(Array(text.utf8), to: descriptor)
-      _ = wpl_file_close(descriptor)
+      try? SmallFile.write(Array(text.utf8), as: path + "/" + name)
     }
   }
 

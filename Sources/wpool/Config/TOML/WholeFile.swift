@@ -33,22 +33,6 @@ enum WholeFile {
     }
   }
 
-  /// Writes a file that can be made again: nobody waits for the device.
-  static func write(_ path: String, _ bytes: [UInt8]) throws(WorkpoolError) {
-    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw failed("cannot create", path) }
-    defer { close(descriptor) }
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(descriptor, $0.baseAddress! + done, $0.count - done)
-      }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw failed("cannot write", path) }
-      done += count
-    }
-  }
-
   private static func failed(_ message: String, _ path: String) -> WorkpoolError {
     WorkpoolError(.ioFailed, message, path: path, systemError: errno)
   }

@@ -96,7 +96,7 @@ extension JobSession {
     for (name, text) in [("trace.json", trace), ("timeline.svg", picture)] {
       do throws(WorkpoolError) {
         // They can be made again from the journal: no need to wait for the device.
-        try WholeFile.write(folder.path + "/" + name, Array(text.utf8))
+        try SmallFile.write(Array(text.utf8), as: folder.path + "/" + name)
       } catch {
         say("warning: " + error.text)
       }
