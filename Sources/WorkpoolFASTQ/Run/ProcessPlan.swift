@@ -95,8 +95,8 @@ public struct ProcessPlan {
   public var reports: [RunReportFile] = []
   /// Where the times of all parts go, which are measured then.
   public var timing: String?
-  /// The first block is used again and again until so many reads have passed; for a plan that writes
-  /// nothing.
+  /// The first block is used again and again until so many reads have passed; for a plan that
+  /// discards its outputs.
   public var benchmarkReads: Int?
   /// Whether nothing is left behind: neither reads nor what steps write.
   private(set) var discardsOutputs = false
@@ -113,8 +113,6 @@ public struct ProcessPlan {
     case .blocks(_, let recipe): recipe
     }
   }
-
-  var writesStepFiles: Bool { benchmarkReads == nil && !discardsOutputs }
 
   /// The same work with nothing left behind: packed reads too go to the null device.
   public mutating func discardOutputs() {
@@ -134,7 +132,7 @@ public struct ProcessPlan {
 
   /// Files besides the reads: those of the steps, then hashes, then the report.
   public var sideFiles: [StepFile] {
-    guard writesStepFiles else { return [] }
+    guard !discardsOutputs else { return [] }
     var files = recipe?.files ?? []
     for output in outputs where output.chunks == nil {
       for (isWanted, kind) in [(output.hashesContent, "un"), (output.hashesFile, "")] where isWanted
@@ -173,7 +171,7 @@ public struct ProcessPlan {
       throw WorkpoolError(.invalidArgument, "all segments need equally many inputs")
     }
     let writesElsewhere =
-      mayWriteNothing || benchmarkReads != nil || !reports.isEmpty || timing != nil
+      mayWriteNothing || !reports.isEmpty || timing != nil
       || recipe.map { !$0.files.isEmpty } ?? false
     guard !outputs.isEmpty || writesElsewhere else {
       throw WorkpoolError(.invalidArgument, "there is no output")

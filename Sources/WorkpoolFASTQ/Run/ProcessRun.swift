@@ -85,7 +85,7 @@ public final class ProcessRun: @unchecked Sendable {
   public func start() throws(WorkpoolError) {
     guard !hasStarted else { throw WorkpoolError(.invalidState, "a run starts once") }
     hasStarted = true
-    plan.recipe?.begin(plan.writesStepFiles ? outputs.stepFiles : [])
+    plan.recipe?.begin(plan.discardsOutputs ? [] : outputs.stepFiles)
     do throws(WorkpoolError) {
       if plan.pipeline.isSerialReference { _ = try pipeline.run() } else { try pipeline.start() }
     } catch {
@@ -314,13 +314,13 @@ public final class ProcessRun: @unchecked Sendable {
   ) throws(WorkpoolError) {
     var name = ""
     for part in works { name += (name.isEmpty ? "" : "+") + part.name }
-    let todo = works.map { $0.work }
+    let acts = works.map { $0.work }
     var stage = Stage(name, works[0].kind) {
       [unowned(unsafe) self] block, context throws(WorkpoolError) in
       try failures.keeping(block, context.stage) { () throws(WorkpoolError) in
         var answer = StageAnswer.goOn
         let carried = ProcessBlock.of(block)
-        for act in todo {
+        for act in acts {
           if try act(carried, context) == .stop { answer = .stop }
         }
         return answer

@@ -30,11 +30,6 @@ struct Measurement {
   }
 
   private static var cpuSeconds: Double {
-    [RUSAGE_SELF.rawValue, RUSAGE_CHILDREN.rawValue].reduce(0) { seconds, who in
-      var usage = rusage()
-      getrusage(Int32(who), &usage)
-      return seconds + Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-        + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
-    }
+    RunClock.cpuSeconds(RUSAGE_SELF) + RunClock.cpuSeconds(RUSAGE_CHILDREN)
   }
 }

@@ -10,7 +10,8 @@ struct Peer {
 
   /// Those that do what `job` does, whether they are there or not: few do exactly that.
   static func known(for job: ProcessJob, _ work: WorkOptions) -> [Peer] {
-    let files = job.plan.inputs.flatMap { $0 }.map { quoted($0.name) }.joined(separator: " ")
+    let files = job.plan.inputs.flatMap { $0 }.map { ShellWords.quoted($0.name) }.joined(
+      separator: " ")
     guard work.step.isEmpty, job.recipe?.steps.isEmpty ?? true, job.plan.inputs.count == 1,
       job.plan.outputs.allSatisfy({ $0.compression == .plain && $0.format == .fastq })
     else { return [] }
@@ -19,14 +20,14 @@ struct Peer {
         ? [Peer(name: "seqkit") { "seqkit seq -j \($0) \(files)" }] : []
     }
     guard work.lines, work.command.count == 1, job.plan.inputs[0].count == 1 else { return [] }
-    let filter = quoted(work.command[0])
+    let filter = ShellWords.quoted(work.command[0])
     return [
       Peer(name: "parallel") { "parallel --pipe -k --block 4M -j \($0) \(filter) < \(files)" }
     ]
   }
 
   var isThere: Bool {
-    (environment("PATH") ?? "").split(separator: ":").contains {
+    (Surroundings.variable("PATH") ?? "").split(separator: ":").contains {
       access($0 + "/" + name, X_OK) == 0
     }
   }
@@ -37,12 +38,5 @@ struct Peer {
       words: ["/bin/sh", "-c", command(workers)], folder: ".", output: "/dev/null",
       errors: "/dev/null"
     ).run()
-  }
-
-  private func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-
-  private static func quoted(_ text: String) -> String {
-    "'" + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''")
-      + "'"
   }
 }

@@ -37,10 +37,10 @@ struct ConfigurationPlan {
     plan.prefix = configuration.output?.naming.prefix
     plan.mayWriteNothing = configuration.output?.format == OutputSection.Format.none
     plan.benchmarkReads = configuration.benchmark?.moleculeCount
-    if let output = configuration.output, output.hasTiming, plan.benchmarkReads == nil {
+    if let output = configuration.output, output.hasTiming {
       plan.timing = output.naming.prefix + ".timing.json"
     }
-    if let output = configuration.output, plan.benchmarkReads == nil {
+    if let output = configuration.output {
       let head = reportHead(configuration, text.text)
       if output.hasJSONReport {
         plan.reports.append(RunReportFile(path: output.naming.prefix + ".json", head: head))
@@ -52,6 +52,7 @@ struct ConfigurationPlan {
             page: (ReportPage.before, ReportPage.after)))
       }
     }
+    if plan.benchmarkReads != nil { plan.discardOutputs() }
     plan.reader = command.unpack.reader
     plan.fakeQuality = configuration.input.fakeQuality
     plan.maxRecord = limits.maxRecord?.bytes ?? Splitter.defaultMaxRecord

@@ -15,13 +15,17 @@ struct RunClock {
   private let startTime = time(nil)
 
   var times: Times {
+    Times(
+      start: startText, wallSeconds: Double(wpl_now() - began) / 1e9,
+      cpuSeconds: Self.cpuSeconds(RUSAGE_SELF))
+  }
+
+  /// Of this process, or of its children that have ended.
+  static func cpuSeconds(_ who: __rusage_who) -> Double {
     var usage = rusage()
-    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
-    let cpu =
-      Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+    getrusage(Int32(who.rawValue), &usage)
+    return Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
       + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
-    return Times(
-      start: startText, wallSeconds: Double(wpl_now() - began) / 1e9, cpuSeconds: cpu)
   }
 
   private var startText: String {
