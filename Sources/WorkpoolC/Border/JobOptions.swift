@@ -197,8 +197,7 @@ private func definitionHash(
     definition.input = given.stdin_path.map { String(cString: $0) }
   }
   if let text = given.definition { definition.text = String(cString: text) }
-  let digits = Array(SHA256.digits(of: definition.bytes).utf8)
-  return String(decoding: digits.prefix(32), as: UTF8.self)
+  return definition.hash
 }
 
 private func work(of given: wp_job_options, _ spec: JobSpec) throws(WorkpoolError) -> Job.Work {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import WorkpoolCore
 
 /// What a job does, as far as its results depend on it. A job whose definition is another one than at
 /// its last success has to run again.
@@ -17,8 +18,12 @@ public struct JobDefinition: Sendable {
 
   public init() {}
 
-  /// For a hash.
-  public var bytes: [UInt8] {
+  /// Half of the SHA-256 of all of it, in hexadecimal digits.
+  public var hash: String {
+    String(decoding: Array(SHA256.digits(of: bytes).utf8).prefix(32), as: UTF8.self)
+  }
+
+  private var bytes: [UInt8] {
     func texts(_ texts: [String]) -> JSONValue { .list(texts.map { .text($0) }) }
     var members: [JSONValue.Member] = [
       .init("run", texts(arguments)),

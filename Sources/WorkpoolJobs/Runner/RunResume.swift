@@ -78,24 +78,21 @@ extension JobPool {
       if !job.spec.id.isEmpty { places[job.spec.id] = place }
     }
     // Only what stands on finished work is finished.
-    var dependents: [Int: [Int]] = [:]
-    var fallen: [Int] = []
-    for place in spared.results.keys.sorted() where specs[place].when == .success {
-      var stands = true
+    var done = Set(spared.results.keys)
+    FinishedWork.keepStanding(&done) { [specs] place in
+      if specs[place].when != .success { return [] }
+      var needed: [Int] = []
       for id in specs[place].dependencies {
         if let other = places[id] {
-          if specs[other].allowsFailure { continue }
-          dependents[other, default: []].append(place)
-          if spared.results[other] == nil { stands = false }
+          if !specs[other].allowsFailure { needed.append(other) }
         } else if !isSpared(id, run) {
-          stands = false
+          return nil
         }
       }
-      if !stands { fallen.append(place) }
+      return needed
     }
-    while let place = fallen.popLast() {
-      guard spared.results.removeValue(forKey: place) != nil else { continue }
-      fallen += dependents[place] ?? []
+    for place in spared.results.keys where !done.contains(place) {
+      spared.results[place] = nil
     }
     for place in spared.results.keys { specs[place].skip = .resumed }
     return spared

@@ -22,7 +22,7 @@ final class ResumePlan {
     lock = try FolderLock(of: folder)
     let history = try RunHistory(of: folder)
     self.history = history
-    var done = Set<String>()
+    var finished = Set<Int>()
     var leftOut = Set<String>()
     var changed: [String] = []
     for place in plan.jobs.indices {
@@ -30,24 +30,16 @@ final class ResumePlan {
       guard let past = history.job(job.id) else { continue }
       let isSame = past.hash == DefinitionHash.of(place, plan)
       if !isSame && !past.hash.isEmpty { changed.append(job.id) }
-      if past.hasDoneWork && isSame && Self.outputsAreThere(job, plan) { done.insert(job.id) }
+      if past.hasDoneWork && isSame && Self.outputsAreThere(job, plan) { finished.insert(place) }
     }
     // Only what stands on finished work is finished.
-    var isStable = false
-    while !isStable {
-      isStable = true
-      for job in plan.jobs where done.contains(job.id) {
-        let stands = job.dependencies.allSatisfy {
-          let other = plan.jobs[$0]
-          return done.contains(other.id)
-            || (other.settings.allowFailure ?? false) || job.when != .success
-        }
-        if !stands {
-          done.remove(job.id)
-          isStable = false
-        }
+    FinishedWork.keepStanding(&finished) { place in
+      if plan.jobs[place].when != .success { return [] }
+      return plan.jobs[place].dependencies.filter {
+        !(plan.jobs[$0].settings.allowFailure ?? false)
       }
     }
+    let done = Set(finished.map { plan.jobs[$0].id })
     if onlyFailed {
       for job in plan.jobs where !done.contains(job.id) {
         guard let past = history.job(job.id) else {

@@ -79,7 +79,7 @@ enum DefinitionHash {
     definition.inputs = job.inputs
     definition.outputs = job.outputs
     definition.dependencies = job.dependencies.map { plan.jobs[$0].id }
-    return String(SHA256.digits(of: definition.bytes).prefix(32))
+    return definition.hash
   }
 }
 
