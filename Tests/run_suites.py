@@ -3,7 +3,8 @@
 
 A suite's numbers are the lines "… N passed, N failed" of its programs, or the closing line of
 `swift test` or `unittest`. The exit status of a suite decides: a suite that fails without saying
-so counts as one failure.
+so counts as one failure. What a suite that failed said of it is repeated at the end, and for a Swift
+program that did not end by itself, which tests were under way.
 """
 import os
 import re
@@ -15,6 +16,10 @@ PASSED_FAILED = re.compile(r"(\d+) passed, (\d+) failed\s*$")
 SWIFT = re.compile(r"Test run with (\d+) tests? .*?(?:(passed)|failed after [\d.]+ seconds with (\d+))")
 UNITTEST = re.compile(r"^Ran (\d+) tests? in ")
 UNITTEST_BAD = re.compile(r"^FAILED \((.*)\)")
+TROUBLE = re.compile(r"^(FAIL|ERROR): |✘|Fatal error|\berror: |\*\*\* |Sanitizer|^FAILED?\b|stuck")
+SWIFT_TEST = re.compile(r"^(?:◇|✔|✘) Test (?!case |run )(.*?) (started\.|passed|failed)")
+SHOWN = 30  # lines of trouble a suite, each of at most WIDTH characters
+WIDTH = 400
 
 
 def count(line, total):
@@ -34,18 +39,25 @@ def count(line, total):
 
 
 def run(suite):
-    total, start = [0, 0], time.monotonic()
+    total, start, trouble, under_way = [0, 0], time.monotonic(), [], {}
     command = [os.environ.get("MAKE", "make"), "--no-print-directory", "test-" + suite]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              errors="replace")
     for line in child.stdout:
         print(line, end="", flush=True)
         count(line, total)
+        if TROUBLE.search(line):
+            trouble.append(line.rstrip()[:WIDTH])
+        if m := SWIFT_TEST.search(line):
+            under_way[m[1][:WIDTH]] = m[2] == "started."
     if child.wait() and not total[1]:
         total[1] = 1
     elif not child.returncode and not sum(total):
         total[0] = 1
-    return total, child.returncode, time.monotonic() - start
+    trouble = trouble[:SHOWN] if child.returncode else []
+    if child.returncode and (names := [name for name, is_under_way in under_way.items() if is_under_way]):
+        trouble.append("under way at the end: " + ", ".join(names))
+    return total, child.returncode, time.monotonic() - start, trouble
 
 
 def main(suites):
@@ -53,8 +65,11 @@ def main(suites):
     for suite in suites:
         print(f"\n===== {suite} =====", flush=True)
         rows.append((suite, *run(suite)))
+    for suite, _, _, _, trouble in rows:
+        for line in trouble:
+            print(f"{suite}: {line}")
     print(f"\n{'suite':<12}{'passed':>8}{'failed':>8}{'seconds':>9}")
-    for suite, (passed, failed), _, seconds in rows:
+    for suite, (passed, failed), _, seconds, _ in rows:
         print(f"{suite:<12}{passed:>8}{failed:>8}{seconds:>9.0f}")
     passed, failed = (sum(row[1][i] for row in rows) for i in (0, 1))
     print(f"all suites: {passed} passed, {failed} failed")

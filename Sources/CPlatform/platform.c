@@ -16,7 +16,7 @@
 /* --- memory ----------------------------------------------------------------------------- */
 
 static _Atomic int64_t allocations_left = -1, threads_left = -1;
-static _Thread_local int64_t own_allocations_left = -1;
+static _Thread_local int64_t own_allocations_left = -1, own_threads_left = -1;
 
 /* Counts down to 0, says so once, and stays at -1. */
 static int runs_out(_Atomic int64_t *left) {
@@ -24,14 +24,16 @@ static int runs_out(_Atomic int64_t *left) {
   return atomic_fetch_sub_explicit(left, 1, memory_order_relaxed) == 0;
 }
 
+static int own_runs_out(int64_t *left) { return *left >= 0 && (*left)-- == 0; }
+
 static int allocation_fails(void) {
-  if (own_allocations_left >= 0 && own_allocations_left-- == 0) return 1;
-  return runs_out(&allocations_left);
+  return own_runs_out(&own_allocations_left) || runs_out(&allocations_left);
 }
 
 void wpl_fail_own_allocation_after(int64_t count) { own_allocations_left = count; }
 void wpl_fail_allocation_after(int64_t count) { atomic_store(&allocations_left, count); }
 void wpl_fail_thread_after(int64_t count) { atomic_store(&threads_left, count); }
+void wpl_fail_own_thread_after(int64_t count) { own_threads_left = count; }
 
 /* A large buffer is filled and used again: whole pages of 2 MiB save the kernel thousands of faults. */
 static void *allocate_large(size_t size) {
@@ -153,7 +155,7 @@ static void *thread_main(void *p) {
 
 wpl_thread *wpl_thread_create(const char *name, size_t stack_size,
                               void (*body)(void *), void *argument) {
-  if (runs_out(&threads_left)) return errno = EAGAIN, NULL;
+  if (own_runs_out(&own_threads_left) || runs_out(&threads_left)) return errno = EAGAIN, NULL;
   wpl_thread *t = wpl_allocate(sizeof *t);
   if (t == NULL) return errno = ENOMEM, NULL;
   *t = (wpl_thread){.body = body, .argument = argument};

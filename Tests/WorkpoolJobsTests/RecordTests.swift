@@ -26,9 +26,11 @@ import Testing
       "", " ", "{", "}", "[1,]", "{\"a\"}", "{\"a\":1,}", "{a:1}", "01", "-", "1.", "1e", "+1",
       "nul",
       "\"", "\"\\x\"", "\"\n\"", "\"\\ud800\"", "\"\\u12\"", "1 2", "[1}", "tru", "NaN", "'a'",
-      String(repeating: "[", count: 100_000),
     ])
   func refused(_ text: String) { #expect(parse(text) == nil) }
+
+  @Test("a text of brackets alone is refused and does not overflow the stack")
+  func deep() { #expect(parse(String(repeating: "[", count: 100_000)) == nil) }
 
   @Test("texts that are no UTF-8 are refused")
   func notUTF8() {

@@ -153,9 +153,9 @@ extension EngineTests {
       let pipeline = try Pipeline(on: pool, given)
       let calls = Tally()
       try pipeline.setSource(.source(1) { _ in calls.add() })
-      wpl_fail_thread_after(0)
+      wpl_fail_own_thread_after(0)
       #expect(throws: WorkpoolError.self) { try pipeline.start() }
-      wpl_fail_thread_after(-1)
+      wpl_fail_own_thread_after(-1)
       #expect(calls.value == 0)
       #expect(try pipeline.run() == .ok)
       #expect(calls.value == 1)

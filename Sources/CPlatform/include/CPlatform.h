@@ -40,8 +40,9 @@ void wpl_free(void *memory);
 void wpl_fail_allocation_after(int64_t count);
 /* The same for allocations of the calling thread alone: tests may run side by side. */
 void wpl_fail_own_allocation_after(int64_t count);
-/* For tests: the same for thread creation. */
+/* For tests: the same for thread creation, by any thread or by the calling one. */
 void wpl_fail_thread_after(int64_t count);
+void wpl_fail_own_thread_after(int64_t count);
 
 /* --- clocks ----------------------------------------------------------------------------- */
 
