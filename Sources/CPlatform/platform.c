@@ -77,10 +77,27 @@ static struct timespec time_of(int64_t ns) {
 
 /* --- waiting ---------------------------------------------------------------------------- */
 
+/* Who finds it locked looks again for some microseconds before it sleeps: what is done under these locks is
+ * shorter than a sleep and the call that ends it. */
 struct wpl_monitor {
   pthread_mutex_t mutex;
   pthread_cond_t condition;
+  int looks;
+  _Atomic int is_locked; /* a hint for who looks */
 };
+
+static int looks_at_a_lock(void) {
+  static _Atomic int known = -1;
+  int looks = atomic_load_explicit(&known, memory_order_relaxed);
+  if (looks < 0) {
+    looks = wpl_usable_cpus() > 1 ? 200 : 0; /* with one CPU nobody unlocks it meanwhile */
+    atomic_store_explicit(&known, looks, memory_order_relaxed);
+  }
+  return looks;
+}
+static void hint(wpl_monitor *m, int is_locked) {
+  atomic_store_explicit(&m->is_locked, is_locked, memory_order_relaxed);
+}
 
 wpl_monitor *wpl_monitor_create(void) {
   wpl_monitor *m = wpl_allocate(sizeof *m);
@@ -91,6 +108,8 @@ wpl_monitor *wpl_monitor_create(void) {
   pthread_mutex_init(&m->mutex, NULL);
   pthread_cond_init(&m->condition, &a);
   pthread_condattr_destroy(&a);
+  m->looks = looks_at_a_lock();
+  atomic_init(&m->is_locked, 0);
   return m;
 }
 void wpl_monitor_destroy(wpl_monitor *m) {
@@ -103,21 +122,38 @@ void wpl_monitor_lock(wpl_monitor *m) {
 #ifdef WPL_SCHEDULES
   wpl_schedule_point();
 #endif
-  pthread_mutex_lock(&m->mutex);
+  int failed = pthread_mutex_trylock(&m->mutex);
+  for (int left = m->looks; failed && left > 0; left--) {
+    wpl_pause();
+    if (!atomic_load_explicit(&m->is_locked, memory_order_relaxed))
+      failed = pthread_mutex_trylock(&m->mutex);
+  }
+  if (failed) pthread_mutex_lock(&m->mutex);
+  hint(m, 1);
 }
-void wpl_monitor_unlock(wpl_monitor *m) { pthread_mutex_unlock(&m->mutex); }
+void wpl_monitor_unlock(wpl_monitor *m) {
+  hint(m, 0);
+  pthread_mutex_unlock(&m->mutex);
+}
 int wpl_monitor_wait(wpl_monitor *m, int64_t deadline) {
 #ifdef WPL_SCHEDULES
   if (wpl_schedule_ends_wait()) {
-    pthread_mutex_unlock(&m->mutex);
+    wpl_monitor_unlock(m);
     sched_yield();
-    pthread_mutex_lock(&m->mutex);
+    wpl_monitor_lock(m);
     return 1;
   }
 #endif
-  if (deadline < 0) return pthread_cond_wait(&m->condition, &m->mutex) == 0;
-  struct timespec t = time_of(deadline);
-  return pthread_cond_timedwait(&m->condition, &m->mutex, &t) != ETIMEDOUT;
+  hint(m, 0);
+  int is_in_time = 1;
+  if (deadline < 0) {
+    pthread_cond_wait(&m->condition, &m->mutex);
+  } else {
+    struct timespec t = time_of(deadline);
+    is_in_time = pthread_cond_timedwait(&m->condition, &m->mutex, &t) != ETIMEDOUT;
+  }
+  hint(m, 1);
+  return is_in_time;
 }
 void wpl_monitor_wake_all(wpl_monitor *m) { pthread_cond_broadcast(&m->condition); }
 void wpl_monitor_wake_one(wpl_monitor *m) { pthread_cond_signal(&m->condition); }

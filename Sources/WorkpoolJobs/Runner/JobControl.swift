@@ -32,9 +32,14 @@ extension JobPool {
       spec.cleansUp = job.cleanUp != nil
       specs.append(spec)
     }
-    let (run, adder) = locked { (resumed, recorder == nil ? nil : ownContext?.id) }
-    if let adder { for job in jobs { job.adder = adder } }
-    let spared = run.map { spare(jobs, &specs, $0) }
+    var run: RunResume?
+    var spared: Spared?
+    if needsDefinitions {
+      let (earlier, adder) = locked { (resumed, recorder == nil ? nil : ownContext?.id) }
+      if let adder { for job in jobs { job.adder = adder } }
+      run = earlier
+      spared = earlier.map { spare(jobs, &specs, $0) }
+    }
     let deadline = Clock.deadline(after: timeout)
     monitor.lock()
     var handles: [JobHandle] = []

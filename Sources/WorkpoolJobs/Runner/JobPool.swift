@@ -48,6 +48,8 @@ public final class JobPool: @unchecked Sendable {
   var recorder: RunRecorder?
   /// What an earlier run has done.
   var resumed: RunResume?
+  /// Read without the lock, at every submit.
+  let definitionsAreLookedAt = Atomic<Bool>(false)
   /// Completion callbacks that have not returned, and since when the one that runs does.
   var pendingCallbacks = 0
   var callbackStart: Int64 = 0

@@ -389,6 +389,7 @@ extension JobPool {
     let isTaken = locked {
       if recorder != nil || scheduler.hasStarted { return true }
       recorder = new
+      lookAtDefinitions()
       updateMask()
       return false
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+import Synchronization
 import WorkpoolCore
 
 /// What an earlier run spares a pool: jobs that were done under the same definition.
@@ -46,6 +47,7 @@ extension JobPool {
     let isFirst = locked {
       if resumed != nil { return false }
       resumed = run
+      lookAtDefinitions()
       return true
     }
     guard isFirst else {
@@ -56,8 +58,15 @@ extension JobPool {
     }
   }
 
-  /// Whether definitions of jobs are looked at.
-  public var needsDefinitions: Bool { locked { recorder != nil || resumed != nil } }
+  /// Whether definitions of jobs are looked at: there is or was a record, or an earlier run.
+  public var needsDefinitions: Bool {
+    definitionsAreLookedAt.load(ordering: .acquiring)  // pairs with `lookAtDefinitions`
+  }
+
+  /// With the lock held.
+  func lookAtDefinitions() {
+    definitionsAreLookedAt.store(true, ordering: .releasing)  // pairs with `needsDefinitions`
+  }
 
   struct Spared {
     /// By place in the group.

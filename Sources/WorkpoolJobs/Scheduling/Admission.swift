@@ -26,8 +26,8 @@ extension Scheduler {
   /// The job that ranks before all others; −1: none is ready.
   private func firstReady() -> Int32 {
     var first: Int32 = -1
-    for (_, ready) in shapes where !ready.isEmpty {
-      let other = ready.first(in: nodes)
+    for place in shapes.indices where !shapes[place].ready.isEmpty {
+      let other = shapes[place].ready.first(in: nodes)
       if first < 0 || nodes[Int(other)].rank < nodes[Int(first)].rank { first = other }
     }
     return first

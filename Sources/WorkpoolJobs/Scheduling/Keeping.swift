@@ -70,7 +70,7 @@ extension Scheduler {
     var newShapes: [(job: Int, shape: Resources.Shape, memory: UInt64)] = []
     for index in jobs.indices where isUsed[index] && !jobs[index].state.isTerminal {
       let (shape, memory) = try changed.shape(
-        of: jobs[index].spec, mayBeAlone: options.runsOversizedAlone)
+        of: jobs[index].spec, id: jobs[index].spec.id, mayBeAlone: options.runsOversizedAlone)
       if jobs[index].state == .running { continue }
       if shape != shapes[Int(jobs[index].shape)].shape || memory != jobs[index].memory {
         newShapes.append((index, shape, memory))

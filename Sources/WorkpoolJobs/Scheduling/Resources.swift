@@ -93,7 +93,7 @@ struct Resources {
   /// - Parameter mayBeAlone: a request that is too large is cut to what there is.
   /// - Throws: `unsatisfiable` if it could never get it.
   func shape(
-    of spec: JobSpec, mayBeAlone: Bool
+    of spec: JobSpec, id: String, mayBeAlone: Bool
   ) throws(WorkpoolError) -> (shape: Shape, memory: UInt64) {
     let isIO = spec.hint.isIO && ioSlots > 0
     let most = isIO ? ioSlots : slots
@@ -117,7 +117,7 @@ struct Resources {
     for request in requests where request.count > 0 {
       guard let pool = index(ofPool: request.name) else {
         throw WorkpoolError(
-          .unsatisfiable, "job \(spec.id) asks for pool \(request.name), which there is not")
+          .unsatisfiable, "job \(id) asks for pool \(request.name), which there is not")
       }
       if let known = shape.pools.firstIndex(where: { $0.pool == pool }) {
         shape.pools[known].count += request.count
@@ -125,7 +125,7 @@ struct Resources {
         shape.pools.append(Shape.Use(pool: pool, count: request.count))
       }
     }
-    shape.pools.sort { $0.pool < $1.pool }
+    if shape.pools.count > 1 { shape.pools.sort { $0.pool < $1.pool } }
     for use in shape.pools.indices {
       let pool = pools[shape.pools[use].pool]
       let count = shape.pools[use].count
@@ -135,7 +135,7 @@ struct Resources {
     }
     if let tooLarge {
       guard mayBeAlone else {
-        throw WorkpoolError(.unsatisfiable, "job \(spec.id) \(tooLarge)")
+        throw WorkpoolError(.unsatisfiable, "job \(id) \(tooLarge)")
       }
       shape.isAlone = true
     }

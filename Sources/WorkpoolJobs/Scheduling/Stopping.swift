@@ -201,8 +201,9 @@ extension Scheduler {
   }
 
   /// From a stop order until it is abandoned or killed.
-  func grace(of job: ScheduledJob) -> Int64 {
-    job.spec.grace ?? (job.spec.kind.isProcesses ? options.killGrace : options.grace)
+  func grace(of index: Int) -> Int64 {
+    jobs[index].spec.grace
+      ?? (jobs[index].spec.kind.isProcesses ? options.killGrace : options.grace)
   }
 
   private static func sum(_ time: Int64, _ span: Int64) -> Int64 {
@@ -220,7 +221,7 @@ extension Scheduler {
     }
     switch jobs[index].state {
     case .running where jobs[index].stopCause != .none:
-      if !jobs[index].isKilled { due = Self.sum(jobs[index].stopTime, grace(of: jobs[index])) }
+      if !jobs[index].isKilled { due = Self.sum(jobs[index].stopTime, grace(of: index)) }
     case .running:
       if let limit = jobs[index].spec.timeout { due = Self.sum(jobs[index].startTime, limit) }
       if let deadline { due = min(due ?? .max, deadline) }

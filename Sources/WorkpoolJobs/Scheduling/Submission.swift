@@ -61,8 +61,10 @@ extension Scheduler {
     makeRoom(for: specs.count)
     var indices: [Int] = []
     indices.reserveCapacity(specs.count)
-    for (spec, draft) in zip(specs, drafts) { indices.append(register(spec, draft)) }
-    for (index, draft) in zip(indices, drafts) { connect(index, draft, indices) }
+    for place in specs.indices { indices.append(register(specs[place], drafts[place])) }
+    for place in specs.indices where !drafts[place].needs.isEmpty {
+      connect(indices[place], drafts[place], indices)
+    }
     rankByGraph(indices)
     for index in indices { begin(index) }
     finishStep()
@@ -75,27 +77,27 @@ extension Scheduler {
     var drafts: [Draft] = []
     drafts.reserveCapacity(specs.count)
     var places: [String: Int] = [:]
-    for (place, spec) in specs.enumerated() {
-      let id = spec.id.isEmpty ? freeID(submitted + UInt64(place) + 1, places) : spec.id
-      guard byID[id] == nil && places[id] == nil else {
+    // By index: an element that is bound to a name is a copy, with all that it refers to.
+    for place in specs.indices {
+      let own = specs[place].id
+      let id = own.isEmpty ? freeID(submitted + UInt64(place) + 1, places) : own
+      guard own.isEmpty || byID[id] == nil && (places.isEmpty || places[id] == nil) else {
         throw WorkpoolError(.exists, "a job \(id) exists already")
       }
-      var named = spec
-      if spec.id.isEmpty { named.id = id }
       let (shape, memory) = try resources.shape(
-        of: named, mayBeAlone: options.runsOversizedAlone)
+        of: specs[place], id: id, mayBeAlone: options.runsOversizedAlone)
       drafts.append(Draft(id: id, needs: [], shape: shape, memory: memory))
       if specs.count > 1 { places[id] = place }
     }
-    for (place, spec) in specs.enumerated() {
-      if spec.dependencies.isEmpty && spec.orderOnly.isEmpty { continue }
+    for place in specs.indices {
+      if specs[place].dependencies.isEmpty && specs[place].orderOnly.isEmpty { continue }
       let id = drafts[place].id
       var needs: [Need] = []
       var seen: Set<String> = []
-      for name in spec.dependencies where seen.insert(name).inserted {
+      for name in specs[place].dependencies where seen.insert(name).inserted {
         needs.append(try need(name, of: id, place, places, allowsForward))
       }
-      for name in spec.orderOnly where seen.insert(name).inserted {
+      for name in specs[place].orderOnly where seen.insert(name).inserted {
         needs.append(try need(name, of: id, place, places, allowsForward))
         drafts[place].orderOnly += 1
       }
@@ -118,7 +120,7 @@ extension Scheduler {
 
   private func freeID(_ number: UInt64, _ places: [String: Int]) -> String {
     var id = "job-\(number)"
-    while byID[id] != nil || places[id] != nil { id += "." }
+    while byID[id] != nil || !places.isEmpty && places[id] != nil { id += "." }
     return id
   }
 
@@ -139,19 +141,16 @@ extension Scheduler {
     spec.id = draft.id
     let index = freeIndices.popLast().map { Int($0) } ?? jobs.count
     let generation = index < jobs.count ? jobs[index].generation &+ 1 : 1
-    let job = ScheduledJob(
-      spec: spec, generation: generation, order: submitted, shape: shapeIndex(draft.shape),
-      memory: draft.memory, priority: spec.priority, submitTime: time)
     if index == jobs.count {
-      jobs.append(job)
       nodes.append(ReadySet.Node())
       isUsed.append(true)
+      jobs.append(made(spec, draft, generation))
       dueTimes.makeRoom(for: jobs.count)
     } else {
-      jobs[index] = job
+      jobs[index] = made(spec, draft, generation)
       isUsed[index] = true
     }
-    longestGrace = max(longestGrace, grace(of: job))
+    longestGrace = max(longestGrace, grace(of: index))
     counts[Int(JobState.pending.rawValue)] += 1
     byID[draft.id] = Int32(index)
     emit(.jobSubmitted, index)
@@ -166,6 +165,14 @@ extension Scheduler {
     return index
   }
 
+  private mutating func made(
+    _ spec: JobSpec, _ draft: Draft, _ generation: UInt32
+  ) -> ScheduledJob {
+    ScheduledJob(
+      spec: spec, generation: generation, order: submitted, shape: shapeIndex(draft.shape),
+      memory: draft.memory, priority: spec.priority, submitTime: time)
+  }
+
   mutating func shapeIndex(_ shape: Resources.Shape) -> Int32 {
     if let known = shapes.firstIndex(where: { $0.shape == shape }) { return Int32(known) }
     shapes.append((shape, ReadySet()))
@@ -174,7 +181,6 @@ extension Scheduler {
 
   private mutating func connect(_ index: Int, _ draft: Draft, _ group: [Int]) {
     let needs = draft.needs
-    if needs.isEmpty { return }
     jobs[index].needs.reserveCapacity(needs.count)
     for (place, need) in needs.enumerated() {
       let isOrderOnly = place >= needs.count - draft.orderOnly
