@@ -90,6 +90,12 @@ public struct JobSpec: Sendable {
   public init(_ id: String = "") { self.id = id }
 }
 
+/// What a job asks for, held once for all who look at it. It is not changed any more once it is submitted.
+final class SharedSpec: @unchecked Sendable {
+  var value: JobSpec
+  init(_ value: JobSpec) { self.value = value }
+}
+
 /// What jobs of a pool are that do not say it themselves.
 public struct JobDefaults: Sendable {
   public var maxRetries = 0

@@ -12,7 +12,12 @@ public final class Job: @unchecked Sendable {
     case detached(DetachedWork)
   }
 
-  public var spec: JobSpec
+  /// Not to be changed any more once it is submitted.
+  public var spec: JobSpec {
+    _read { yield shared.value }
+    _modify { yield &shared.value }
+  }
+  let shared: SharedSpec
   public let work: Work
   /// Called by the pool's clerk before it starts, never under a lock: whether its work is done already.
   public var isUpToDate: ((JobHandle) -> Bool)?
@@ -32,7 +37,7 @@ public final class Job: @unchecked Sendable {
   public var release: (() -> Void)?
 
   public init(_ spec: JobSpec, _ work: Work) {
-    self.spec = spec
+    shared = SharedSpec(spec)
     self.work = work
   }
 

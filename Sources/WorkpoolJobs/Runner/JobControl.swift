@@ -24,14 +24,11 @@ extension JobPool {
     accepted: () -> Void = {}
   ) throws(WorkpoolError) -> [JobHandle] {
     try begin(for: jobs)
-    var specs: [JobSpec] = []
-    specs.reserveCapacity(jobs.count)
     for job in jobs {
-      var spec = job.spec
-      spec.checksUpToDate = job.isUpToDate != nil
-      spec.cleansUp = job.cleanUp != nil
-      specs.append(spec)
+      job.spec.checksUpToDate = job.isUpToDate != nil
+      job.spec.cleansUp = job.cleanUp != nil
     }
+    var specs = jobs.map { $0.shared }
     var run: RunResume?
     var spared: Spared?
     if needsDefinitions {
@@ -76,7 +73,7 @@ extension JobPool {
 
   /// With the lock held. The works are in their places before the scheduler starts any of them.
   private func accept(
-    _ specs: [JobSpec], _ jobs: [Job], _ allowsForward: Bool
+    _ specs: [SharedSpec], _ jobs: [Job], _ allowsForward: Bool
   ) throws(WorkpoolError) -> [JobHandle] {
     if isClosed { throw WorkpoolError(.shutDown, "the pool is destroyed") }
     if let failure = recorder?.failure { throw failure }

@@ -286,7 +286,7 @@ extension JobPool {
     guard let index = scheduler.index(job), let work = works[index] else { return nil }
     let context = JobContext(
       job: job, attempt: attempt, slot: slot, pool: self, work: work,
-      id: scheduler.jobs[index].spec.id, cpus: work.spec.cpus, workers: workers)
+      id: scheduler.jobs[index].id, cpus: work.spec.cpus, workers: workers)
     context.stopCause = scheduler.jobs[index].stopCause
     contexts[index] = context
     return context

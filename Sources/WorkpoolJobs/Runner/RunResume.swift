@@ -75,7 +75,7 @@ extension JobPool {
   }
 
   /// Marks what is spared among jobs that come together.
-  func spare(_ jobs: [Job], _ specs: inout [JobSpec], _ run: RunResume) -> Spared {
+  func spare(_ jobs: [Job], _ specs: inout [SharedSpec], _ run: RunResume) -> Spared {
     var spared = Spared()
     var places: [String: Int] = [:]
     for (place, job) in jobs.enumerated() {
@@ -89,11 +89,11 @@ extension JobPool {
     // Only what stands on finished work is finished.
     var done = Set(spared.results.keys)
     FinishedWork.keepStanding(&done) { [specs] place in
-      if specs[place].when != .success { return [] }
+      if specs[place].value.when != .success { return [] }
       var needed: [Int] = []
-      for id in specs[place].dependencies {
+      for id in specs[place].value.dependencies {
         if let other = places[id] {
-          if !specs[other].allowsFailure { needed.append(other) }
+          if !specs[other].value.allowsFailure { needed.append(other) }
         } else if !isSpared(id, run) {
           return nil
         }
@@ -103,7 +103,11 @@ extension JobPool {
     for place in spared.results.keys where !done.contains(place) {
       spared.results[place] = nil
     }
-    for place in spared.results.keys { specs[place].skip = .resumed }
+    for place in spared.results.keys {
+      var spec = specs[place].value
+      spec.skip = .resumed
+      specs[place] = SharedSpec(spec)
+    }
     return spared
   }
 
@@ -117,9 +121,9 @@ extension JobPool {
   }
 
   /// With the lock held: they were accepted.
-  func keep(_ spared: Spared, _ handles: [JobHandle], _ specs: [JobSpec], _ run: RunResume) {
+  func keep(_ spared: Spared, _ handles: [JobHandle], _ specs: [SharedSpec], _ run: RunResume) {
     for (place, result) in spared.results {
-      run.spared.insert(specs[place].id)
+      run.spared.insert(specs[place].value.id)
       if !result.isEmpty { results[handles[place].index] = result }
     }
     for place in spared.changed {

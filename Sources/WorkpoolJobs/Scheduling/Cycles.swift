@@ -95,7 +95,7 @@ extension Scheduler {
           : scheduler.jobs[node - group.count].order
       }
       func id(_ node: Int) -> String {
-        node < group.count ? group[node].id : scheduler.jobs[node - group.count].spec.id
+        node < group.count ? group[node].id : scheduler.jobs[node - group.count].id
       }
       let first = cycle.indices.min { order(cycle[$0]) < order(cycle[$1]) } ?? 0
       return (0..<cycle.count).map { id(cycle[(first + $0) % cycle.count]) }

@@ -59,7 +59,7 @@ extension Scheduler {
     let job = jobs[index]
     var event = JobEvent(kind, seq: seq, time: time)
     event.job = handle(index)
-    event.id = job.spec.id
+    event.id = job.id
     event.state = job.state
     event.attempt = job.attempt
     event.slot = job.lastAttempt.slot
@@ -69,7 +69,7 @@ extension Scheduler {
       event.text = job.text
       event.isAbandoned = job.isAbandoned && job.isHolding
       if job.link >= 0 {
-        event.chain = chain(index, most: Self.chainInEvents).map { jobs[$0].spec.id }
+        event.chain = chain(index, most: Self.chainInEvents).map { jobs[$0].id }
       }
     }
     events.append(event)

@@ -32,8 +32,10 @@ extension Scheduler {
   public func view(_ job: JobHandle) -> JobView? {
     guard let index = index(job) else { return nil }
     let known = jobs[index]
+    var spec = known.spec
+    spec.id = known.id
     return JobView(
-      job: job, spec: known.spec, state: known.state, reason: known.reason, detail: known.detail,
+      job: job, spec: spec, state: known.state, reason: known.reason, detail: known.detail,
       text: known.text, attempt: known.attempt, wasCancelRequested: known.wasCancelRequested,
       isAbandoned: known.isAbandoned, isStillRunning: known.isAbandoned && known.isHolding,
       submitTime: known.submitTime, readyTime: known.firstReadyTime,
@@ -63,7 +65,7 @@ extension Scheduler {
     guard root.state.isTerminal && !root.state.isSatisfied else { return "" }
     var text = chain.count > 1 ? "cancelled: \(root.spec.id) " : ""
     text += Self.how(root.state, root.reason, root.detail)
-    for link in chain.dropFirst() { text += " → " + jobs[link].spec.id }
+    for link in chain.dropFirst() { text += " → " + jobs[link].id }
     return text
   }
 

@@ -10,14 +10,14 @@ extension Scheduler {
       throw WorkpoolError(.notFound, "there is no such job")
     }
     guard jobs[index].state.isTerminal else {
-      throw WorkpoolError(.busy, "job \(jobs[index].spec.id) has not ended")
+      throw WorkpoolError(.busy, "job \(jobs[index].id) has not ended")
     }
     release(index)
   }
 
   private mutating func release(_ index: Int) {
     jobs[index].isReleased = true
-    byID[jobs[index].spec.id] = nil
+    byID[jobs[index].id] = nil
     if jobs[index].holds == 0 { forget(index) }
   }
 
@@ -52,11 +52,14 @@ extension Scheduler {
     }
   }
 
+  private static let noSpec = SharedSpec(JobSpec())
+
   private mutating func forget(_ index: Int) {
     actions.append(.forgotten(handle(index)))
     let link = jobs[index].link
     jobs[index] = ScheduledJob(
-      spec: JobSpec(), generation: jobs[index].generation, order: 0, shape: 0, memory: 0,
+      id: "", shared: Self.noSpec, generation: jobs[index].generation, order: 0, shape: 0,
+      memory: 0,
       priority: 0, submitTime: 0)
     isUsed[index] = false
     freeIndices.append(Int32(index))
@@ -70,7 +73,7 @@ extension Scheduler {
     var newShapes: [(job: Int, shape: Resources.Shape, memory: UInt64)] = []
     for index in jobs.indices where isUsed[index] && !jobs[index].state.isTerminal {
       let (shape, memory) = try changed.shape(
-        of: jobs[index].spec, id: jobs[index].spec.id, mayBeAlone: options.runsOversizedAlone)
+        of: jobs[index].spec, id: jobs[index].id, mayBeAlone: options.runsOversizedAlone)
       if jobs[index].state == .running { continue }
       if shape != shapes[Int(jobs[index].shape)].shape || memory != jobs[index].memory {
         newShapes.append((index, shape, memory))

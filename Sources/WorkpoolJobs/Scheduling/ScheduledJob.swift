@@ -8,7 +8,10 @@ struct ScheduledJob {
     let isOrderOnly: Bool
   }
 
-  let spec: JobSpec
+  let id: String
+  /// Its `id` may be empty.
+  let shared: SharedSpec
+  var spec: JobSpec { _read { yield shared.value } }
   let generation: UInt32
   /// Place among all that were submitted, from 1.
   let order: UInt64

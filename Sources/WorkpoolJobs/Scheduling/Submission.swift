@@ -32,6 +32,12 @@ extension Scheduler {
   public mutating func submit(
     _ specs: [JobSpec], allowsForward: Bool = false, at now: Int64
   ) throws(WorkpoolError) -> [JobHandle] {
+    try submit(specs.map { SharedSpec($0) }, allowsForward: allowsForward, at: now)
+  }
+
+  mutating func submit(
+    _ specs: [SharedSpec], allowsForward: Bool = false, at now: Int64
+  ) throws(WorkpoolError) -> [JobHandle] {
     if specs.isEmpty { return [] }
     guard !isShutDown else {
       throw WorkpoolError(.shutDown, "the pool is shut down and takes no more jobs")
@@ -72,32 +78,33 @@ extension Scheduler {
   }
 
   private func draft(
-    _ specs: [JobSpec], _ allowsForward: Bool
+    _ specs: [SharedSpec], _ allowsForward: Bool
   ) throws(WorkpoolError) -> [Draft] {
     var drafts: [Draft] = []
     drafts.reserveCapacity(specs.count)
     var places: [String: Int] = [:]
-    // By index: an element that is bound to a name is a copy, with all that it refers to.
     for place in specs.indices {
-      let own = specs[place].id
+      let own = specs[place].value.id
       let id = own.isEmpty ? freeID(submitted + UInt64(place) + 1, places) : own
       guard own.isEmpty || byID[id] == nil && (places.isEmpty || places[id] == nil) else {
         throw WorkpoolError(.exists, "a job \(id) exists already")
       }
       let (shape, memory) = try resources.shape(
-        of: specs[place], id: id, mayBeAlone: options.runsOversizedAlone)
+        of: specs[place].value, id: id, mayBeAlone: options.runsOversizedAlone)
       drafts.append(Draft(id: id, needs: [], shape: shape, memory: memory))
       if specs.count > 1 { places[id] = place }
     }
     for place in specs.indices {
-      if specs[place].dependencies.isEmpty && specs[place].orderOnly.isEmpty { continue }
+      if specs[place].value.dependencies.isEmpty && specs[place].value.orderOnly.isEmpty {
+        continue
+      }
       let id = drafts[place].id
       var needs: [Need] = []
       var seen: Set<String> = []
-      for name in specs[place].dependencies where seen.insert(name).inserted {
+      for name in specs[place].value.dependencies where seen.insert(name).inserted {
         needs.append(try need(name, of: id, place, places, allowsForward))
       }
-      for name in specs[place].orderOnly where seen.insert(name).inserted {
+      for name in specs[place].value.orderOnly where seen.insert(name).inserted {
         needs.append(try need(name, of: id, place, places, allowsForward))
         drafts[place].orderOnly += 1
       }
@@ -135,10 +142,8 @@ extension Scheduler {
     byID.reserveCapacity(byID.count + count)
   }
 
-  private mutating func register(_ spec: JobSpec, _ draft: Draft) -> Int {
+  private mutating func register(_ spec: SharedSpec, _ draft: Draft) -> Int {
     submitted += 1
-    var spec = spec
-    spec.id = draft.id
     let index = freeIndices.popLast().map { Int($0) } ?? jobs.count
     let generation = index < jobs.count ? jobs[index].generation &+ 1 : 1
     if index == jobs.count {
@@ -166,11 +171,12 @@ extension Scheduler {
   }
 
   private mutating func made(
-    _ spec: JobSpec, _ draft: Draft, _ generation: UInt32
+    _ spec: SharedSpec, _ draft: Draft, _ generation: UInt32
   ) -> ScheduledJob {
     ScheduledJob(
-      spec: spec, generation: generation, order: submitted, shape: shapeIndex(draft.shape),
-      memory: draft.memory, priority: spec.priority, submitTime: time)
+      id: draft.id, shared: spec, generation: generation, order: submitted,
+      shape: shapeIndex(draft.shape),
+      memory: draft.memory, priority: spec.value.priority, submitTime: time)
   }
 
   mutating func shapeIndex(_ shape: Resources.Shape) -> Int32 {
@@ -224,7 +230,7 @@ extension Scheduler {
     of job: JobHandle, _ ids: [String], isOrderOnly: Bool = false, at now: Int64
   ) throws(WorkpoolError) {
     guard let index = index(job) else { throw WorkpoolError(.notFound, "there is no such job") }
-    let id = jobs[index].spec.id
+    let id = jobs[index].id
     let isWaiting = jobs[index].state == .waiting && jobs[index].attempt == 0
     guard isWaiting || jobs[index].state == .pending else {
       throw WorkpoolError(.invalidState, "job \(id) waits for nothing any more")
