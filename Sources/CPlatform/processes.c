@@ -20,7 +20,8 @@
 extern char **environ;
 
 const int32_t wpl_sigterm = SIGTERM, wpl_sigkill = SIGKILL, wpl_sigcont = SIGCONT,
-              wpl_sigint = SIGINT;
+              wpl_sigint = SIGINT, wpl_sigquit = SIGQUIT,
+              wpl_sigtstp = SIGTSTP, wpl_sigchld = SIGCHLD;
 
 static int pidfds_are_hidden;
 void wpl_process_hide_pidfds(int32_t hides) {
@@ -446,14 +447,20 @@ int64_t wpl_process_variable(int32_t process, const char *name, char *value, siz
 #endif
 }
 
-void wpl_terminal_take(void) {
+void wpl_terminal_give(int32_t group) {
   sigset_t output, before;
   if (!isatty(0)) return;
   sigemptyset(&output);
   sigaddset(&output, SIGTTOU);
   pthread_sigmask(SIG_BLOCK, &output, &before);
-  tcsetpgrp(0, getpgrp());
+  tcsetpgrp(0, group);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+void wpl_terminal_take(void) { wpl_terminal_give(getpgrp()); }
+
+int32_t wpl_process_was_stopped(int32_t process) {
+  siginfo_t info = {0};
+  return waitid(P_PID, (id_t)process, &info, WSTOPPED | WNOHANG) == 0 && info.si_pid == process;
 }
 
 /* --- orphans ------------------------------------------------------------------------------ */

@@ -53,8 +53,8 @@ int32_t wpl_signals_watch(void) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
   told = ends[1];
-  const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-  for (int i = 0; i < 3; i++) {
+  const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
     struct sigaction before;
     if (sigaction(numbers[i], NULL, &before) < 0 || before.sa_handler != SIG_IGN)
       on(numbers[i], tell);
@@ -62,4 +62,15 @@ int32_t wpl_signals_watch(void) {
   on(SIGPIPE, pass);
   on(SIGXFSZ, pass);
   return ends[0];
+}
+
+void wpl_signals_watch_children(void) { on(SIGCHLD, tell); }
+
+void wpl_signals_suspend(int32_t with_group) {
+  if (with_group) {
+    on(SIGTSTP, pass); /* that one is this process's too */
+    kill(0, SIGTSTP);
+  }
+  kill(getpid(), SIGSTOP);
+  if (with_group) on(SIGTSTP, tell);
 }

@@ -4,11 +4,9 @@
 import json
 import os
 import re
-import subprocess
-import time
 from pathlib import Path
 
-from support import TIMEOUT, WPOOL, Case, Ended, environment
+from support import Case
 
 
 class Run:
@@ -114,13 +112,6 @@ class JobCase(Case):
             os.killpg(group, 9)
         except (ProcessLookupError, PermissionError):
             pass
-
-    def wait_for(self, condition, what="it"):
-        """Until something a process does has happened."""
-        end = time.monotonic() + TIMEOUT
-        while not condition():
-            self.assertLess(time.monotonic(), end, f"{what} did not happen")
-            time.sleep(0.005)
 
     def exists(self, name):
         return (self.folder / name).exists()

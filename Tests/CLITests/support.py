@@ -6,6 +6,7 @@ import random
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 from pathlib import Path
 
@@ -104,6 +105,13 @@ class Case(unittest.TestCase):
 
         self.addCleanup(end)
         return process
+
+    def wait_for(self, condition, what="it"):
+        """Until something a process does has happened."""
+        end = time.monotonic() + TIMEOUT
+        while not condition():
+            self.assertLess(time.monotonic(), end, f"{what} did not happen")
+            time.sleep(0.005)
 
     def fifo(self, name):
         path = self.path(name)

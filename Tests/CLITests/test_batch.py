@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import unittest
 from pathlib import Path
 
@@ -191,11 +190,7 @@ class BatchTests(Case):
         child.stdin.write(b"0\n1\n2\n3\n4\n")
         child.stdin.close()
         child.stdin = None
-        end = time.monotonic() + TIMEOUT
-        while time.monotonic() < end:
-            if len(started()) >= 4:
-                break
-            time.sleep(0.01)
+        self.wait_for(lambda: len(started()) >= 4)
         child.send_signal(signal.SIGINT)
         out, err = child.communicate(timeout=TIMEOUT)
         self.assertEqual(child.returncode, 130, err)
@@ -205,6 +200,28 @@ class BatchTests(Case):
         self.assertIn(b"SIGINT", err)
         for process in set(started()):
             self.assertFalse(is_alive(int(process)), process)
+
+    def test_ctrl_z_stops_the_workers_too(self):
+        worker = self.worker(
+            "open('new', 'w').write(str(os.getpid())); os.rename('new', 'pid')",
+            "while not os.path.exists('go'): time.sleep(0.01)",
+            "return item")
+        child = subprocess.Popen(
+            [WPOOL, "batch", "--workers", "1", "--", sys.executable, worker], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), cwd=self.folder)
+        self.addCleanup(child.kill)
+        child.stdin.write(b"7\n")
+        child.stdin.close()
+        child.stdin = None
+        self.wait_for(lambda: (self.folder / "pid").exists())
+        state = Path("/proc", (self.folder / "pid").read_text(), "stat")
+        child.send_signal(signal.SIGTSTP)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(child.pid, os.WUNTRACED)[1]))
+        self.wait_for(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T")
+        (self.folder / "go").touch()
+        child.send_signal(signal.SIGCONT)
+        out, _ = child.communicate(timeout=TIMEOUT)
+        self.assertEqual((child.returncode, json.loads(out)["data"]), (0, 7))
 
 
 if __name__ == "__main__":

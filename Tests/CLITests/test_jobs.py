@@ -3,10 +3,12 @@
 
 import json
 import os
+import pty
 import signal
+from pathlib import Path
 
 from jobs import JobCase
-from support import environment
+from support import WPOOL, environment
 
 
 def job(id, run="true", **keys):
@@ -316,6 +318,62 @@ class Processes(JobCase):
         run = self.runs()[-1]
         self.assertEqual(run.end("a")["signals"], ["SIGTERM", "SIGKILL"])
         self.assertFalse(self.exists("z.ran"))
+
+    def test_sigquit_kills_at_once(self):
+        text = (job("a", "trap '' TERM QUIT; touch a.began; while :; do sleep 0.01; done") + job("b", after=["a"])
+                + job("z", "touch z.ran", when="always", after=["a"]))
+        process = self.begin(self.jobs(text))
+        self.wait_for(lambda: self.exists("a.began"))
+        process.send_signal(signal.SIGQUIT)
+        self.assertEqual(process.wait(30), 131)
+        run = self.runs()[-1]
+        self.assertEqual(run.how("a"), "CANCELLED user")
+        self.assertEqual(run.end("a")["signals"], ["SIGTERM", "SIGKILL"])
+        self.assertFalse(self.exists("z.ran"))
+
+    def state(self, process):
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+    def test_ctrl_z_stops_the_jobs_too(self):
+        process = self.begin(self.jobs(
+            job("a", "echo $$ > new; mv new pid; until [ -e go ]; do sleep 0.01; done") + job("b", after=["a"])))
+        self.wait_for(lambda: self.exists("pid"))
+        child = int((self.folder / "pid").read_text())
+        process.send_signal(signal.SIGTSTP)
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]))
+        self.wait_for(lambda: self.state(child) == "T")
+        (self.folder / "go").touch()
+        process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.wait(30), 0)
+        self.assertEqual(self.runs()[-1].how("b"), "COMPLETED none")
+
+    def test_ctrl_z_in_a_console_job_gives_the_terminal_back(self):
+        path = self.jobs(
+            job("a", "echo $$ > new; mv new pid; read word; echo \"got $word\" > got", console=True)
+            + job("c", "echo $$ > new.c; mv new.c pid.c; until [ -e go ]; do sleep 0.01; done"))
+        process, terminal = pty.fork()
+        if process == 0:
+            try:
+                os.chdir(self.folder)
+                os.execve(WPOOL, [WPOOL, "run", str(path), "-j", "2", "--progress", "none"], environment())
+            finally:
+                os._exit(127)
+        self.addCleanup(os.close, terminal)
+        self.addCleanup(self.kill_group, process)
+        self.wait_for(lambda: self.exists("pid") and self.exists("pid.c"))
+        jobs = [int((self.folder / name).read_text()) for name in ("pid", "pid.c")]
+        self.wait_for(lambda: os.tcgetpgrp(terminal) == jobs[0])
+        os.write(terminal, b"\x1a")
+        self.assertTrue(os.WIFSTOPPED(os.waitpid(process, os.WUNTRACED)[1]))
+        self.assertEqual(os.tcgetpgrp(terminal), process)
+        for each in jobs:
+            self.wait_for(lambda: self.state(each) == "T")
+        (self.folder / "go").touch()
+        os.kill(process, signal.SIGCONT)
+        self.wait_for(lambda: os.tcgetpgrp(terminal) == jobs[0])
+        os.write(terminal, b"words\n")
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), 0)
+        self.assertEqual((self.folder / "got").read_text(), "got words\n")
 
     def test_console_jobs_have_the_programs_own_streams(self):
         run = self.run_jobs(job("a", "cat; echo err >&2", console=True), stdin=b"typed\n")

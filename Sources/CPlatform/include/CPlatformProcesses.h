@@ -57,10 +57,15 @@ int32_t wpl_process_watch(int32_t process);
 int32_t wpl_process_signal_group(int32_t group, int32_t number);
 int32_t wpl_process_signal(int32_t process, int32_t number);
 /* The names of the signals above, and `SIGKILL` and so on; NULL for others. */
-extern const int32_t wpl_sigterm, wpl_sigkill, wpl_sigcont, wpl_sigint;
+extern const int32_t wpl_sigterm, wpl_sigkill, wpl_sigcont, wpl_sigint, wpl_sigquit, wpl_sigtstp,
+    wpl_sigchld;
 const char *wpl_signal_name(int32_t number);
 
-/* Back in the foreground of its terminal, after a child that owned it. */
+/* Whether a child of this process was stopped by a signal; true once for each time. */
+int32_t wpl_process_was_stopped(int32_t process);
+
+/* Puts a group into the foreground of this process's terminal, or this process itself. */
+void wpl_terminal_give(int32_t group);
 void wpl_terminal_take(void);
 
 /* Orphans of this process's descendants come to this process instead of to PID 1. */

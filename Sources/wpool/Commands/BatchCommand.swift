@@ -170,6 +170,8 @@ private final class BatchSession {
   private var sums: [JobState: Int] = [:]
   private var output = ExitCode.success
   private var caught: Int32?
+  /// By worker; each leads a group.
+  private var processes: [Int: Int32] = [:]
 
   init(_ items: BatchItems, isQuiet: Bool) {
     self.items = items
@@ -203,15 +205,17 @@ private final class BatchSession {
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(descriptor, &bytes, bytes.count)
     guard count > 0 else { return }
-    for byte in bytes[..<count] {
-      if caught == nil {
-        Console.say(
-          "\(SignalName.text(Int32(byte))): workers are asked to end; once more kills them")
+    for number in bytes[..<count].map(Int32.init) {
+      if number == wpl_sigtstp {
+        Suspension.stop(Array(processes.values)) { wpl_signals_suspend(0) }
+      } else if caught == nil && number != wpl_sigquit {
+        Console.say("\(SignalName.text(number)): workers are asked to end; once more kills them")
         batch.cancel()
+        caught = number
       } else {
         batch.cancel(kills: true)
+        caught = caught ?? number
       }
-      caught = caught ?? Int32(byte)
     }
   }
 
@@ -227,12 +231,14 @@ private final class BatchSession {
         if output != .success { batch.cancel() }
       }
     case .workerCrashed(let worker, let process, let item, let death):
+      processes[worker] = nil
       if !isQuiet && caught == nil {
         Console.note(
           "worker \(worker) (process \(process)) is lost: \(death.text)"
             + (item >= 0 ? ", at item \(item)" : ""))
       }
-    case .workerStarted, .workerReady, .batchStarted, .batchFinished: break
+    case .workerStarted(let worker, let process, _): processes[worker] = process
+    case .workerReady, .batchStarted, .batchFinished: break
     }
   }
 

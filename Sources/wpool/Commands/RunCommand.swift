@@ -14,7 +14,8 @@ struct RunCommand: ParsableCommand {
       A job file names commands, what they come after, and what they take; wpool template jobs prints \
       one with all keys, wpool check checks one. \
       Each run has a folder with the logs of all jobs, a journal (run.jsonl) and a summary \
-      (run.json). Ctrl-C asks running jobs to end, once more kills them. Durations are seconds or \
+      (run.json). Ctrl-C asks running jobs to end, once more kills them, Ctrl-\\ does so at once, \
+      Ctrl-Z stops them with wpool. Durations are seconds or \
       1h30m, 200ms.
 
       wpool run jobs.toml -j 4
@@ -23,7 +24,7 @@ struct RunCommand: ParsableCommand {
 
       Exit codes: 0 all jobs completed or could be skipped; 1 a job failed, timed out or was \
       cancelled; 2 the command line or the file is wrong, nothing ran; 3 the record could not be \
-      kept; 130, 143 after SIGINT, SIGTERM.
+      kept; 128 + N after signal N, as 130 after SIGINT.
       """)
 
   @Argument(help: "Job file, TOML or JSON.", completion: .file(extensions: ["toml", "json"]))

@@ -222,14 +222,31 @@ final class JobSession {
     var bytes = [UInt8](repeating: 0, count: 64)
     let count = read(signals, &bytes, bytes.count)
     guard count > 0 else { return }
-    for byte in bytes[..<count] {
-      if caught == nil {
-        caught = Int32(byte)
-        say("\(SignalName.text(Int32(byte))): running jobs are asked to end; once more kills them")
+    for number in bytes[..<count].map(Int32.init) {
+      switch number {
+      case wpl_sigtstp: suspend()
+      case wpl_sigchld: suspendWithConsole()
+      case wpl_sigquit: quit(now)
+      default: interrupt(number, now)
       }
-      scheduler.interrupt(at: now)
-      perform()
     }
+  }
+
+  private func interrupt(_ number: Int32, _ now: Int64) {
+    if caught == nil {
+      caught = number
+      say("\(SignalName.text(number)): running jobs are asked to end; once more kills them")
+    }
+    scheduler.interrupt(at: now)
+    perform()
+  }
+
+  /// As two interrupts do.
+  private func quit(_ now: Int64) {
+    if caught == nil { say("SIGQUIT: running jobs are killed") }
+    caught = caught ?? wpl_sigquit
+    for _ in 0..<2 { scheduler.interrupt(at: now) }
+    perform()
   }
 
   private func advance(_ place: Int) {
@@ -352,6 +369,7 @@ final class JobSession {
     command.killGrace = job.settings.killGrace ?? command.killGrace
     if job.ownsConsole {
       display.hide()
+      wpl_signals_watch_children()
       command.ownsTerminal = true
       command.output = .descriptor(1)
       command.errors = .descriptor(2)
