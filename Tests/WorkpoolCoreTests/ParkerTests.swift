@@ -31,8 +31,8 @@ import WorkpoolTestSupport
       let (own, other) = thread == 0 ? (ping, pong) : (pong, ping)
       for _ in 0..<rounds {
         if thread == 0 { Parker.signal(other.parker) }
-        let deadline = Clock.now + TestScale.patienceNanoseconds
-        guard Parker.park(own.parker, until: deadline) else { fatalError("a signal is lost") }
+        let isSignalled = TestScale.withPatience { Parker.park(own.parker, until: $0) }
+        guard isSignalled else { fatalError("a signal is lost") }
         counter.pointee += 1
         if thread == 1 { Parker.signal(other.parker) }
       }

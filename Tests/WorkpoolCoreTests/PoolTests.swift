@@ -80,13 +80,14 @@ import WorkpoolTestSupport
     }
 
     func waitUntilDone(_ count: Int) {
-      let deadline = Clock.now + TestScale.patienceNanoseconds
-      while done.load(ordering: .acquiring) < count {
-        if Clock.now > deadline {
-          fatalError("stuck: \(left.load(ordering: .relaxed)) pieces left")
+      let isInTime = TestScale.withPatience { deadline in
+        while done.load(ordering: .acquiring) < count {
+          if Clock.now > deadline { return false }
+          wpl_pause()
         }
-        wpl_pause()
+        return true
       }
+      if !isInTime { fatalError("stuck: \(left.load(ordering: .relaxed)) pieces left") }
     }
 
     func end() {

@@ -16,10 +16,8 @@ extension EngineTests {
     }
 
     static func wait(for words: String, in pipeline: Pipeline) {
-      let deadline = Clock.now + TestScale.patienceNanoseconds
-      while !(timeless(pipeline.dump()).joined(separator: "\n") + "\n").contains(words) {
-        guard Clock.now < deadline else { fatalError("no \(words) in\n\(pipeline.dump())") }
-        wpl_yield()
+      waitUntil("\(words) in the dump") {
+        (timeless(pipeline.dump()).joined(separator: "\n") + "\n").contains(words)
       }
     }
 

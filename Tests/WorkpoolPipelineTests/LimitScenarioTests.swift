@@ -154,12 +154,13 @@ extension EngineTests {
             monitor.wakeAll()
           } else if isHeld {
             let others = (number + 1..<min(number + limit, count)).filter { $0 % 32 != 0 }
-            let deadline = Clock.now + TestScale.patienceNanoseconds
-            while !passed.isSuperset(of: others) {
-              guard monitor.wait(until: deadline) else {
-                fatalError("stuck behind block \(number)")
+            let havePassed = TestScale.withPatience { deadline in
+              while !passed.isSuperset(of: others) {
+                if !monitor.wait(until: deadline) { return false }
               }
+              return true
             }
+            if !havePassed { fatalError("stuck behind block \(number)") }
           }
           return 0
         }
@@ -251,12 +252,13 @@ extension EngineTests {
           meetings += 1
           return monitor.wakeAll()
         }
-        let deadline = Clock.now + TestScale.patienceNanoseconds
-        while meeting == meetings {
-          guard monitor.wait(until: deadline) else {
-            fatalError("stuck: fewer than \(size) inside")
+        let haveMet = TestScale.withPatience { deadline in
+          while meeting == meetings {
+            if !monitor.wait(until: deadline) { return false }
           }
+          return true
         }
+        if !haveMet { fatalError("stuck: fewer than \(size) inside") }
       }
     }
 

@@ -49,11 +49,12 @@ public final class Gate: @unchecked Sendable {
   }
 
   private func waitUntil(_ what: String, _ isTrue: () -> Bool) {
-    let deadline = Clock.now + TestScale.patienceNanoseconds
-    while !isTrue() {
-      guard monitor.wait(until: deadline) || isTrue() else {
-        fatalError("stuck at a gate for too long: \(what)")
+    let isInTime = TestScale.withPatience { deadline in
+      while !isTrue() {
+        if !monitor.wait(until: deadline) { return isTrue() }
       }
+      return true
     }
+    if !isInTime { fatalError("stuck at a gate for too long: \(what)") }
   }
 }

@@ -32,9 +32,12 @@ public final class Living: Sendable {
 /// Waits for what is soon true; longer than `TestScale.patienceNanoseconds` means that something is stuck
 /// and ends the process.
 public func waitUntil(_ what: String = "", _ isTrue: () -> Bool) {
-  let deadline = Clock.now + TestScale.patienceNanoseconds
-  while !isTrue() {
-    guard Clock.now < deadline else { fatalError("stuck: \(what)") }
-    wpl_yield()
+  let isInTime = TestScale.withPatience { deadline in
+    while !isTrue() {
+      if Clock.now >= deadline { return false }
+      wpl_yield()
+    }
+    return true
   }
+  if !isInTime { fatalError("stuck: \(what)") }
 }

@@ -84,9 +84,9 @@ public final class Threads: @unchecked Sendable {
   }
 
   public func join() {
-    let patience = Int(TestScale.patienceNanoseconds / 1_000_000_000)
-    guard group.wait(timeout: .now() + .seconds(2 * patience)) == .success else {
-      fatalError("stuck: host threads do not come back")
+    let haveEnded = TestScale.withPatience { _ in
+      group.wait(timeout: .now() + .seconds(2)) == .success
     }
+    if !haveEnded { fatalError("stuck: host threads do not come back") }
   }
 }

@@ -39,8 +39,18 @@ extension Pipeline {
 
   /// Waits for the end; too long a one is a hang and ends the process with what is known.
   public func end(_ what: String = "") throws -> Status {
-    let status = try wait(timeout: TestScale.patienceNanoseconds)
-    if status == .timedOut { fatalError("stuck: \(what)\n\(dump())\(figures)") }
+    var status = Status.timedOut
+    var failure: WorkpoolError?
+    let isInTime = TestScale.withPatience { _ in
+      do throws(WorkpoolError) {
+        status = try wait(timeout: 1_000_000_000)
+      } catch {
+        failure = error
+      }
+      return failure != nil || status != .timedOut
+    }
+    if let failure { throw failure }
+    if !isInTime { fatalError("stuck: \(what)\n\(dump())\(figures)") }
     return status
   }
 

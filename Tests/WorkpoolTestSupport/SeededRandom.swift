@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 import Foundation
+import WorkpoolCore
 
 /// Random numbers that a seed repeats (SplitMix64, S. Vigna).
 public struct SeededRandom: RandomNumberGenerator {
@@ -38,5 +39,12 @@ public enum TestScale {
   public static let patienceNanoseconds =
     (ProcessInfo.processInfo.environment["WORKPOOL_TEST_PATIENCE"].flatMap(Int64.init) ?? 60)
     * 1_000_000_000
+  /// The same in pieces of a second, for waits that end the process: where the whole machine stood still,
+  /// only one of them is lost.
+  public static func withPatience(_ waitsUntil: (Int64) -> Bool) -> Bool {
+    for _ in 0..<max(1, patienceNanoseconds / 1_000_000_000)
+    where waitsUntil(Clock.now + 1_000_000_000) { return true }
+    return false
+  }
   public static func scaled(_ count: Int) -> Int { max(1, count * percent / 100) }
 }
