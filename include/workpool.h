@@ -1968,6 +1968,7 @@ WP_API int32_t wp_jobpool_resume_from(wp_jobpool *jobs, const wp_run_record *rec
  *                 {"type":"progress","item":7,"status":"ok","data":...,"from_cache":true}
  *                 {"type":"progress","item":7,"status":"skipped","data":...}
  *                 {"type":"progress","item":7,"status":"failed","error":{"class":"item","text":"..."}}
+ *                 {"type":"log","item":7,"level":"info","phase":"load","text":"...","data":...}
  *                 {"type":"complete","batch":3}
  *                 {"type":"heartbeat"}
  *                 {"type":"error","class":"worker","text":"..."}   it cannot go on
@@ -1978,7 +1979,9 @@ WP_API int32_t wp_jobpool_resume_from(wp_jobpool *jobs, const wp_run_record *rec
  * this, or passes a limit; its process group is killed and another one started. What it had reported stays,
  * the item that it was at is run again alone, the rest is given to the next worker that is free. So an item
  * may be run more than once. An item that loses more workers than max_crashes allows ends FAILED,
- * WP_REASON_POISON. In Python the worker's side is workpool.worker_main. */
+ * WP_REASON_POISON. Of a batch that is a job on record each attempt of an item has a log, in the record's
+ * jobs/<job>.<attempt>.items/<item>.<attempt>.log: what its worker says, with the worker's pid. In Python the
+ * worker's side is workpool.worker_main. */
 typedef struct wp_batch_result {
   uint32_t struct_size;  /* set by the caller */
   int32_t state;         /* WP_JOB_COMPLETED, FAILED, SKIPPED or CANCELLED */

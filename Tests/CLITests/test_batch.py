@@ -142,7 +142,7 @@ class BatchTests(Case):
         self.assertEqual(processes, [p for p in dict.fromkeys(processes) for _ in range(4)])
         self.assertFalse(any(r["crashes"] for r in results))
         greedy = self.worker(
-            "global kept", "kept = bytearray(80 << 20) if item == 1 else b''", "return os.getpid()")
+            "if item == 1: work.kept = bytearray(80 << 20)", "return os.getpid()")
         results, _ = self.batch(
             greedy, list(range(4)), "--workers", 1, "--max-worker-memory", "64M")
         self.assertEqual(len({r["data"] for r in results}), 2)
@@ -200,6 +200,37 @@ class BatchTests(Case):
         self.assertIn(b"SIGINT", err)
         for process in set(started()):
             self.assertFalse(is_alive(int(process)), process)
+
+    def test_each_attempt_of_an_item_has_a_log_with_the_pid_of_its_worker(self):
+        worker = self.worker(
+            "task.phase('load')",
+            "task.log('two\\nlines', level='warning', phase='look', data={'a': [1, task.attempt]})",
+            "if item == 1 and task.attempt == 1: os.kill(os.getpid(), 9)",
+            "if item == 2: raise ValueError('bad item')",
+            "return os.getpid()")
+        results, _ = self.batch(worker, [0, 1, 2], "--workers", "1", "--item-logs", "a/logs", code=1)
+        logs = {path.name: path.read_text().splitlines() for path in (self.folder / "a/logs").iterdir()}
+        self.assertEqual(sorted(logs), ["0.1.log", "1.1.log", "1.2.log", "2.1.log"])
+        words = {name: [line.split("] ", 1)[1] for line in lines] for name, lines in logs.items()}
+        self.assertTrue(all(line.startswith("[20") and "Z] [" in line[:32] for lines in logs.values() for line in lines))
+        pid = results[0]["data"]
+        self.assertEqual(words["0.1.log"], [
+            f'[INFO] started {{"pid":{pid}}}', f'[INFO] [load] started {{"pid":{pid}}}',
+            f'[WARNING] [look] two lines {{"pid":{pid},"data":{{"a":[1,1]}}}}', f'[INFO] completed {{"pid":{pid}}}'])
+        self.assertIn("[ERROR] the worker is lost: signal 9", words["1.1.log"][-1])
+        self.assertIn(f'[INFO] completed {{"pid":{results[1]["data"]}}}', words["1.2.log"][-1])
+        self.assertIn('[ERROR] failed: ValueError: bad item', words["2.1.log"][-1])
+
+    def test_a_log_that_cannot_be_written_ends_the_run(self):
+        worker = self.worker("return item")
+        self.write("file", b"")
+        ended = self.wpool(
+            "batch", "--item-logs", "file/logs", "--", sys.executable, worker, stdin=b"1\n")
+        self.assertEqual((ended.code, ended.out), (2, b""))
+        self.assertIn("file/logs: cannot create: Not a directory", ended.err)
+        ended = self.wpool("batch", "--item-logs", "file", "--", sys.executable, worker, stdin=b"1\n2\n")
+        self.assertEqual(ended.code, 3)
+        self.assertEqual(ended.err.count("file/0.1.log: cannot create: Not a directory"), 1)
 
     def test_ctrl_z_stops_the_workers_too(self):
         worker = self.worker(

@@ -156,6 +156,20 @@ class BatchJobs(unittest.TestCase):
         self.assertEqual((old.count("module"), old.count("batch-complete")), (12, 3))
         self.assertEqual(len(old), 15)
 
+    def test_each_item_of_a_batch_on_record_has_a_log(self):
+        with tempfile.TemporaryDirectory() as folder, JobPool(1, record_to=folder) as jobs:
+            jobs.submit_batch(self.batch, [1, 3], job_id="b")
+            jobs.wait_all()
+            logs = os.path.join(jobs.run_folder, "jobs", "b.1.items")
+            texts = {}
+            for name in os.listdir(logs):
+                with open(os.path.join(logs, name)) as text:
+                    texts[name] = text.read()
+            self.assertEqual(sorted(texts), ["0.1.log", "1.1.log"])
+            process = self.batch.result(0).process
+            self.assertRegex(texts["0.1.log"], rf"Z\] \[INFO\] completed {{\"pid\":{process}}}\n$")
+            self.assertIn("[ERROR] failed: ZeroDivisionError", texts["1.1.log"])
+
     def test_an_item_that_fails_fails_the_job(self):
         with JobPool(1) as jobs:
             job = jobs.submit_batch(self.batch, [1, 2, 3, 4])

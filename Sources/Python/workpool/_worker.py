@@ -66,6 +66,17 @@ class Task:
             {"type": "progress", "item": self.index, "status": "started", "phase": name}
         )
 
+    def log(self, text: str, *, level: str = "info", phase: str = "", data: Any = None) -> None:
+        """A line for the log of this attempt of the item, if one is kept: in the record of a pool of jobs, or
+        where ``wpool batch --item-logs`` says. ``level`` is debug, info, warning or error; ``data`` is what JSON can
+        say."""
+        if level not in ("debug", "info", "warning", "error"):
+            raise ValueError(f"level is {level!r}: debug, info, warning or error")
+        self._channel.send(
+            {"type": "log", "item": self.index, "level": level, "phase": phase, "text": text}
+            | ({} if data is None else {"data": data})
+        )
+
 
 class _Channel:
     def __init__(self, reading: int, writing: int) -> None:

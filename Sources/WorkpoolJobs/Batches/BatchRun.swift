@@ -14,6 +14,22 @@ public final class BatchRun: @unchecked Sendable {
     /// `item` is what it was at; -1: nothing.
     case workerCrashed(worker: Int, process: Int32, item: Int, WorkerDeath)
     case itemFinished(Int, BatchResult)
+    /// What the worker that has the item says, in this attempt of it.
+    case itemSaid(Int, attempt: Int32, process: Int32, Line)
+  }
+
+  /// A line for an item's log.
+  public struct Line: Sendable {
+    public var level: JobLogLevel
+    public var phase: String
+    public var text: String
+    public var data: JSONValue?
+
+    init(_ level: JobLogLevel, _ phase: String, _ text: String) {
+      self.level = level
+      self.phase = phase
+      self.text = text
+    }
   }
 
   private static let look: Int64 = 100_000_000
@@ -238,7 +254,9 @@ private struct Session {
     case .heartbeat: break
     case .complete(let batch): scheduler.completed(index, batch: batch, at: now)
     case .error(let text, let errorClass): scheduler.gaveUp(index, text, errorClass, at: now)
+    case .log(let item, let line): say(line, item, index, worker)
     case .progress(let report):
+      say(report.line, report.item, index, worker)
       scheduler.report(index, report, at: now)
       let most = scheduler.options.maxWorkerMemory
       if most > 0 && report.status != .started && wpl_process_memory(worker.child.id) > most {
@@ -246,6 +264,13 @@ private struct Session {
       }
     }
     perform()
+  }
+
+  private func say(_ line: BatchRun.Line, _ item: Int, _ index: Int, _ worker: BatchWorker) {
+    guard scheduler.has(index, item) else { return }
+    tell(
+      .itemSaid(
+        item, attempt: scheduler.results[item].attempts, process: worker.child.id, line))
   }
 
   private mutating func ended(_ index: Int, _ worker: BatchWorker, _ end: ChildEnd) {

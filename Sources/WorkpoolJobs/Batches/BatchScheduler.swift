@@ -139,6 +139,11 @@ struct BatchScheduler {
     dispatch(now)
   }
 
+  /// Whether the worker has this item, and no result of it is known.
+  func has(_ worker: Int, _ item: Int) -> Bool {
+    workers[worker].phase == .busy && workers[worker].items.contains(item)
+  }
+
   /// Any message, also those that say nothing else.
   mutating func heard(_ worker: Int, at now: Int64) {
     guard workers[worker].phase == .busy, options.heartbeatTimeout > 0 else { return }

@@ -10,6 +10,7 @@ enum WorkerMessages {
   enum Message {
     case ready
     case progress(BatchScheduler.Report)
+    case log(item: Int, BatchRun.Line)
     case complete(batch: Int)
     case heartbeat
     case error(String, BatchErrorClass)
@@ -77,7 +78,21 @@ enum WorkerMessages {
         report.data = Array(bytes[data])
       }
       return .progress(report)
+    case "log":
+      guard let item = value["item"]?.int, let text = value["text"]?.text else { return nil }
+      var line = BatchRun.Line(level(value["level"]?.text), value["phase"]?.text ?? "", text)
+      line.data = value["data"]
+      return .log(item: item, line)
     default: return nil
+    }
+  }
+
+  private static func level(_ name: String?) -> JobLogLevel {
+    switch name {
+    case "debug": .debug
+    case "warning": .warning
+    case "error": .error
+    default: .info
     }
   }
 

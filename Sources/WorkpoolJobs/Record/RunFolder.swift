@@ -29,7 +29,8 @@ public final class RunFolder {
     lock = try FolderLock(path)
   }
 
-  private static func makeFolders(_ path: String) throws(WorkpoolError) {
+  /// This one and those it lies in, as far as they are not there.
+  static func makeFolders(_ path: String) throws(WorkpoolError) {
     let bytes = Array(path.utf8)
     for end in 1...max(1, bytes.count) {
       guard end >= bytes.count || bytes[end] == UInt8(ascii: "/") else { continue }

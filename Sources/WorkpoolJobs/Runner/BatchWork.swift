@@ -12,6 +12,8 @@ public final class BatchWork: DetachedWork, @unchecked Sendable {
   private let ends: ([BatchResult], String) -> Void
   private let finished: (Int, BatchResult) -> Void
   private var context: JobContext?
+  /// Of the attempt, if a record is kept.
+  private var logs: ItemLogs?
   private var thread: OpaquePointer?
   /// Of the thread, until it has ended.
   private var outcome = JobOutcome.completed
@@ -39,6 +41,14 @@ public final class BatchWork: DetachedWork, @unchecked Sendable {
       return JobOutcome(.error, Status.busy.rawValue, "the batch is running")
     }
     self.context = context
+    logs = nil
+    if let folder = context.recorder?.file(context.id, attempt: context.attempt, "items") {
+      do throws(WorkpoolError) {
+        logs = try ItemLogs(in: folder)
+      } catch {
+        context.warn(error.text)
+      }
+    }
     hasEnded.store(false, ordering: .relaxed)
     let body: @convention(c) (UnsafeMutableRawPointer?) -> Void = { work in
       guard let work else { return }
@@ -63,6 +73,13 @@ public final class BatchWork: DetachedWork, @unchecked Sendable {
 
   private func tell(_ event: BatchRun.Event) {
     guard let context else { return }
+    do throws(WorkpoolError) {
+      try logs?.take(event)
+    } catch {
+      // Once: the items are what matters.
+      logs = nil
+      context.warn(error.text)
+    }
     switch event {
     case .batchStarted(let batch, let items, let process):
       context.tell(.batchStarted) {
@@ -94,7 +111,7 @@ public final class BatchWork: DetachedWork, @unchecked Sendable {
       }
     case .workerStarted(_, let process, let isRespawned):
       if isRespawned { context.tell(.workerRespawned) { $0.process = process } }
-    case .workerReady: break
+    case .workerReady, .itemSaid: break
     }
   }
 

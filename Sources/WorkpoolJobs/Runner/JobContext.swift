@@ -109,18 +109,15 @@ public final class JobContext: @unchecked Sendable {
   public func log(
     _ level: JobLogLevel, _ phase: String, _ text: String, data: [UInt8] = []
   ) throws(WorkpoolError) {
-    var line: [UInt8] = []
-    if !phase.isEmpty { line += Array("[\(phase)] ".utf8) }
-    line += Array(text.utf8)
+    var value: JSONValue?
     if !data.isEmpty {
       do throws(JSONParser.Fault) {
-        let value = try JSONParser.parse(data)
-        line.append(UInt8(ascii: " "))
-        value.write(to: &line)
+        value = try JSONParser.parse(data)
       } catch {
         throw WorkpoolError(.invalidArgument, "data, byte \(error.offset + 1): \(error.message)")
       }
     }
+    let line = LogLine.words(phase, text, value)
     pool.log(level, job: id, String(decoding: line, as: UTF8.self))
     if let recorder { try write(level, line, recorder) }
   }
@@ -136,9 +133,7 @@ public final class JobContext: @unchecked Sendable {
         throw WorkpoolError(.ioFailed, "cannot create", path: path, systemError: -logDescriptor)
       }
     }
-    var line = Array("[\(recorder.isoTime(Clock.now))] [\(level.name)] ".utf8)
-    for byte in words { line.append(byte == 10 || byte == 13 ? 32 : byte) }
-    line.append(10)
+    let line = LogLine.bytes(recorder.isoTime(Clock.now), level, words)
     let failed = SmallFile.write(line, to: logDescriptor)
     guard failed == 0 else {
       throw WorkpoolError(

@@ -61,6 +61,12 @@ struct BatchCommand: ParsableCommand {
       "Replace a worker that has more memory than this after an item. [never]", valueName: "size"))
   var maxWorkerMemory: Size?
 
+  @Option(
+    help: ArgumentHelp(
+      "Folder for a log of each item's attempts, <item>.<attempt>.log. [none]", valueName: "folder"),
+    completion: .directory)
+  var itemLogs: String?
+
   @Flag(name: .long, help: "Items are lines of text; workers get them as JSON strings.")
   var lines = false
 
@@ -83,7 +89,15 @@ struct BatchCommand: ParsableCommand {
     } catch {
       throw Failure(exitCode: .usage, messages: [error.text])
     }
-    throw BatchSession(items, isQuiet: quiet).run(batch)
+    var logs: ItemLogs?
+    if let itemLogs {
+      do throws(WorkpoolError) {
+        logs = try ItemLogs(in: itemLogs)
+      } catch {
+        throw Failure(exitCode: .usage, messages: [error.text])
+      }
+    }
+    throw BatchSession(items, isQuiet: quiet, logs: logs).run(batch)
   }
 
   private func options() throws(Failure) -> BatchOptions {
@@ -173,8 +187,11 @@ private final class BatchSession {
   /// By worker; each leads a group.
   private var processes: [Int: Int32] = [:]
 
-  init(_ items: BatchItems, isQuiet: Bool) {
+  private var logs: ItemLogs?
+
+  init(_ items: BatchItems, isQuiet: Bool, logs: ItemLogs?) {
     self.items = items
+    self.logs = logs
     self.isQuiet = isQuiet
     done = Array(repeating: nil, count: items.count)
   }
@@ -220,6 +237,14 @@ private final class BatchSession {
   }
 
   private func take(_ event: BatchRun.Event, _ batch: BatchRun) {
+    do throws(WorkpoolError) {
+      try logs?.take(event)
+    } catch {
+      Console.say(error.text)
+      logs = nil
+      output = .program
+      batch.cancel()
+    }
     switch event {
     case .itemFinished(let item, let result):
       done[item] = result
@@ -238,7 +263,7 @@ private final class BatchSession {
             + (item >= 0 ? ", at item \(item)" : ""))
       }
     case .workerStarted(let worker, let process, _): processes[worker] = process
-    case .workerReady, .batchStarted, .batchFinished: break
+    case .workerReady, .batchStarted, .batchFinished, .itemSaid: break
     }
   }
 
