@@ -67,7 +67,7 @@ def measure(options, wpool, folder):
         print("without GNU parallel: apt-get install parallel")
     table(f"{options.jobs} times `true`, two at once", peers, options.jobs, "ms a job")
 
-    count = max(20, options.jobs // 10)
+    count = max(20, options.jobs // 2)
     write("sleep", "sleep 0.02", count)
     table(f"{count} jobs of 20 ms, one by one",
           {"sh loop": "while read line; do sh -c \"$line\"; done < sleep",
