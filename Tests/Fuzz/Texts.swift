@@ -20,13 +20,13 @@ extension Fuzz {
       let inflater = try? BlockInflater()
     else { return }
     var packed = [UInt8](repeating: 0xee, count: slice.count + 5 + 16)
-    let size = packed.withUnsafeMutableBytes { packed in
+    let packing = packed.withUnsafeMutableBytes { packed in
       slice.withUnsafeBytes {
         deflater.deflate($0, into: UnsafeMutableRawBufferPointer(rebasing: packed.dropLast(16)))
       }
     }
     check(packed.suffix(16).allSatisfy { $0 == 0xee }, "nothing behind the room")
-    guard let size else { return }
+    guard case .packed(let size) = packing else { return }
     var made = [UInt8](repeating: 0, count: slice.count)
     let outcome = made.withUnsafeMutableBytes { made in
       packed.withUnsafeBytes {

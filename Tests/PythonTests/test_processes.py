@@ -97,6 +97,7 @@ class Processes(unittest.TestCase):
             self.assertEqual(jobs.submit_job(die, self.path, 2).result(), "alive")
             with self.assertRaisesRegex(workpool.WorkerLost, "3 workers lost: SIGKILL, SIGKILL"):
                 jobs.submit_job(die, self.path, 1000).result()
+            self.assertEqual(jobs.get_metrics()["crashes"], 2 + 3)
             self.assertEqual(jobs.submit_job(add, 1).result(), 1)
 
     def test_a_time_limit_and_a_cancel_end_the_process(self):

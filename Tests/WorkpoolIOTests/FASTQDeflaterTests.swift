@@ -52,12 +52,13 @@ private func binned(
   private func pack(_ slice: ArraySlice<UInt8>, room: Int? = nil) -> Bytes? {
     let room = room ?? slice.count + 5
     var packed = Bytes(repeating: 0xee, count: room + 16)
-    let size = packed.withUnsafeMutableBytes { packed in
+    let outcome = packed.withUnsafeMutableBytes { packed in
       slice.withUnsafeBytes { deflater.deflate($0, into: packed.part(0..<room)) }
     }
     let isInside = packed[room...].allSatisfy { $0 == 0xee }
     #expect(isInside, "it wrote behind its room")
-    return size.map { Bytes(packed[..<$0]) }
+    guard case .packed(let size) = outcome else { return nil }
+    return Bytes(packed[..<size])
   }
 
   private func holds(_ packed: Bytes, _ slice: ArraySlice<UInt8>) -> Bool {
@@ -127,16 +128,10 @@ private func binned(
 
   @Test("what is no FASTQ with few qualities is left to others")
   func declined() {
-    var random = SeededRandom(9)
-    var full = Bytes()
-    for number in 0..<200 {
-      full += record(number, bases: 150).dropLast(151)
-      full += (0..<150).map { _ in UInt8.random(in: 35...73, using: &random) } + [10]
-    }
     let fasta = Bytes(String(repeating: ">a\nACGTACGTTTGA\n", count: 3_000).utf8)
     let wrong = binned(50) + Bytes("@a\nAC\n-\nFF\n".utf8) + binned(50)
     let short = binned(50) + Bytes("@a\nACA\n+\nFF\n".utf8) + binned(50)
-    for text in [[], [64], Bytes("@a\n".utf8), noise(60_000), full, fasta, wrong, short] {
+    for text in [[], [64], Bytes("@a\n".utf8), noise(60_000), noisy(200), fasta, wrong, short] {
       #expect(pack(text[...]) == nil)
     }
     #expect(pack(Bytes(repeating: 65, count: 65_537)[...]) == nil)
@@ -150,12 +145,45 @@ private func binned(
     for (level, isTaken) in [(1, true), (2, true), (3, false), (6, false), (9, false)] {
       let deflater = try FASTQDeflater(level: level)
       for (slice, isTaken) in [(repeated, isTaken), (other, true)] {
-        let size = packed.withUnsafeMutableBytes { packed in
+        let outcome = packed.withUnsafeMutableBytes { packed in
           slice.withUnsafeBytes { deflater.deflate($0, into: packed) }
         }
-        #expect((size != nil) == isTaken, "level \(level)")
+        #expect((outcome != .declined) == isTaken, "level \(level)")
       }
     }
+  }
+
+  /// FASTQ with all qualities of a range; the same bases in each read, or others.
+  private func noisy(_ count: Int, isRepeated: Bool = false) -> Bytes {
+    var random = SeededRandom(9)
+    var text = Bytes()
+    for number in 0..<count {
+      text += record(isRepeated ? 0 : number, bases: 150).dropLast(151)
+      text += (0..<150).map { _ in UInt8.random(in: 35...73, using: &random) } + [10]
+    }
+    return text
+  }
+
+  @Test("qualities that are not binned get level 1 up to level 4, where reads are not alike")
+  func manyQualities() throws {
+    var packed = Bytes(repeating: 0, count: 70_000)
+    func outcome(_ slice: ArraySlice<UInt8>) -> FASTQDeflater.Outcome {
+      packed.withUnsafeMutableBytes { packed in
+        slice.withUnsafeBytes { deflater.deflate($0, into: packed) }
+      }
+    }
+    let (other, alike) = (noisy(220)[..<65_280], noisy(220, isRepeated: true)[..<65_280])
+    #expect(outcome(other) == .manyQualities && outcome(alike) == .declined)
+    func size(_ slice: ArraySlice<UInt8>, _ level: Int) throws -> Int {
+      let packer = try Packer.make(.gzip, level: level)
+      var packed = Bytes(repeating: 0, count: packer.bound(slice.count))
+      return try packed.withUnsafeMutableBytes { packed in
+        try slice.withUnsafeBytes { try packer.pack($0, into: packed) }
+      }
+    }
+    let sizes = try (1...6).map { try size(other, $0) }
+    #expect(sizes[..<4].allSatisfy { $0 == sizes[0] } && sizes[5] < sizes[0])
+    #expect(try size(alike, 4) < size(alike, 1))
   }
 
   @Test("without enough room nothing is packed")

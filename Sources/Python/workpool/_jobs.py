@@ -977,7 +977,10 @@ class JobPool:
         metrics = c.wp_jobpool_metrics()
         _errors.check(lib.wp_jobpool_get_metrics(self._native, byref(metrics)))
         hidden = ("struct_size", "reserved")
-        return {name: getattr(metrics, name) for name, _ in metrics._fields_ if name not in hidden}
+        found = {name: getattr(metrics, name) for name, _ in metrics._fields_ if name not in hidden}
+        if self._processes:
+            found["crashes"] += self._processes.lost
+        return found
 
     def export_timeline(self) -> list[dict[str, Any]]:
         """A dictionary for each attempt: id, start_time (seconds since the pool was made),

@@ -181,6 +181,7 @@ class Workers:
     """Workers of a pool of jobs: as many as jobs run at once, each for one job after the other."""
 
     def __init__(self, patience: float) -> None:
+        self.lost = 0  #: workers that ended in the middle of a job
         self._patience = patience
         self._idle: list[Worker] = []
         self._lock = threading.Lock()
@@ -199,6 +200,8 @@ class Workers:
                 answer = worker.call(task, stop)
             except EOFError:
                 ends.append(worker.end(self._patience))
+                with self._lock:
+                    self.lost += 1
                 if len(ends) <= _MOST_LOSSES:
                     continue
                 raise WorkerLost(f"{len(ends)} workers lost: {', '.join(ends)}") from None

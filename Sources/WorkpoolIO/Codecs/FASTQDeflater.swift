@@ -70,50 +70,62 @@ struct FASTQDeflater: ~Copyable {
 
   deinit { wpl_free(memory) }
 
-  /// - Returns: the packed size, or nil where `slice` is no FASTQ with binned qualities, or does not
-  ///   fit into `packed`.
+  enum Outcome: Equatable {
+    /// To so many bytes.
+    case packed(Int)
+    /// It is FASTQ, its qualities are not binned, and its reads are not alike.
+    case manyQualities
+    /// It is anything else, or does not fit.
+    case declined
+  }
+
   func deflate(
     _ slice: UnsafeRawBufferPointer, into packed: UnsafeMutableRawBufferPointer
-  ) -> Int? {
-    guard let start = slice.baseAddress, slice.count <= Self.largestSlice else { return nil }
+  ) -> Outcome {
+    guard let start = slice.baseAddress, slice.count <= Self.largestSlice else { return .declined }
     let text = DeflateText(start: start, count: slice.count)
-    guard let first = text.firstRecord else { return nil }
+    guard let first = text.firstRecord else { return .declined }
     memset(endOfKey, 0, 2 << Self.keyBits)
     memset(baseOfKey, 0, 2 << Self.keyBits)
     code.begin()
     var parts = Parts()
-    guard parse(text, from: first, into: &parts) else { return nil }
+    if let why = parse(text, from: first, into: &parts) { return why }
     endLiterals(at: text.count, .any, text, in: &parts)
-    return code.write(items, parts.count, of: text, into: packed)
+    return code.write(items, parts.count, of: text, into: packed).map { .packed($0) } ?? .declined
   }
 
   // MARK: Lines
 
-  /// - Returns: whether it is FASTQ with few different qualities side by side.
-  private func parse(_ text: DeflateText, from first: Int, into parts: inout Parts) -> Bool {
+  /// - Returns: why it is not packed; nil: it is FASTQ with few different qualities side by side.
+  private func parse(_ text: DeflateText, from first: Int, into parts: inout Parts) -> Outcome? {
     var name = (start: first, previous: -1)
     var previousQuality = -1
     var (qualities, count) = (0, 0)
     while name.start < text.count {
       let sequence = text.end(ofLineAt: name.start + 1) + 1
       repeatName(text, name.start, min(sequence, text.count), after: name.previous, &parts)
-      guard sequence < text.count else { return true }
+      guard sequence < text.count else { return nil }
       let quality = text.end(ofLineAt: sequence)
       repeatBases(text, sequence, quality, &parts)
-      guard quality + 1 < text.count else { return true }
-      guard text[quality + 1] == UInt8(ascii: "+") else { return false }
+      guard quality + 1 < text.count else { return nil }
+      guard text[quality + 1] == UInt8(ascii: "+") else { return .declined }
       let end = text.end(ofLineAt: quality + 1) + 1 + (quality - sequence)
-      guard end >= text.count || text[end] == UInt8(ascii: "\n") else { return false }
+      guard end >= text.count || text[end] == UInt8(ascii: "\n") else { return .declined }
       repeatQualities(
         text, quality, min(end, text.count), after: previousQuality, &count, &parts)
       qualities += quality - sequence
-      guard qualities < 2_000 || count * 3 <= qualities,
-        qualities < 8_000 || parts.repeatedBases * 100 <= qualities * mostRepeated
-      else { return false }
+      if qualities >= 2_000 && count * 3 > qualities {
+        // Where reads repeat each other it pays to look for it.
+        return parts.repeatedBases * 100 > qualities * Self.mostRepeatedOfFew
+          ? .declined : .manyQualities
+      }
+      if qualities >= 8_000 && parts.repeatedBases * 100 > qualities * mostRepeated {
+        return .declined
+      }
       previousQuality = quality
       name = (end, name.start)
     }
-    return true
+    return nil
   }
 
   private func repeatName(

@@ -92,10 +92,17 @@ final class BGZFPacker: Packer {
   private let deflater: Deflater?
   /// Comes first: it declines what is not for it.
   private let fastqDeflater: FASTQDeflater?
+  /// For FASTQ whose qualities are not binned. nil: as for all else.
+  private let noiseDeflater: Deflater?
+
+  /// Up to this level such FASTQ is packed with level 1. Of 109 MB, by two workers that also filter: level 1 36.1 MB
+  /// in 0.48 s, 2 35.4 in 0.74, 4 35.0 in 0.95, 5 34.5 in 1.22, 6 34.1 in 1.65.
+  private static let lastLevelOfNoise = 4
 
   init(level: Int) throws(WorkpoolError) {
     deflater = level == 0 ? nil : try Deflater(level: level)
     fastqDeflater = level == 0 ? nil : try FASTQDeflater(level: level)
+    noiseDeflater = (2...Self.lastLevelOfNoise).contains(level) ? try Deflater(level: 1) : nil
     super.init(.gzip)
   }
 
@@ -110,15 +117,24 @@ final class BGZFPacker: Packer {
     // Never more room than a stored block needs: the choice between the two, and BSIZE, do not
     // depend on the room that happens to be there.
     let room = packed.part(Self.headerSize..<Self.headerSize + slice.count + Self.storedHeaderSize)
-    let size =
-      fastqDeflater?.deflate(slice, into: room) ?? deflater?.deflate(slice, into: room)
-      ?? store(slice, into: room)
+    let size = deflate(slice, into: room) ?? store(slice, into: room)
     let total = Self.headerSize + size + Self.trailerSize
     writeHeader(blockSize: total, into: packed)
     let trailer = packed.part(Self.headerSize + size..<total)
     write(UInt32(checksum(0, slice)), to: trailer, at: 0)
     write(UInt32(slice.count), to: trailer, at: 4)
     return total
+  }
+
+  /// - Returns: nil where storing it takes no more.
+  private func deflate(
+    _ slice: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
+  ) -> Int? {
+    switch fastqDeflater?.deflate(slice, into: room) {
+    case .packed(let size): size
+    case .manyQualities where noiseDeflater != nil: noiseDeflater?.deflate(slice, into: room)
+    case .manyQualities, .declined, nil: deflater?.deflate(slice, into: room)
+    }
   }
 
   /// The end marker: a block of no bytes, in its shortest form.

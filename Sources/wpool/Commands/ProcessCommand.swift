@@ -101,7 +101,7 @@ struct StreamOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Level: gzip 0 to 9 [\(PlanBuilder.gzipLevel)], zstd 1 to 22 [5].", valueName: "n"))
+      "Level: gzip 0 to 9 [\(PlanBuilder.gzipLevel)], zstd 1 to 22 [2; lines: 3].", valueName: "n"))
   var level: Int?
 
   @Flag(

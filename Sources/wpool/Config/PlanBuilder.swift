@@ -201,6 +201,17 @@ struct PlanBuilder {
   ///
   /// Level 6 is as fast as fastp and 2 % smaller, but has half the speed of seqkit.
   static let gzipLevel = 4
+  /// That of zstd, for the same reason, with reads: level 1 27.41 MB at 0.36 s, 2 27.39 at 0.38, 3 27.28 at 0.46,
+  /// 5 26.11 at 0.80; seqkit 27.7 at 0.92, cutadapt 27.4 at 1.24. Lines get zstd's own default.
+  private var zstdLevel: Int { isBlocks ? 3 : 2 }
+
+  private func defaultLevel(_ compression: Compression) -> Int? {
+    switch compression {
+    case .plain: nil
+    case .gzip, .bgzf: Self.gzipLevel
+    case .zstd: zstdLevel
+    }
+  }
 
   private mutating func output(_ name: String, _ segments: [Int]) -> ProcessPlan.Output {
     let compression =
@@ -217,7 +228,7 @@ struct PlanBuilder {
     refuse(format == .bam, "\(name): BAM output is not supported by this version")
     var output = ProcessPlan.Output(
       name == "-" ? .standardOutput : .path(name), segments: segments, compression: compression,
-      level: streams.level ?? (compression == .gzip ? Self.gzipLevel : nil))
+      level: streams.level ?? defaultLevel(compression))
     output.format = format
     output.owner = "-o " + name
     if streams.bgzfIndex {
