@@ -448,6 +448,17 @@ class Reading(JobCase):
         self.assertEqual(self.runs(), [])
         self.fails(2, "status", says="there is no run")
 
+    def test_logs_of_an_item_are_those_of_its_attempts(self):
+        run = self.run_jobs(job("a/b", "true"))
+        (out,) = (run.folder / "jobs").glob("a_b*.1.out")
+        items = out.with_suffix(".items")
+        items.mkdir()
+        for name, text in (("3.1", "one\n"), ("3.2", "two\n"), ("4.1", "other\n")):
+            (items / f"{name}.log").write_text(text)
+        self.assertEqual(self.ok("logs", "last", "a/b", "--item", "3"), b"one\ntwo\n")
+        self.fails(2, "logs", "last", "a/b", "--item", "5", says=["5.1.log: cannot open"])
+        self.fails(2, "logs", "last", "a/b", "--item", "3", "-f", says=["--item stands without"])
+
     def test_logs_can_be_followed(self):
         text = job("a", "echo one; while ! [ -e go ]; do sleep 0.01; done; echo two")
         process = self.begin(self.jobs(text))

@@ -101,7 +101,10 @@ struct StatusCommand: ParsableCommand {
 struct LogsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "logs", abstract: "Print what a job of a run has written.",
-    usage: "wpool logs <run> <job> [--errors] [--attempt <n>] [-f]",
+    usage: """
+      wpool logs <run> <job> [--errors] [--attempt <n>] [-f]
+      wpool logs <run> <job> --item <n> [--attempt <n>]
+      """,
     discussion: "A run is named by its id, the beginning of it, or last.")
 
   @Argument(
@@ -111,6 +114,8 @@ struct LogsCommand: ParsableCommand {
   @Argument(help: "Id of a job.", completion: KnownNames.jobsOfRun) var job: String
   @Flag(help: "What it wrote to standard error.") var errors = false
   @Option(help: ArgumentHelp("Of this attempt. [the last one]", valueName: "n")) var attempt: Count?
+  @Option(help: ArgumentHelp("Of a batch: of all attempts of this item, from 0.", valueName: "n"))
+  var item: WholeNumber?
   @Flag(name: [.customShort("f"), .long], help: "Go on until the job has ended.")
   var follow = false
   @OptionGroup var runs: LogFolderOption
@@ -128,6 +133,7 @@ struct LogsCommand: ParsableCommand {
         "job \(job) never ran: \(JobWords.how(known.state, known.reason, known.detail))")
     }
     let stem = folder + "/jobs/" + RunName.fileName(job) + ".\(number)."
+    if let item { return try printItem(item.number, stem) }
     var path = stem + (errors ? "err" : "out")
     var descriptor = open(path, O_RDONLY | O_CLOEXEC)
     if descriptor < 0 && !errors {  // a function's, which has lines of its own
@@ -153,6 +159,20 @@ struct LogsCommand: ParsableCommand {
         _ = read(watch, &events, events.count)
       }
       history = try RunHistory(of: folder)
+    }
+  }
+
+  private func printItem(_ item: Int, _ stem: String) throws {
+    guard !follow, !errors else { throw Failure.usage("--item stands without -f and --errors") }
+    for attempt in 1... {
+      let path = stem + "items/\(item).\(attempt).log"
+      let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      guard descriptor >= 0 else {
+        if attempt > 1 { return }
+        throw Failure.usage("\(path): cannot open: \(String(cString: strerror(errno)))")
+      }
+      defer { close(descriptor) }
+      try Self.copy(descriptor)
     }
   }
 
