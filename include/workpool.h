@@ -1091,7 +1091,7 @@ typedef struct wp_writer_options {
   uint32_t struct_size;
   uint32_t compression; /* WP_COMPRESSION_... */
   uint32_t has_level;   /* 1 if `level` counts; 0: the default of the compression */
-  int32_t level;        /* gzip 0-9 [6], zstd 1-22 [5] */
+  int32_t level;        /* gzip 0-9 [6]; FASTQ with many qualities is packed at 2-4 as at 1; zstd 1-22 [5] */
   uint32_t flags;       /* WP_WRITER_... */
   uint32_t reserved;    /* 0 */
   const char *bgzf_index; /* gzip: also writes this index, as bgzip --reindex does (.gzi); NULL: no */
