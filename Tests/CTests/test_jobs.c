@@ -694,6 +694,22 @@ static int32_t on_end(void *context, wp_jobpool *jobs, wp_job job) {
   return 0;
 }
 
+/* Room may come between the look and the wait for it. */
+static void full_queue(void) {
+  enum { JOBS = 3000 };
+  for (uint32_t slots = 1; slots <= 8; slots *= 2) {
+    wp_jobpool_options options = WP_JOBPOOL_OPTIONS_INIT;
+    options.max_parallel_jobs = slots;
+    options.max_queued = 1;
+    wp_jobpool *jobs;
+    CHECK_EQUAL(wp_jobpool_create(NULL, &options, &jobs), WP_OK);
+    wp_job_options job = WP_JOB_OPTIONS_INIT;
+    job.fn = nothing;
+    for (int i = 0; i < JOBS; i++) CHECK_EQUAL(wp_jobpool_submit(jobs, &job, 0, -1, NULL), WP_OK);
+    end(jobs);
+  }
+}
+
 static void destroyed(void) {
   wp_jobpool *jobs = make(1);
   int calls = 0, ends = 0;
@@ -760,6 +776,7 @@ int main(void) {
   RUN("pipelines are jobs, and say what failed", pipelines);
   RUN("results stay until the job is released", results);
   RUN("a job that helps may wait for another one", helping);
+  RUN("who submits waits for room, and no longer", full_queue);
   RUN("contexts are destroyed once", destroyed);
   RUN("arguments are checked", arguments);
   return CHECK_SUMMARY();

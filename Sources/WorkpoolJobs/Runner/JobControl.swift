@@ -40,6 +40,7 @@ extension JobPool {
     let deadline = Clock.deadline(after: timeout)
     monitor.lock()
     var handles: [JobHandle] = []
+    var mayWait = false
     while true {
       do throws(WorkpoolError) {
         handles = try accept(specs, jobs, allowsForward)
@@ -49,9 +50,14 @@ extension JobPool {
           monitor.unlock()
           throw error
         }
-        monitor.unlock()
-        if isOnOwnThread { throw error }
-        monitor.lock()
+        if !mayWait {
+          // Found out without the lock, so there may be room by now.
+          monitor.unlock()
+          if isOnOwnThread { throw error }
+          mayWait = true
+          monitor.lock()
+          continue
+        }
         waiters += 1
         let isInTime = wait(until: deadline)
         waiters -= 1

@@ -178,20 +178,25 @@ extension JobPool {
   }
 
   /// With the lock held, which is given up meanwhile: runs a job that one of these depends on.
-  /// - Returns: false if there is none now.
+  /// - Returns: false if there is none now, and the lock was held all the time: who then waits misses nothing.
   private func help(_ jobs: [JobHandle], _ own: JobContext?) -> Bool {
     for job in jobs {
       for workers in [cpuWorkers, ioWorkers] {
         guard let workers else { continue }
+        var wasUnlocked = false
         if workers.queue.isEmpty, let own {
           guard scheduler.startToHelp(own.job, awaited: job, at: Clock.now) else { continue }
           let aftermath = drain()
           monitor.unlock()
           perform(aftermath)
           monitor.lock()
+          wasUnlocked = true
         }
         let started = workers.take { scheduler.waits(job, for: $0) }
-        guard let started, let context = enter(started, workers) else { continue }
+        guard let started, let context = enter(started, workers) else {
+          if wasUnlocked { return true }
+          continue
+        }
         monitor.unlock()
         var cpu = CPUTime()
         let outcome = call(context, &cpu)
